@@ -1,0 +1,1 @@
+//! Floor 3: answers over a recording: latency, flow, patterns, why.

@@ -1,0 +1,1 @@
+//! Floor 3: conditions, actions, the breakpoint table.

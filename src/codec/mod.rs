@@ -1,0 +1,3 @@
+//! Floor 1: bytes to model and back, pure.
+
+pub mod etf;

@@ -1,0 +1,1 @@
+//! Floor 6: recordings and tables in other formats.

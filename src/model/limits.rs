@@ -1,0 +1,73 @@
+//! Every named limit of Cinema, in one place: what is bounded, by how much, and what a user
+//! does to raise it. It must not know who asks.
+//!
+//! A limit that is tripped is reported as `limit NAME (value): how to raise it`; [`tripped`]
+//! makes that sentence.
+
+/// Atoms that one process of ours may intern (the BEAM's own default).
+pub const ATOMS_MAX: usize = 1_048_576;
+/// Nesting of a term that is built as a tree; deeper terms stay bytes and print as such.
+pub const TERM_DEPTH_MAX: usize = 256;
+/// Bytes that a compressed external term may inflate to.
+pub const TERM_INFLATED_BYTES_MAX: usize = 256 << 20;
+
+/// Events in one sealed segment.
+pub const SEGMENT_EVENTS: usize = 1 << 16;
+/// Events between two keyframes.
+pub const KEYFRAME_EVENTS: usize = 1 << 13;
+/// Bytes that a recording may hold in memory before recording stops with an error.
+pub const RECORDING_BYTES_MAX: usize = 4 << 30;
+/// Bytes of one event's payload.
+pub const PAYLOAD_BYTES_MAX: usize = 64 << 20;
+/// Bytes of one frame in a trace file.
+pub const FRAME_BYTES_MAX: usize = 256 << 20;
+/// Events held back to put late ones in their place.
+pub const REORDER_EVENTS: usize = 4096;
+
+/// Blocking calls in one run of one callback on the sim.
+pub const CALLBACK_BLOCKING_CALLS_MAX: usize = 1_000;
+/// Scheduler steps of one `run()` on the sim.
+pub const SIM_STEPS_MAX: u64 = 10_000_000;
+/// Live processes on the sim.
+pub const SIM_PROCESSES_MAX: usize = 1 << 20;
+/// Messages in one simulated mailbox.
+pub const SIM_MAILBOX_MAX: usize = 1 << 20;
+
+/// Rhai operations of one script or REPL line.
+pub const SCRIPT_OPERATIONS_MAX: u64 = 500_000_000;
+/// Rhai operations of one callback or breakpoint condition.
+pub const CALLBACK_OPERATIONS_MAX: u64 = 5_000_000;
+/// Rhai function call depth.
+pub const SCRIPT_CALL_DEPTH_MAX: usize = 64;
+/// Nesting of a Rhai expression.
+pub const SCRIPT_EXPR_DEPTH_MAX: usize = 128;
+/// Bytes of a Rhai string.
+pub const SCRIPT_STRING_BYTES_MAX: usize = 64 << 20;
+/// Items of a Rhai array.
+pub const SCRIPT_ARRAY_MAX: usize = 10_000_000;
+/// Entries of a Rhai object map.
+pub const SCRIPT_MAP_MAX: usize = 1_000_000;
+
+/// Rows of a result that a terminal shows before it says how to see the rest.
+pub const SHOWN_ROWS: usize = 40;
+/// Rows that a query gives to a script when it does not say otherwise.
+pub const QUERY_ROWS_MAX: usize = 1_000_000;
+/// Depth and items of a term as shown in one table cell.
+pub const SHOWN_TERM_DEPTH: usize = 6;
+/// Characters of a term as shown in one table cell.
+pub const SHOWN_TERM_CHARS: usize = 80;
+/// Marks (arrows, bars, labels) of one picture.
+pub const PICTURE_MARKS_MAX: usize = 5_000;
+/// Lanes of one picture.
+pub const PICTURE_LANES_MAX: usize = 60;
+/// Breakpoints of one session.
+pub const BREAKPOINTS_MAX: usize = 1_000;
+/// Hits kept per breakpoint.
+pub const HITS_KEPT_MAX: usize = 100_000;
+/// Hit notices waiting for the terminal; more are counted, not kept.
+pub const HIT_NOTICES_MAX: usize = 256;
+
+/// Says that a limit was tripped, which one, and how to raise it.
+pub fn tripped(name: &str, value: impl std::fmt::Display, raise: &str) -> String {
+    format!("limit {name} ({value}): {raise}")
+}

@@ -1,0 +1,22 @@
+//! Floor 0: plain data. Terms, identities, events, filters, the observed system, limits, failures.
+//! Nothing here knows bytes, files, sandboxes or scripts.
+
+pub mod atom;
+pub mod event;
+pub mod failure;
+pub mod filter;
+pub mod limits;
+mod order;
+pub mod pid;
+pub mod system;
+pub mod term;
+pub mod time;
+
+pub use atom::Atom;
+pub use event::{Actor, ActorId, CallKey, Class, Event, Kind, NewEvent, Seq};
+pub use failure::{Failure, FailureKind, Outcome};
+pub use filter::Filter;
+pub use pid::{NodeId, Origin, Pid, Port, Reference};
+pub use system::{Behaviour, ProcessRow, Status, SystemState};
+pub use term::Term;
+pub use time::Moment;

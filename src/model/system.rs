@@ -1,0 +1,111 @@
+//! The observed system at one moment: a fold over events. Plain data; rows refer to state terms
+//! and messages by the seq of the event that carries them, and never copy them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::atom::Atom;
+use super::event::{Actor, CallKey, Seq};
+
+/// The system just after event `at`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SystemState {
+    /// The last event that was folded; `None` before the first.
+    pub at: Option<Seq>,
+    pub at_ns: i64,
+    /// Every actor seen so far, the dead ones too. Shared rows make clones cheap.
+    pub processes: BTreeMap<Actor, Arc<ProcessRow>>,
+    /// Registered names in force.
+    pub names: BTreeMap<Atom, Actor>,
+    /// Events lost until here.
+    pub n_lost: u64,
+}
+
+/// One process or port at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProcessRow {
+    pub actor: Actor,
+    pub status: Status,
+    pub names: Vec<Atom>,
+    /// Callback module (or initial call's module).
+    pub module: Option<Atom>,
+    /// Process label (OTP 27) or the `name` of its start.
+    pub label: Option<Atom>,
+    pub behaviour: Behaviour,
+    pub parent: Option<Actor>,
+    pub supervisor: Option<Actor>,
+    pub child_id: Option<Atom>,
+    /// Children in start order, for supervisors.
+    pub children: Vec<Actor>,
+    pub spawned: Option<Seq>,
+    /// The exit or crash event.
+    pub ended: Option<Seq>,
+    /// The event whose payload is the current state.
+    pub state: Option<Seq>,
+    /// The handle_start of the callback that runs now.
+    pub handling: Option<Seq>,
+    /// Arrival events of the messages that wait, oldest first.
+    pub mailbox: VecDeque<Seq>,
+    pub links: BTreeSet<Actor>,
+    /// Processes that this one watches, with the monitor's reference.
+    pub monitors: BTreeMap<CallKey, Actor>,
+    /// How often this child (its id under its supervisor) was restarted so far.
+    pub n_restarts: u32,
+    pub n_sent: u64,
+    pub n_received: u64,
+    pub n_handled: u64,
+    pub reductions: u64,
+    /// Estimated on the sim; as of the last gc or probe on the BEAM; 0 when unknown.
+    pub memory_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Alive,
+    /// Dead, and its supervisor has not started its successor yet.
+    Restarting,
+    Dead,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Behaviour {
+    #[default]
+    Process,
+    GenServer,
+    GenStatem,
+    GenEvent,
+    Supervisor,
+    Port,
+}
+
+impl ProcessRow {
+    /// A row about which nothing is known yet.
+    pub fn new(actor: Actor) -> ProcessRow {
+        let is_port = actor.pid().is_none();
+        ProcessRow {
+            actor,
+            status: Status::Alive,
+            names: Vec::new(),
+            module: None,
+            label: None,
+            behaviour: if is_port { Behaviour::Port } else { Behaviour::Process },
+            parent: None,
+            supervisor: None,
+            child_id: None,
+            children: Vec::new(),
+            spawned: None,
+            ended: None,
+            state: None,
+            handling: None,
+            mailbox: VecDeque::new(),
+            links: BTreeSet::new(),
+            monitors: BTreeMap::new(),
+            n_restarts: 0,
+            n_sent: 0,
+            n_received: 0,
+            n_handled: 0,
+            reductions: 0,
+            memory_bytes: 0,
+        }
+    }
+}

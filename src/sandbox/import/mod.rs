@@ -1,0 +1,1 @@
+//! Foreign recordings: the binary trace files of dbg and ttb.
