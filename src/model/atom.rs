@@ -14,12 +14,14 @@ use super::limits;
 
 /// An atom. `Copy`, equal by identity, ordered by its text.
 #[derive(Clone, Copy)]
+#[expect(clippy::borrowed_box, reason = "a thin pointer keeps a term at 16 bytes")]
 pub struct Atom(&'static Box<str>);
 
 static TABLE: LazyLock<RwLock<FxHashSet<Entry>>> = LazyLock::new(Default::default);
 
 /// A table slot that is found by its text.
 #[derive(Clone, Copy)]
+#[expect(clippy::borrowed_box, reason = "as Atom")]
 struct Entry(&'static Box<str>);
 
 impl std::borrow::Borrow<str> for Entry {
@@ -76,9 +78,9 @@ impl Atom {
         if table.len() >= limits::ATOMS_MAX {
             return Err(AtomError::TableFull { max: limits::ATOMS_MAX });
         }
-        let leaked: &'static Box<str> = Box::leak(Box::new(Box::from(text)));
-        table.insert(Entry(leaked));
-        Ok(Atom(leaked))
+        let entry = Entry(Box::leak(Box::new(Box::from(text))));
+        table.insert(entry);
+        Ok(Atom(entry.0))
     }
 
     /// The text of the atom, without quotes.

@@ -141,7 +141,7 @@ impl Recording {
     }
     /// The seqs of a branch with its past: ascending, disjoint ranges.
     pub fn lineage(&self, _branch: u32) -> Vec<Range<u64>> {
-        vec![0..self.len()]
+        std::iter::once(0..self.len()).collect()
     }
 
     pub fn marks(&self) -> &[Mark] {
