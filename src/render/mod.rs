@@ -1,1 +1,8 @@
-//! Floor 6: views as text and pictures.
+//! Floor 6: views as text and pictures. It must not know recordings or sessions: it draws what a view holds.
+
+pub mod escape;
+pub mod event_line;
+pub mod text;
+mod tone;
+
+pub use text::TextOptions;

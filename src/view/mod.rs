@@ -1,57 +1,16 @@
 //! Floor 5: results as plain data with public fields; `render` and `export` turn them into text and pictures.
+//! It must not know how anything is drawn.
 
-use crate::model::{Seq, Term};
+mod chart;
+mod event_line;
+mod matrix;
+mod spacetime;
+mod table;
+mod tree;
 
-/// Rows under named columns: the twin of every picture and the form of most results.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Table {
-    pub title: String,
-    pub columns: Vec<Column>,
-    pub rows: Vec<Vec<Cell>>,
-    /// Rows that exist beyond `rows`, when the maker knows.
-    pub n_more: u64,
-    /// Said under the table: what is estimated, hidden, heuristic, and the next command.
-    pub notes: Vec<String>,
-}
-
-/// A column. Its `name` is also the key in JSON and in scripts: snake_case, unit last (`queue_us`).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Column {
-    pub name: String,
-    pub is_right_aligned: bool,
-}
-
-/// One value of a table.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Cell {
-    Empty,
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    Text(String),
-    /// A duration, or a time since the recording's start.
-    Ns(i64),
-    Bytes(u64),
-    Seq(Seq),
-    Term(Term),
-}
-
-impl Table {
-    /// A table with columns by name; those that start with `>` are right aligned (numbers).
-    pub fn new(title: impl Into<String>, columns: &[&str]) -> Table {
-        let column = |name: &&str| Column {
-            name: name.trim_start_matches('>').to_string(),
-            is_right_aligned: name.starts_with('>'),
-        };
-        Table { title: title.into(), columns: columns.iter().map(column).collect(), ..Table::default() }
-    }
-    /// Adds a row of as many cells as there are columns.
-    pub fn push(&mut self, row: Vec<Cell>) {
-        debug_assert_eq!(row.len(), self.columns.len(), "a row has a cell per column");
-        self.rows.push(row);
-    }
-    pub fn note(mut self, note: impl Into<String>) -> Table {
-        self.notes.push(note.into());
-        self
-    }
-}
+pub use chart::{Axis, Chart, ChartMark, Plot, Series, Unit};
+pub use event_line::EventLine;
+pub use matrix::Matrix;
+pub use spacetime::{Arrow, ArrowKind, At, Bar, Density, Gap, Lane, Point, PointKind, Spacetime};
+pub use table::{Cell, Column, Table};
+pub use tree::{Arc, Tree, TreeArcs, TreeRow};

@@ -1,0 +1,41 @@
+//! Foreign text made harmless and short, for terminals and for XML. It must not know where the text goes.
+
+use std::borrow::Cow;
+
+/// Escapes what could steer a terminal, break XML or reorder a line: C0 and C1 controls, DEL, bidirectional
+/// overrides, noncharacters. A tab becomes a space; everything else hidden becomes `\x1b` or `\u{202e}`.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push(' '),
+            c if is_hidden(c) && (c as u32) < 0x100 => out.push_str(&format!("\\x{:02x}", c as u32)),
+            c if is_hidden(c) => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
+            c => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// [`visible`] text of at most `n_chars_max` characters; what was cut is marked by `…`.
+pub fn bounded(text: &str, n_chars_max: usize) -> String {
+    // Escaping only lengthens, so one character more than the bound is all that has to be looked at.
+    let head_end = text.char_indices().nth(n_chars_max + 1).map_or(text.len(), |(idx, _)| idx);
+    let shown = visible(&text[..head_end]);
+    if head_end == text.len() && shown.chars().count() <= n_chars_max {
+        return shown.into_owned();
+    }
+    shown.chars().take(n_chars_max.saturating_sub(1)).chain(['…']).collect()
+}
+
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c as u32,
+            0x200b | 0x200e..=0x200f | 0x2028..=0x202e | 0x2060..=0x2069 | 0xfeff | 0xfff9..=0xfffb | 0xe0000..=0xe007f)
+        || (c as u32) & 0xfffe == 0xfffe
+}

@@ -1,0 +1,244 @@
+//! Tables and trees as text for a terminal, a pipe or a transcript. It must not know what a table is about.
+
+use comfy_table::{Attribute, Cell as TextCell, CellAlignment, ContentArrangement, LineStyle, TableStyle};
+
+use super::{escape, tone};
+use crate::model::{Term, limits, time};
+use crate::view::{Cell, Table, Tree, TreeRow};
+
+/// How text is laid out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TextOptions {
+    /// Columns of the terminal; `None` leaves lines as long as they are.
+    pub width: Option<u16>,
+    /// Whether to write SGR colour codes. The caller honours `NO_COLOR` and flags.
+    pub is_coloured: bool,
+    /// Rows shown before the rest is only counted.
+    pub n_rows_max: usize,
+    /// How to see the rows that are not shown: `.table(1000) shows more`.
+    pub more_hint: String,
+    /// Whether terms are written in Elixir's syntax instead of Erlang's.
+    pub is_elixir: bool,
+}
+
+impl Default for TextOptions {
+    fn default() -> TextOptions {
+        TextOptions {
+            width: None,
+            is_coloured: false,
+            n_rows_max: limits::SHOWN_ROWS,
+            more_hint: String::new(),
+            is_elixir: false,
+        }
+    }
+}
+
+/// Two spaces between columns and one line under the header: the data is the ink.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// A table with its title (and the number of its rows), at most `n_rows_max` rows of one line each, how many more
+/// there are, and its notes. Ends with a newline. Cells are escaped and bounded; numbers are right-aligned.
+pub fn table(table: &Table, options: &TextOptions) -> String {
+    let mut out = String::new();
+    let n_rows = table.rows.len() as u64 + table.n_more;
+    if !table.title.is_empty() {
+        let title = escape::visible(&table.title);
+        let counted = format!("{title} ({})", counted(n_rows, "row"));
+        push_styled(&mut out, &counted, "\x1b[1m", options);
+    }
+    let n_shown = table.rows.len().min(options.n_rows_max);
+    if n_shown > 0 {
+        out.push_str(&grid(table, n_shown, options));
+    }
+    let n_hidden = n_rows - n_shown as u64;
+    if n_hidden > 0 {
+        let hint = if options.more_hint.is_empty() { String::new() } else { format!(": {}", options.more_hint) };
+        push_styled(
+            &mut out,
+            &format!("… {} more {}{hint}", grouped(n_hidden), rows_word(n_hidden)),
+            "\x1b[2m",
+            options,
+        );
+    }
+    for note in &table.notes {
+        push_styled(&mut out, &escape::visible(note), "\x1b[2m", options);
+    }
+    out
+}
+
+fn grid(table: &Table, n_shown: usize, options: &TextOptions) -> String {
+    let mut grid = comfy_table::Table::new();
+    grid.load_style(STYLE).set_truncation_indicator("…");
+    if options.is_coloured {
+        grid.enforce_styling();
+    } else {
+        grid.force_no_tty();
+    }
+    if let Some(width) = options.width {
+        grid.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.max(20));
+    }
+    let header = table.columns.iter().map(|column| {
+        let name = TextCell::new(escape::visible(&column.name)).add_attribute(Attribute::Bold);
+        if column.is_right_aligned { name.set_alignment(CellAlignment::Right) } else { name }
+    });
+    grid.set_header(header.collect::<Vec<_>>());
+    for row in &table.rows[..n_shown] {
+        let cells: Vec<TextCell> = row
+            .iter()
+            .zip(&table.columns)
+            .map(|(cell, column)| {
+                let text = cell_text(cell, options.is_elixir);
+                let color = tone::of_word(&text);
+                let cell = TextCell::new_owned(text);
+                let cell = if column.is_right_aligned { cell.set_alignment(CellAlignment::Right) } else { cell };
+                if let Some(color) = color { cell.fg(color) } else { cell }
+            })
+            .collect();
+        let mut row = comfy_table::Row::from(cells);
+        row.max_height(1);
+        grid.add_row(row);
+    }
+    let n_columns = table.columns.len();
+    for (idx, column) in grid.column_iter_mut().enumerate() {
+        column.set_padding((0, u16::from(idx + 1 < n_columns)));
+    }
+    grid.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// One cell as a reader sees it: durations with a unit, seqs as `#12`, terms in the target's syntax, all bounded to
+/// [`limits::SHOWN_TERM_CHARS`] and escaped.
+pub fn cell_text(cell: &Cell, is_elixir: bool) -> String {
+    match cell {
+        Cell::Empty => String::new(),
+        Cell::Bool(value) => if *value { "yes" } else { "no" }.to_string(),
+        Cell::Int(value) => value.to_string(),
+        Cell::Float(value) => float(*value),
+        Cell::Text(text) => escape::bounded(text, limits::SHOWN_TERM_CHARS),
+        Cell::Ns(ns) => time::show_ns(*ns),
+        Cell::Bytes(bytes) => self::bytes(*bytes),
+        Cell::Seq(seq) => format!("#{}", seq.0),
+        Cell::Term(term) => escape::bounded(&term_text(term, is_elixir), limits::SHOWN_TERM_CHARS),
+    }
+}
+
+fn term_text(term: &Term, _is_elixir: bool) -> String {
+    format!("{term:?}")
+}
+
+/// A float with four significant digits and no trailing zeros.
+pub fn float(value: f64) -> String {
+    if !value.is_finite() {
+        return value.to_string();
+    }
+    let magnitude = if value == 0.0 { 0 } else { value.abs().log10().floor() as i32 };
+    if !(-4..15).contains(&magnitude) {
+        return format!("{value:.3e}");
+    }
+    let digits = (3 - magnitude).max(0) as usize;
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+}
+
+/// A size with a binary unit: `1.4 KiB`.
+pub fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..0x10_0000 => format!("{:.1} KiB", bytes as f64 / 1024.0),
+        0x10_0000..0x4000_0000 => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+        _ => format!("{:.2} GiB", bytes as f64 / 1_073_741_824.0),
+    }
+}
+
+/// A count with its noun: `1 row`, `13 399 rows`.
+pub fn counted(n: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
+/// A count with its digits in groups of three.
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (idx, digit) in digits.chars().enumerate() {
+        if idx > 0 && (digits.len() - idx).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn rows_word(n: u64) -> &'static str {
+    if n == 1 { "row" } else { "rows" }
+}
+
+fn push_styled(out: &mut String, line: &str, sgr: &str, options: &TextOptions) {
+    if options.is_coloured {
+        out.push_str(&format!("{sgr}{line}\x1b[0m\n"));
+    } else {
+        out.push_str(line);
+        out.push('\n');
+    }
+}
+
+/// A tree with box-drawing branches: name, id, status and what else a row says. Same bounds and notes as a table.
+pub fn tree(tree: &Tree, options: &TextOptions) -> String {
+    let mut out = String::new();
+    if !tree.title.is_empty() {
+        push_styled(&mut out, &escape::visible(&tree.title), "\x1b[1m", options);
+    }
+    let n_shown = tree.rows.len().min(options.n_rows_max);
+    let names = tree_names(&tree.rows[..n_shown], &tree.rows);
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let id_width = tree.rows[..n_shown].iter().map(|row| row.id.chars().count()).max().unwrap_or(0);
+    for (name, row) in names.iter().zip(&tree.rows) {
+        let id = escape::bounded(&row.id, limits::SHOWN_TERM_CHARS);
+        let line = format!("{name:<width$}  {id:<id_width$}  {}", tree_facts(row, options));
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    if n_shown < tree.rows.len() {
+        let n_hidden = (tree.rows.len() - n_shown) as u64;
+        push_styled(&mut out, &format!("… {} more {}", grouped(n_hidden), rows_word(n_hidden)), "\x1b[2m", options);
+    }
+    for note in &tree.notes {
+        push_styled(&mut out, &escape::visible(note), "\x1b[2m", options);
+    }
+    out
+}
+
+/// The names of the shown rows behind their branches.
+fn tree_names(shown: &[TreeRow], all: &[TreeRow]) -> Vec<String> {
+    // For each depth, whether a later row still hangs on that branch.
+    let mut is_open: Vec<bool> = Vec::new();
+    let mut names = Vec::new();
+    for (idx, row) in shown.iter().enumerate() {
+        let next = all[idx + 1..].iter().find(|later| later.depth <= row.depth);
+        let has_sibling = next.is_some_and(|later| later.depth == row.depth);
+        is_open.resize(row.depth, false);
+        let mut name: String = is_open.iter().skip(1).map(|&open| if open { "│  " } else { "   " }).collect();
+        if row.depth > 0 {
+            name.push_str(if has_sibling { "├─ " } else { "└─ " });
+        }
+        is_open.push(has_sibling);
+        name.push_str(&escape::bounded(&row.name, limits::SHOWN_TERM_CHARS));
+        names.push(name);
+    }
+    names
+}
+
+fn tree_facts(row: &TreeRow, options: &TextOptions) -> String {
+    let mut facts = match tone::of_word(&row.status).filter(|_| options.is_coloured) {
+        Some(color) => format!("{}{}\x1b[0m", tone::sgr(color), row.status),
+        None => row.status.clone(),
+    };
+    if row.n_restarts > 0 {
+        facts.push_str(&format!("  {}", counted(u64::from(row.n_restarts), "restart")));
+    }
+    if !row.detail.is_empty() {
+        facts.push_str(&format!("  {}", escape::bounded(&row.detail, limits::SHOWN_TERM_CHARS)));
+    }
+    facts
+}
+
+#[cfg(test)]
+mod tests;
