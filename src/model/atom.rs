@@ -125,6 +125,12 @@ impl fmt::Debug for Atom {
         f.write_str(self.as_str())
     }
 }
+/// As its text.
+impl serde::Serialize for Atom {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
 impl From<&str> for Atom {
     fn from(text: &str) -> Atom {
         Atom::new(text)

@@ -59,7 +59,8 @@ pub struct ProcessRow {
     pub memory_bytes: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
     Alive,
     /// Dead, and its supervisor has not started its successor yet.
@@ -67,7 +68,8 @@ pub enum Status {
     Dead,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Behaviour {
     #[default]
     Process,
