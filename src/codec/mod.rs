@@ -1,3 +1,8 @@
-//! Floor 1: bytes to model and back, pure.
+//! Floor 1: bytes to model and back, pure. In reading order: [`etf`] (terms), [`walk`] (terms
+//! that stay bytes), [`write`] (bytes without terms), [`json`].
 
 pub mod etf;
+mod read;
+mod tags;
+pub mod walk;
+pub mod write;
