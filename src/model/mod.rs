@@ -17,6 +17,6 @@ pub use event::{Actor, ActorId, CallKey, Class, Event, Kind, NewEvent, Seq};
 pub use failure::{Failure, FailureKind, Outcome};
 pub use filter::Filter;
 pub use pid::{NodeId, Origin, Pid, Port, Reference};
-pub use system::{Behaviour, ProcessRow, Status, SystemState};
+pub use system::{Behaviour, ProcessRow, RestartType, Status, SystemState};
 pub use term::Term;
 pub use time::Moment;

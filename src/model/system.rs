@@ -1,11 +1,20 @@
 //! The observed system at one moment: a fold over events. Plain data; rows refer to state terms
-//! and messages by the seq of the event that carries them, and never copy them.
+//! and messages by the seq of the event that carries them, and never copy them. What each event
+//! does to it is in [`fold`].
+
+mod fold;
+#[cfg(test)]
+mod tests;
+
+pub use fold::{Rows, UNTAKEN_KEPT_MAX, fold};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::atom::Atom;
-use super::event::{Actor, CallKey, Seq};
+use super::event::{Actor, ActorId, CallKey, Event, Seq};
+use super::pid::Pid;
+use super::term::Term;
 
 /// The system just after event `at`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,6 +44,8 @@ pub struct ProcessRow {
     pub parent: Option<Actor>,
     pub supervisor: Option<Actor>,
     pub child_id: Option<Atom>,
+    /// As its child spec has it; `None` when the recording does not tell.
+    pub restart_type: Option<RestartType>,
     /// Children in start order, for supervisors.
     pub children: Vec<Actor>,
     pub spawned: Option<Seq>,
@@ -44,7 +55,8 @@ pub struct ProcessRow {
     pub state: Option<Seq>,
     /// The handle_start of the callback that runs now.
     pub handling: Option<Seq>,
-    /// Arrival events of the messages that wait, oldest first.
+    /// Arrival events of the messages that wait, oldest first. For a process that the recording never shows
+    /// taking a message out, only the newest [`UNTAKEN_KEPT_MAX`] arrivals: how many wait is not known then.
     pub mailbox: VecDeque<Seq>,
     pub links: BTreeSet<Actor>,
     /// Processes that this one watches, with the monitor's reference.
@@ -63,9 +75,18 @@ pub struct ProcessRow {
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     Alive,
-    /// Dead, and its supervisor has not started its successor yet.
+    /// Ended so that its living supervisor is to restart it, and has not done so or given up yet.
     Restarting,
     Dead,
+}
+
+/// When a supervisor restarts a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RestartType {
+    Permanent,
+    Transient,
+    Temporary,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize)]
@@ -94,6 +115,7 @@ impl ProcessRow {
             parent: None,
             supervisor: None,
             child_id: None,
+            restart_type: None,
             children: Vec::new(),
             spawned: None,
             ended: None,
@@ -109,5 +131,48 @@ impl ProcessRow {
             reductions: 0,
             memory_bytes: 0,
         }
+    }
+}
+
+impl RestartType {
+    pub fn from_atom(atom: Atom) -> Option<RestartType> {
+        match atom.as_str() {
+            "permanent" => Some(RestartType::Permanent),
+            "transient" => Some(RestartType::Transient),
+            "temporary" => Some(RestartType::Temporary),
+            _ => None,
+        }
+    }
+}
+
+impl SystemState {
+    /// Folds one event in. `payload` decodes its payload; it is called only for the kinds that need it.
+    /// After `restored` or `forked` the caller puts the state at their cause in place of this one.
+    pub fn apply(&mut self, event: &Event, payload: &mut dyn FnMut() -> Option<Term>) {
+        fold(self, event, payload);
+        self.at = Some(event.seq);
+        self.at_ns = event.at_ns;
+    }
+}
+
+impl Rows for SystemState {
+    fn get(&self, actor: Actor) -> Option<&ProcessRow> {
+        self.processes.get(&actor).map(|row| &**row)
+    }
+    fn row(&mut self, actor: Actor) -> &mut ProcessRow {
+        Arc::make_mut(self.processes.entry(actor).or_insert_with(|| Arc::new(ProcessRow::new(actor))))
+    }
+    fn newest(&self, pid: Pid) -> Option<Actor> {
+        let incarnation = |incarnation| Actor { id: ActorId::Pid(pid), incarnation };
+        self.processes.range(incarnation(0)..=incarnation(u32::MAX)).next_back().map(|(actor, _)| *actor)
+    }
+    fn set_name(&mut self, name: Atom, owner: Option<Actor>) -> Option<Actor> {
+        match owner {
+            Some(owner) => self.names.insert(name, owner),
+            None => self.names.remove(&name),
+        }
+    }
+    fn add_lost(&mut self, n_events: u64) {
+        self.n_lost += n_events;
     }
 }

@@ -41,7 +41,7 @@ pub struct Branch {
 }
 
 /// The events of one run. Appending needs `&mut`; reading never blocks.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Recording {
     pub info: RecordingInfo,
     rows: Vec<Event>,
@@ -50,9 +50,16 @@ pub struct Recording {
     branches: Vec<Branch>,
 }
 
+impl Default for Recording {
+    fn default() -> Recording {
+        Recording::new(RecordingInfo::default())
+    }
+}
+
 impl Recording {
     pub fn new(info: RecordingInfo) -> Recording {
-        Recording { info, ..Recording::default() }
+        let trunk = Branch { id: 0, parent: None, from: None, start: Seq(0) };
+        Recording { info, rows: Vec::new(), payloads: Vec::new(), marks: Vec::new(), branches: vec![trunk] }
     }
 
     /// Appends one event and gives it its seq. Errors: the recording's memory limit is reached.
@@ -121,11 +128,21 @@ impl Recording {
     }
 
     /// The observed system just after event `at`, along the branch that `at` belongs to.
-    pub fn materialise(&self, _at: Seq) -> SystemState {
-        todo!("store")
+    pub fn materialise(&self, at: Seq) -> SystemState {
+        let mut state = SystemState::default();
+        for range in self.lineage(self.branch_of(at)) {
+            for seq in range.take_while(|seq| *seq <= at.0) {
+                state.apply(&self.rows[seq as usize], &mut || self.term(Seq(seq)));
+            }
+        }
+        state
     }
 
-    /// All branches; the trunk is 0.
+    /// The branch that event `seq` was appended to.
+    pub fn branch_of(&self, seq: Seq) -> u32 {
+        self.branches.partition_point(|branch| branch.start <= seq).saturating_sub(1) as u32
+    }
+    /// All branches in order of their ids; the trunk is 0.
     pub fn branches(&self) -> &[Branch] {
         &self.branches
     }
@@ -135,13 +152,24 @@ impl Recording {
     }
     /// Begins a branch whose past ends with `from`; the next appended event (restored or forked) is its first.
     pub fn begin_branch(&mut self, from: Option<Seq>) -> u32 {
-        let id = self.branches.len().max(1) as u32;
-        self.branches.push(Branch { id, parent: Some(self.current_branch()), from, start: Seq(self.len()) });
+        let id = self.branches.len() as u32;
+        let parent = from.map_or(0, |seq| self.branch_of(seq));
+        self.branches.push(Branch { id, parent: Some(parent), from, start: Seq(self.len()) });
         id
     }
-    /// The seqs of a branch with its past: ascending, disjoint ranges.
-    pub fn lineage(&self, _branch: u32) -> Vec<Range<u64>> {
-        std::iter::once(0..self.len()).collect()
+    /// The seqs of a branch with its past: ascending, disjoint ranges. Empty for a branch that is not there.
+    pub fn lineage(&self, branch: u32) -> Vec<Range<u64>> {
+        let end_of = |id: usize| self.branches.get(id + 1).map_or(self.len(), |next| next.start.0);
+        let mut ranges = Vec::new();
+        let mut next = self.branches.get(branch as usize).map(|b| (b, end_of(branch as usize)));
+        while let Some((branch, end)) = next {
+            if branch.start.0 < end {
+                ranges.push(branch.start.0..end);
+            }
+            next = branch.parent.zip(branch.from).map(|(parent, from)| (&self.branches[parent as usize], from.0 + 1));
+        }
+        ranges.reverse();
+        ranges
     }
 
     pub fn marks(&self) -> &[Mark] {

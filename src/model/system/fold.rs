@@ -1,0 +1,326 @@
+//! The fold: what each kind of event does to the observed system. The table at [`Kind`] is its
+//! specification. It must not know where rows are kept ([`Rows`]) or how events are stored.
+//!
+//! Invariants:
+//! - A mailbox holds arrival seqs in ascending order, so taking one out is a binary search.
+//! - `links` is symmetric: `a` has `b` exactly while `b` has `a`.
+//! - A supervisor's `children` holds those that are alive or [`Status::Restarting`].
+//! - A dead row has no names, links, monitors, mailbox or memory; its last state stays readable.
+
+use super::{Behaviour, ProcessRow, RestartType, Status};
+use crate::model::term::Map;
+use crate::model::{Actor, Atom, CallKey, Class, Event, Kind, Pid, Seq, Term};
+
+/// Where a fold keeps its rows. Rows are never removed, except by replacing the whole.
+pub trait Rows {
+    fn get(&self, actor: Actor) -> Option<&ProcessRow>;
+    /// The row for writing; makes one about which nothing is known when there is none.
+    fn row(&mut self, actor: Actor) -> &mut ProcessRow;
+    /// The newest incarnation of `pid` that was seen.
+    fn newest(&self, pid: Pid) -> Option<Actor>;
+    /// `name` now stands for `owner`, or for nobody; gives who had it.
+    fn set_name(&mut self, name: Atom, owner: Option<Actor>) -> Option<Actor>;
+    fn add_lost(&mut self, n_events: u64);
+}
+
+/// The newest arrivals kept for a process that was never seen taking a message out: its mailbox is
+/// not known then, and must not seem to grow for ever.
+pub const UNTAKEN_KEPT_MAX: usize = 128;
+
+/// Applies one event. `payload` decodes its payload and is called only for the kinds that need it.
+/// [`Kind::Restored`] and [`Kind::Forked`] change nothing here: the reset is the caller's.
+/// Cost: one or two row look-ups; the mailbox takes O(log n).
+pub fn fold<R: Rows>(rows: &mut R, event: &Event, payload: &mut dyn FnMut() -> Option<Term>) {
+    if matches!(event.kind, Kind::Mark | Kind::Restored | Kind::Forked | Kind::Input) {
+        return;
+    }
+    if event.kind == Kind::Loss {
+        let n_lost = payload().and_then(|term| term.as_map()?.get_atom("total")?.as_int());
+        rows.add_lost(u64::try_from(n_lost.unwrap_or(0)).unwrap_or(0));
+        return;
+    }
+    if let Some(peer) = event.peer
+        && rows.get(peer).is_none()
+    {
+        rows.row(peer);
+    }
+    let process = event.process;
+    match event.kind {
+        Kind::Send | Kind::Reply | Kind::SendToDead => rows.row(process).n_sent += 1,
+        Kind::Receive | Kind::Down | Kind::TimerFire => arrive(rows, event),
+        Kind::ExitSignal if event.tag.is_some_and(|tag| tag == "EXIT") => arrive(rows, event),
+        Kind::HandleStart => {
+            let row = rows.row(process);
+            row.handling = Some(event.seq);
+            if let Some(cause) = event.cause {
+                take(row, cause);
+            }
+        }
+        Kind::HandleEnd => {
+            let row = rows.row(process);
+            row.handling = None;
+            row.n_handled += 1;
+            if let Some(Term::Tuple(usage)) = payload()
+                && let [Term::Int(reductions), Term::Int(memory_bytes)] = usage[..]
+            {
+                row.reductions = reductions.max(0) as u64;
+                row.memory_bytes = memory_bytes.max(0) as u64;
+            }
+        }
+        Kind::StateChange => rows.row(process).state = Some(event.seq),
+        Kind::Spawn => spawn(rows, event, payload()),
+        Kind::Exit | Kind::Crash => end(rows, event, payload),
+        Kind::Link | Kind::Unlink => {
+            if let Some(peer) = event.peer {
+                set_link(rows, process, peer, event.kind == Kind::Link);
+            }
+        }
+        Kind::Monitor => {
+            if let Some(peer) = event.peer {
+                let reference = event.call.unwrap_or(CallKey(event.seq.0));
+                rows.row(process).monitors.insert(reference, peer);
+            }
+        }
+        Kind::Demonitor => forget_monitor(rows.row(process), event),
+        Kind::Register | Kind::Unregister => {
+            if let Some(name) = event.tag {
+                register(rows, name, process, event.kind == Kind::Register);
+            }
+        }
+        Kind::SupervisorRestart => restart(rows, event, payload()),
+        Kind::ChildSpecChange => child_spec_change(rows, event, payload()),
+        Kind::Gc => {
+            if let Some(bytes) = payload().as_ref().and_then(gc_memory_bytes) {
+                rows.row(process).memory_bytes = bytes;
+            }
+        }
+        _ => {
+            rows.row(process);
+        }
+    }
+}
+
+/// A message is in the mailbox now. A reply is taken at once: its receiver blocks in the call.
+fn arrive<R: Rows>(rows: &mut R, event: &Event) {
+    let row = rows.row(event.process);
+    row.n_received += 1;
+    if event.kind == Kind::Down {
+        forget_monitor(row, event);
+    }
+    if event.class == Class::Reply || row.status != Status::Alive {
+        return;
+    }
+    row.mailbox.push_back(event.seq);
+    if row.mailbox.len() > UNTAKEN_KEPT_MAX && row.n_handled == 0 && row.handling.is_none() {
+        row.mailbox.pop_front();
+    }
+}
+
+fn take(row: &mut ProcessRow, arrival: Seq) {
+    if row.mailbox.front() == Some(&arrival) {
+        row.mailbox.pop_front();
+    } else if let Ok(idx) = row.mailbox.binary_search(&arrival) {
+        row.mailbox.remove(idx);
+    }
+}
+
+/// Drops the monitor with the event's reference; without one, the first that watches its peer.
+fn forget_monitor(row: &mut ProcessRow, event: &Event) {
+    let found = match event.call {
+        Some(reference) => Some(reference),
+        None => row.monitors.iter().find(|(_, watched)| Some(**watched) == event.peer).map(|(key, _)| *key),
+    };
+    if let Some(reference) = found {
+        row.monitors.remove(&reference);
+    }
+}
+
+fn set_link<R: Rows>(rows: &mut R, a: Actor, b: Actor, is_linked: bool) {
+    for (from, to) in [(a, b), (b, a)] {
+        let links = &mut rows.row(from).links;
+        if is_linked {
+            links.insert(to);
+        } else {
+            links.remove(&to);
+        }
+    }
+}
+
+fn register<R: Rows>(rows: &mut R, name: Atom, process: Actor, is_taken: bool) {
+    let before = rows.set_name(name, is_taken.then_some(process));
+    for owner in before.into_iter().chain([process]) {
+        rows.row(owner).names.retain(|held| *held != name);
+    }
+    if is_taken {
+        rows.row(process).names.push(name);
+    }
+}
+
+fn spawn<R: Rows>(rows: &mut R, event: &Event, payload: Option<Term>) {
+    let process = event.process;
+    let fields = payload.as_ref().and_then(Term::as_map);
+    let atom = |key: &str| fields.and_then(|map| map.get_atom(key)).and_then(Term::as_atom);
+    let behaviour = match atom("behaviour").map(Atom::as_str) {
+        Some("gen_server") => Some(Behaviour::GenServer),
+        Some("gen_statem") => Some(Behaviour::GenStatem),
+        Some("gen_event") => Some(Behaviour::GenEvent),
+        Some("supervisor") => Some(Behaviour::Supervisor),
+        _ => None,
+    };
+    let supervisor = fields.and_then(|map| map.get_atom("supervisor")).and_then(|term| actor_of(rows, event, term));
+
+    let row = rows.row(process);
+    if row.ended.is_some() {
+        *row = ProcessRow::new(process);
+    }
+    row.spawned = Some(event.seq);
+    row.parent = event.peer.or(row.parent);
+    row.module = event.tag.or_else(|| atom("module")).or(row.module);
+    row.label = atom("label").or_else(|| atom("name")).or(row.label);
+    row.behaviour = behaviour.unwrap_or(row.behaviour);
+    if let Some(supervisor) = supervisor {
+        adopt(rows, supervisor, process);
+    }
+}
+
+/// Makes `child` the last child of `supervisor`, once.
+fn adopt<R: Rows>(rows: &mut R, supervisor: Actor, child: Actor) {
+    rows.row(child).supervisor = Some(supervisor);
+    let row = rows.row(supervisor);
+    row.behaviour = Behaviour::Supervisor;
+    if !row.children.contains(&child) {
+        row.children.push(child);
+    }
+}
+
+fn end<R: Rows>(rows: &mut R, event: &Event, payload: &mut dyn FnMut() -> Option<Term>) {
+    let process = event.process;
+    let row = rows.row(process);
+    let supervisor = row.supervisor;
+    let will_restart = match row.restart_type {
+        Some(RestartType::Temporary) => false,
+        Some(RestartType::Permanent) => event.kind == Kind::Crash || payload().is_some_and(|r| r.is_atom("normal")),
+        Some(RestartType::Transient) | None => event.kind == Kind::Crash,
+    };
+    let row = rows.row(process);
+    row.ended = Some(event.seq);
+    row.status = Status::Dead;
+    row.handling = None;
+    row.memory_bytes = 0;
+    row.mailbox.clear();
+    row.monitors.clear();
+    let (names, links) = (std::mem::take(&mut row.names), std::mem::take(&mut row.links));
+    let orphans = row.children.clone();
+    for name in names {
+        rows.set_name(name, None);
+    }
+    for linked in links {
+        rows.row(linked).links.remove(&process);
+    }
+    for child in orphans {
+        give_up(rows, child);
+    }
+    let Some(supervisor) = supervisor else { return };
+    if will_restart && rows.get(supervisor).is_some_and(|sup| sup.status == Status::Alive) {
+        rows.row(process).status = Status::Restarting;
+    } else {
+        rows.row(supervisor).children.retain(|child| *child != process);
+    }
+}
+
+/// Nobody will restart `child` any more.
+fn give_up<R: Rows>(rows: &mut R, child: Actor) {
+    if rows.get(child).is_some_and(|row| row.status == Status::Restarting) {
+        rows.row(child).status = Status::Dead;
+    }
+}
+
+/// The child that holds `id` under `supervisor`, other than `except`.
+fn holder<R: Rows>(rows: &R, supervisor: Actor, id: Option<Atom>, except: Option<Actor>) -> Option<Actor> {
+    let id = id?;
+    let children = &rows.get(supervisor)?.children;
+    let has_id = |child: &Actor| rows.get(*child).is_some_and(|row| row.child_id == Some(id));
+    children.iter().copied().find(|child| Some(*child) != except && has_id(child))
+}
+
+fn restart<R: Rows>(rows: &mut R, event: &Event, payload: Option<Term>) {
+    let supervisor = event.process;
+    let fields = payload.as_ref().and_then(Term::as_map);
+    let named = |rows: &R, key: &str| fields.and_then(|m| m.get_atom(key)).and_then(|t| actor_of(rows, event, t));
+    let id = event.tag.or_else(|| child_id(fields));
+    let Some(new) = event.peer.or_else(|| named(rows, "new")) else { return };
+    let old = holder(rows, supervisor, id, Some(new)).or_else(|| named(rows, "old")).filter(|old| *old != new);
+
+    let (n_restarts, restart_type, old_id) =
+        old.and_then(|old| rows.get(old)).map_or((0, None, None), |r| (r.n_restarts, r.restart_type, r.child_id));
+    let row = rows.row(new);
+    row.child_id = id.or(old_id).or(row.child_id);
+    row.restart_type = row.restart_type.or(restart_type);
+    row.n_restarts = n_restarts + 1;
+    if let Some(old) = old {
+        give_up(rows, old);
+        let children = &mut rows.row(supervisor).children;
+        if let Some(idx) = children.iter().position(|child| *child == old) {
+            children[idx] = new;
+            let mut place = 0;
+            children.retain(|child| {
+                place += 1;
+                *child != new || place == idx + 1
+            });
+        }
+    }
+    adopt(rows, supervisor, new);
+}
+
+fn child_spec_change<R: Rows>(rows: &mut R, event: &Event, payload: Option<Term>) {
+    let supervisor = event.process;
+    rows.row(supervisor).behaviour = Behaviour::Supervisor;
+    let Some(fields) = payload.as_ref().and_then(Term::as_map) else { return };
+    let id = event.tag.or_else(|| child_id(Some(fields)));
+    let pid = ["pid", "child"].iter().find_map(|key| fields.get_atom(key));
+    let child = event.peer.or_else(|| pid.and_then(|term| actor_of(rows, event, term)));
+    match fields.get_atom("op").and_then(Term::as_atom).map(Atom::as_str) {
+        Some("added") => {
+            let Some(child) = child else { return };
+            let row = rows.row(child);
+            row.child_id = id.or(row.child_id);
+            row.restart_type = fields.get_atom("restart").and_then(Term::as_atom).and_then(RestartType::from_atom);
+            adopt(rows, supervisor, child);
+        }
+        Some("removed" | "terminated") => {
+            let Some(child) = child.or_else(|| holder(rows, supervisor, id, None)) else { return };
+            give_up(rows, child);
+            if rows.get(child).is_some_and(|row| row.status == Status::Dead) {
+                rows.row(supervisor).children.retain(|c| *c != child);
+            }
+        }
+        Some("gave_up") => {
+            for child in rows.row(supervisor).children.clone() {
+                give_up(rows, child);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn child_id(fields: Option<&Map>) -> Option<Atom> {
+    fields?.get_atom("id")?.as_atom()
+}
+
+/// The actor that a pid inside a payload means: the event's own peer, else the newest incarnation.
+fn actor_of<R: Rows>(rows: &R, event: &Event, term: &Term) -> Option<Actor> {
+    let pid = term.as_pid()?;
+    let own = event.peer.filter(|peer| peer.pid() == Some(pid));
+    Some(own.or_else(|| rows.newest(pid)).unwrap_or_else(|| Actor::from(pid)))
+}
+
+/// Heap sizes of the BEAM's garbage collection info, words of 8 bytes.
+fn gc_memory_bytes(info: &Term) -> Option<u64> {
+    let of_heap = |item: &Term| {
+        let [Term::Atom(key), Term::Int(words)] = item.as_tuple()? else { return None };
+        let counts = matches!(key.as_str(), "heap_block_size" | "old_heap_block_size" | "mbuf_size");
+        counts.then_some((*words).max(0) as u64)
+    };
+    let words = info.as_list()?.iter().filter_map(of_heap).fold(0u64, u64::saturating_add);
+    Some(words.saturating_mul(8))
+}
