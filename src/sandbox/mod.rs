@@ -103,8 +103,9 @@ pub trait Sandbox {
     fn input(&mut self, input: Input, sink: &mut dyn EventSink) -> Outcome<RunEnd>;
     /// Lets time pass and processes run.
     fn run(&mut self, limit: RunLimit, sink: &mut dyn EventSink) -> Outcome<RunEnd>;
-    /// Goes back to the system just after event `at` (`None`: before the first). What follows is a new branch.
-    fn restore(&mut self, at: Option<Seq>) -> Outcome<()>;
+    /// Goes back to the system just after event `at` (`None`: before the first), of any branch. What follows is a new
+    /// branch, whose first event, `restored`, the caller records: events in between are of the old one.
+    fn restore(&mut self, at: Option<Seq>, restored: Seq) -> Outcome<()>;
     /// The sandbox as a sim, for what only a sim has.
     fn as_sim(&mut self) -> Option<&mut sim::Sim> {
         None
