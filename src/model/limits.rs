@@ -45,6 +45,12 @@ pub const SCRIPT_EXPR_DEPTH_MAX: usize = 128;
 pub const SCRIPT_STRING_BYTES_MAX: usize = 64 << 20;
 /// Items of a Rhai array.
 pub const SCRIPT_ARRAY_MAX: usize = 10_000_000;
+/// Variables of a Rhai script at one time.
+pub const SCRIPT_VARIABLES_MAX: usize = 10_000;
+/// Functions (closures among them) that one Rhai script defines.
+pub const SCRIPT_FUNCTIONS_MAX: usize = 10_000;
+/// Modules that one Rhai script imports.
+pub const SCRIPT_MODULES_MAX: usize = 256;
 /// Entries of a Rhai object map.
 pub const SCRIPT_MAP_MAX: usize = 1_000_000;
 

@@ -1,1 +1,11 @@
-//! Floor 7: the Rhai engine.
+//! Floor 7: the Rhai engine. Scripts' values, profiles with their limits, the shell, processes and
+//! breakpoint predicates written in Rhai. Only this floor imports rhai.
+
+pub mod control;
+pub mod convert;
+pub mod encode;
+pub mod engine;
+pub mod profile;
+mod resolver;
+pub mod sources;
+mod term_type;
