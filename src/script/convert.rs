@@ -47,11 +47,8 @@ struct Known {
     nil: Atom,
 }
 
-static KNOWN: LazyLock<Known> = LazyLock::new(|| Known {
-    r#true: Atom::new("true"),
-    r#false: Atom::new("false"),
-    nil: Atom::new("nil"),
-});
+static KNOWN: LazyLock<Known> =
+    LazyLock::new(|| Known { r#true: Atom::new("true"), r#false: Atom::new("false"), nil: Atom::new("nil") });
 
 thread_local! {
     /// One shared string per atom that a script has seen: tags are converted for every message.

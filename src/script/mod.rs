@@ -9,3 +9,5 @@ pub mod profile;
 mod resolver;
 pub mod sources;
 mod term_type;
+#[cfg(test)]
+mod tests;

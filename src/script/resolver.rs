@@ -27,7 +27,9 @@ impl RootedResolver {
     fn find(&self, path: &str, importer: Option<&str>) -> Result<PathBuf, String> {
         let wanted = Path::new(path);
         if wanted.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
-            return Err(format!("cannot import {path:?}: an import stays inside the script roots (no \"..\", no \"/\" in front)"));
+            return Err(format!(
+                "cannot import {path:?}: an import stays inside the script roots (no \"..\", no \"/\" in front)"
+            ));
         }
         let roots = self.roots.borrow();
         let beside = importer.and_then(|name| Path::new(name).parent()).map(Path::to_path_buf);
@@ -75,8 +77,9 @@ impl ModuleResolver for RootedResolver {
         self.loaded.borrow_mut().insert(file.clone(), None);
         let loaded = self.load(engine, &file);
         self.loaded.borrow_mut().remove(&file);
-        let module: Shared<Module> =
-            loaded.map_err(|error| Box::new(EvalAltResult::ErrorInModule(file.display().to_string(), error, pos)))?.into();
+        let module: Shared<Module> = loaded
+            .map_err(|error| Box::new(EvalAltResult::ErrorInModule(file.display().to_string(), error, pos)))?
+            .into();
         self.loaded.borrow_mut().insert(file, Some(module.clone()));
         Ok(module)
     }

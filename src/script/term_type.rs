@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, EvalAltResult, INT, Position};
+use rhai::{Array, Dynamic, EvalAltResult, FuncRegistration, INT, Position, Shared};
 
 use super::convert::{to_dynamic, to_term};
 use crate::model::Term;
@@ -15,7 +15,7 @@ type Raised<T> = Result<T, Box<EvalAltResult>>;
 pub(super) fn module() -> Module {
     let mut module = exported_module!(term_functions);
     module.set_custom_type::<Term>("Term");
-    module.set_iter(std::any::TypeId::of::<Term>(), |term| {
+    module.set_iter(TypeId::of::<Term>(), |term| {
         let term = term.cast::<Term>();
         Box::new(items(&term).unwrap_or_default().into_iter())
     });
@@ -30,15 +30,20 @@ const TUPLE_ARITY_MAX: usize = 16;
 /// `t(a, b, ..)` for every arity: Rhai has no variadic functions.
 fn constructors(module: &mut Module) {
     for arity in 0..=TUPLE_ARITY_MAX {
-        let names = (1..=arity).map(|n| format!("e{n}: ?"));
+        let names = (1..=arity).map(|n| format!("e{n}"));
+        let func = Shared::new(make_tuple);
+        let func = RhaiFunc::Pure { func, has_context: false, is_pure: true, is_volatile: false };
         FuncRegistration::new("t")
             .in_global_namespace()
             .with_params_info(names.chain(["Term".to_string()]))
             .with_comments(["/// Makes a tuple of its arguments: `t(\"deposit\", 10)` is `{deposit, 10}`."])
-            .set_into_module_raw(module, vec![std::any::TypeId::of::<Dynamic>(); arity], |_, args: &mut [&mut Dynamic]| {
-                args.iter().map(|arg| to_term(arg)).collect::<Result<Vec<_>, _>>().map(Term::tuple).map_err(|e| raise(e.to_string()))
-            });
+            .set_into_module_raw(module, vec![TypeId::of::<Dynamic>(); arity], func);
     }
+}
+
+fn make_tuple(_: Option<NativeCallContext>, args: &mut [&mut Dynamic]) -> Raised<Dynamic> {
+    let items: Result<Vec<_>, _> = args.iter().map(|arg| to_term(arg)).collect();
+    items.map(|items| Dynamic::from(Term::tuple(items))).map_err(|e| raise(e.to_string()))
 }
 
 fn raise(text: impl Into<String>) -> Box<EvalAltResult> {
@@ -68,7 +73,9 @@ fn items(term: &Term) -> Option<Vec<Dynamic>> {
     Some(match term {
         Term::Tuple(items) => items.iter().map(to_dynamic).collect(),
         Term::Nil => Vec::new(),
-        Term::List(list) => list.items.iter().chain(Some(&list.tail).filter(|t| **t != Term::Nil)).map(to_dynamic).collect(),
+        Term::List(list) => {
+            list.items.iter().chain(Some(&list.tail).filter(|t| **t != Term::Nil)).map(to_dynamic).collect()
+        }
         Term::Map(map) => map.entries().iter().map(|(k, v)| vec![to_dynamic(k), to_dynamic(v)].into()).collect(),
         Term::Bits(bits) => bits.bytes.iter().map(|&byte| Dynamic::from_int(byte.into())).collect(),
         _ => return None,

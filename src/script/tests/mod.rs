@@ -1,0 +1,3 @@
+//! Tests of the script floor, by part.
+
+mod values;
