@@ -2,17 +2,20 @@
 //! Nothing here knows bytes, files, sandboxes or scripts.
 
 pub mod atom;
+pub mod display;
 pub mod event;
 pub mod failure;
 pub mod filter;
 pub mod limits;
 mod order;
 pub mod pid;
+pub mod quote;
 pub mod system;
 pub mod term;
 pub mod time;
 
 pub use atom::Atom;
+pub use display::{Style, Syntax};
 pub use event::{Actor, ActorId, CallKey, Class, Event, Kind, NewEvent, Seq};
 pub use failure::{Failure, FailureKind, Outcome};
 pub use filter::Filter;

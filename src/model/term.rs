@@ -258,9 +258,3 @@ impl From<Pid> for Term {
         Term::Pid(value)
     }
 }
-
-impl std::fmt::Debug for Term {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("<term>")
-    }
-}
