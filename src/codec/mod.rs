@@ -2,6 +2,7 @@
 //! that stay bytes), [`write`] (bytes without terms), [`json`].
 
 pub mod etf;
+pub mod json;
 mod read;
 mod tags;
 pub mod walk;

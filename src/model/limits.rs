@@ -10,6 +10,8 @@ pub const ATOMS_MAX: usize = 1_048_576;
 pub const TERM_DEPTH_MAX: usize = 256;
 /// Bytes that a compressed external term may inflate to.
 pub const TERM_INFLATED_BYTES_MAX: usize = 256 << 20;
+/// Places that a diff of two terms lists one by one.
+pub const DIFF_CHANGES_MAX: usize = 10_000;
 
 /// Events in one sealed segment.
 pub const SEGMENT_EVENTS: usize = 1 << 16;

@@ -2,12 +2,14 @@
 //! Nothing here knows bytes, files, sandboxes or scripts.
 
 pub mod atom;
+pub mod diff;
 pub mod display;
 pub mod event;
 pub mod failure;
 pub mod filter;
 pub mod limits;
 mod order;
+pub mod parse;
 pub mod pid;
 pub mod quote;
 pub mod system;
@@ -15,6 +17,7 @@ pub mod term;
 pub mod time;
 
 pub use atom::Atom;
+pub use diff::Path;
 pub use display::{Style, Syntax};
 pub use event::{Actor, ActorId, CallKey, Class, Event, Kind, NewEvent, Seq};
 pub use failure::{Failure, FailureKind, Outcome};
