@@ -1,10 +1,11 @@
 //! Causes and effects of events: the recorded cause links, what happened inside one callback, and
 //! the two ends of messages and calls. It must not know how results are shown.
 
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
-use super::Scope;
-use crate::model::Seq;
+use super::{Scope, within};
+use crate::model::{Actor, Event, Filter, Kind, Seq};
 use crate::store::Recording;
 
 /// Why one event follows from another.
@@ -49,19 +50,95 @@ impl Chain {
 }
 
 /// What directly made the event happen; `None` for an origin.
+///
+/// The recorded cause, else the callback that ran when the process did it, else (a process without
+/// callbacks) the process's spawn.
 pub fn cause(rec: &Recording, scope: Scope<'_>, seq: Seq) -> Option<Link> {
-    let _ = (rec, scope, seq);
-    todo!("analysis")
+    let event = rec.event(seq)?;
+    if let Some(from) = event.cause {
+        return Some(Link { from, to: seq, relation: Relation::Caused });
+    }
+    let from = callback_at(rec, scope, actor_of(&event)?, seq)?;
+    Some(Link { from, to: seq, relation: Relation::Inside })
+}
+
+/// The handle_start of the callback that runs in `process` when event `at` happens, or the process's spawn
+/// when it has none. `None` between callbacks and when nothing is known.
+pub fn callback_at(rec: &Recording, scope: Scope<'_>, process: Actor, at: Seq) -> Option<Seq> {
+    let filter = Filter {
+        ranges: within(rec, scope, 0..at.0),
+        ..Filter::kinds(&[Kind::HandleStart, Kind::HandleEnd, Kind::Spawn]).process(process)
+    };
+    let last = rec.scan(&filter).next_back()?;
+    (last.kind != Kind::HandleEnd).then_some(last.seq)
 }
 
 /// What directly followed from the event, the first `n_max`.
 pub fn effects(rec: &Recording, scope: Scope<'_>, seq: Seq, n_max: usize) -> Vec<Link> {
-    let _ = (rec, scope, seq, n_max);
-    todo!("analysis")
+    let is_direct = |link: &Link| link.from == seq;
+    forth(rec, scope, seq).filter(is_direct).take(n_max).collect()
 }
 
 /// The causal chain through the event: back to its origin, forth to everything that followed, at most `n_max` links each way.
+/// Backwards it costs one look-up a link, forwards one pass over the rest of the scope.
 pub fn chain(rec: &Recording, scope: Scope<'_>, seq: Seq, n_max: usize) -> Chain {
-    let _ = (rec, scope, seq, n_max);
-    todo!("analysis")
+    let mut back = Vec::new();
+    let mut at = seq;
+    while let Some(link) = cause(rec, scope, at).filter(|_| back.len() < n_max) {
+        at = link.from;
+        back.push(link);
+    }
+    let mut following = forth(rec, scope, seq);
+    let forth: Vec<Link> = following.by_ref().take(n_max).collect();
+    let is_cut = cause(rec, scope, at).is_some() || following.next().is_some();
+    Chain { event: seq, back, forth, is_cut }
+}
+
+/// Everything that followed from the event, in order: one pass over the later events, in which each is asked
+/// whether its cause, or the callback that it happened in, is among those found so far.
+fn forth<'r>(rec: &'r Recording, scope: Scope<'_>, seq: Seq) -> impl Iterator<Item = Link> + 'r {
+    let mut found = FxHashSet::from_iter([seq]);
+    let mut running: FxHashMap<Actor, Seq> = FxHashMap::default();
+    if let Some(event) = rec.event(seq).filter(|e| matches!(e.kind, Kind::HandleStart | Kind::Spawn)) {
+        running.insert(event.process, seq);
+    }
+    let later = within(rec, scope, seq.0 + 1..rec.len());
+    let events = later.into_iter().flatten().filter_map(move |at| rec.event(Seq(at)));
+    events.filter_map(move |event| {
+        let inside = || actor_of(&event).and_then(|actor| running.get(&actor).copied());
+        let link = match event.cause {
+            Some(from) => found.contains(&from).then_some(Link { from, to: event.seq, relation: Relation::Caused }),
+            None => inside().map(|from| Link { from, to: event.seq, relation: Relation::Inside }),
+        };
+        if link.is_some() {
+            found.insert(event.seq);
+        }
+        match event.kind {
+            Kind::HandleStart | Kind::Spawn if link.is_some() => drop(running.insert(event.process, event.seq)),
+            Kind::HandleStart | Kind::HandleEnd => drop(running.remove(&event.process)),
+            _ => {}
+        }
+        link
+    })
+}
+
+/// Who does what the event tells, when it is done inside a callback; `None` for what happens to a process.
+fn actor_of(event: &Event) -> Option<Actor> {
+    match event.kind {
+        Kind::Spawn => event.peer,
+        Kind::Receive
+        | Kind::Down
+        | Kind::TimerFire
+        | Kind::ExitSignal
+        | Kind::Timeout
+        | Kind::LateReply
+        | Kind::HandleStart
+        | Kind::Gc
+        | Kind::Loss
+        | Kind::Mark
+        | Kind::Restored
+        | Kind::Forked
+        | Kind::Input => None,
+        _ => Some(event.process),
+    }
 }

@@ -1,10 +1,17 @@
 //! Message flow: every message with what became of it, and who talks to whom.
 //! It must not know how results are shown.
 
+mod join;
+
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 
+use self::join::MessageJoin;
 use super::Scope;
-use crate::model::{Actor, Atom, CallKey, Class, Seq};
+use super::join::{CALL_KINDS, CallJoin};
+use super::latency::{CallOutcome, CallRow};
+use super::names::Names;
+use crate::model::{Actor, Atom, CallKey, Class, Event, Filter, Kind, Seq};
 use crate::store::Recording;
 
 /// What became of a message.
@@ -85,20 +92,147 @@ pub struct PairRow {
     pub last: Seq,
 }
 
-/// Gives each message once its fate is known (the rest at the end). One pass; memory is bounded by the messages under way.
-pub fn for_each_message(rec: &Recording, scope: Scope<'_>, filter: &FlowFilter, each: impl FnMut(MessageRow)) {
-    let _ = (rec, scope, filter, each);
-    todo!("analysis")
+/// Gives each message once its fate is known (the rest at the end). One pass; memory is bounded by the messages under
+/// way, among them those that no recorded callback ever took.
+pub fn for_each_message(rec: &Recording, scope: Scope<'_>, filter: &FlowFilter, mut each: impl FnMut(MessageRow)) {
+    let mut kinds = CALL_KINDS.to_vec();
+    kinds.push(Kind::HandleEnd);
+    let events = Filter { ranges: scope.to_vec(), ..Filter::kinds(&kinds) };
+    let mut calls = CallJoin::new(rec);
+    let mut others = MessageJoin::default();
+    let mut give = |row: MessageRow| {
+        if filter.matches(&row) {
+            each(row);
+        }
+    };
+    for event in rec.scan(&events) {
+        calls.push(&event).map(MessageRow::from).into_iter().for_each(&mut give);
+        others.push(&event).into_iter().for_each(&mut give);
+    }
+    calls.finish().into_iter().map(MessageRow::from).for_each(&mut give);
+    others.finish().for_each(&mut give);
 }
 
 /// The first `n_max` messages by seq, and how many more there are.
 pub fn messages(rec: &Recording, scope: Scope<'_>, filter: &FlowFilter, n_max: usize) -> (Vec<MessageRow>, u64) {
-    let _ = (rec, scope, filter, n_max);
-    todo!("analysis")
+    let mut rows: Vec<MessageRow> = Vec::new();
+    let mut n_more = 0;
+    for_each_message(rec, scope, filter, |row| {
+        rows.push(row);
+        // Cut back at twice the size: amortised, a constant cost per message.
+        if rows.len() >= n_max.saturating_mul(2).max(1024) {
+            n_more += keep_first(&mut rows, n_max);
+        }
+    });
+    n_more += keep_first(&mut rows, n_max);
+    (rows, n_more)
+}
+
+fn keep_first(rows: &mut Vec<MessageRow>, n_max: usize) -> u64 {
+    rows.sort_unstable_by_key(|row| row.seq);
+    let n_cut = rows.len().saturating_sub(n_max);
+    rows.truncate(n_max);
+    n_cut as u64
 }
 
 /// Who talks to whom, the busiest pair first.
 pub fn pairs(rec: &Recording, scope: Scope<'_>) -> Vec<PairRow> {
-    let _ = (rec, scope);
-    todo!("analysis")
+    let kinds = [Kind::Send, Kind::Reply, Kind::SendToDead, Kind::Receive];
+    let events = Filter { ranges: scope.to_vec(), ..Filter::kinds(&kinds) };
+    let mut pairs: FxHashMap<(Actor, Option<Actor>), PairRow> = FxHashMap::default();
+    for event in rec.scan(&events) {
+        let (from, to) = match event.kind {
+            // An arrival counts only when its send was not recorded.
+            Kind::Receive if event.cause.is_some() => continue,
+            Kind::Receive => match event.peer {
+                Some(sender) => (sender, Some(event.process)),
+                None => continue,
+            },
+            _ => (event.process, event.peer),
+        };
+        pairs.entry((from, to)).or_insert_with(|| PairRow::new(from, to, event.seq)).add(&event);
+    }
+    let names = Names::new(rec, scope);
+    let mut rows: Vec<PairRow> = pairs.into_values().collect();
+    for row in &mut rows {
+        row.from_name = names.name(row.from);
+        row.to_name = row.to.map_or_else(|| "nobody".to_string(), |to| names.name(to));
+    }
+    rows.sort_by(|a, b| b.n_messages.cmp(&a.n_messages).then_with(|| (a.from, a.to).cmp(&(b.from, b.to))));
+    rows
+}
+
+impl PairRow {
+    fn new(from: Actor, to: Option<Actor>, first: Seq) -> PairRow {
+        PairRow {
+            from,
+            to,
+            from_name: String::new(),
+            to_name: String::new(),
+            n_messages: 0,
+            n_calls: 0,
+            n_casts: 0,
+            n_replies: 0,
+            n_others: 0,
+            n_dead: 0,
+            size_bytes: 0,
+            first,
+            last: first,
+        }
+    }
+
+    fn add(&mut self, event: &Event) {
+        self.n_messages += 1;
+        match event.class {
+            Class::Call => self.n_calls += 1,
+            Class::Cast => self.n_casts += 1,
+            Class::Reply => self.n_replies += 1,
+            _ => self.n_others += 1,
+        }
+        self.n_dead += u64::from(event.kind == Kind::SendToDead);
+        self.size_bytes += u64::from(event.size_bytes);
+        self.last = event.seq;
+    }
+}
+
+impl FlowFilter {
+    pub fn matches(&self, row: &MessageRow) -> bool {
+        let any = |wanted: &[Actor], end: Option<Actor>| end.is_some_and(|actor| wanted.contains(&actor));
+        (self.involved.is_empty() || any(&self.involved, row.from) || any(&self.involved, row.to))
+            && (self.from.is_empty() || any(&self.from, row.from))
+            && (self.to.is_empty() || any(&self.to, row.to))
+            && (self.classes.is_empty() || self.classes.contains(&row.class))
+            && (self.tags.is_empty() || row.tag.is_some_and(|tag| self.tags.contains(&tag)))
+            && (self.results.is_empty() || self.results.contains(&row.result))
+    }
+}
+
+impl From<CallRow> for MessageRow {
+    fn from(call: CallRow) -> MessageRow {
+        MessageRow {
+            seq: call.call_seq,
+            at_ns: call.at_ns,
+            from: call.caller,
+            to: call.callee,
+            class: Class::Call,
+            tag: call.tag,
+            call: Some(call.key),
+            size_bytes: call.size_bytes,
+            receive_seq: call.receive_seq,
+            start_seq: call.start_seq,
+            end_seq: call.end_seq,
+            queue_ns: call.queue_ns,
+            handling_ns: call.handling_ns,
+            reply_ns: call.reply_ns,
+            total_ns: call.total_ns,
+            result: match call.outcome {
+                CallOutcome::Received => MessageResult::Received,
+                CallOutcome::Timeout => MessageResult::Timeout,
+                CallOutcome::Exit => MessageResult::Exit,
+                CallOutcome::Noproc => MessageResult::Noproc,
+                CallOutcome::Open if call.receive_seq.is_some() => MessageResult::Received,
+                CallOutcome::Open => MessageResult::Sent,
+            },
+        }
+    }
 }

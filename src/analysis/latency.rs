@@ -1,10 +1,13 @@
 //! Calls with their three waits (queue, handling, reply), joined by the call's reference; percentiles
 //! and histograms over them. It must not know how results are shown.
 
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::Scope;
-use crate::model::{Actor, Atom, CallKey, Seq};
+use super::join::{CALL_KINDS, CallJoin};
+use super::names::Names;
+use crate::model::{Actor, Atom, CallKey, Class, Event, Filter, Kind, Seq};
 use crate::store::Recording;
 
 /// How a call ended for its caller.
@@ -36,7 +39,6 @@ pub struct CallRow {
     pub send_seq: Option<Seq>,
     pub receive_seq: Option<Seq>,
     pub start_seq: Option<Seq>,
-    pub handled_seq: Option<Seq>,
     pub reply_seq: Option<Seq>,
     /// What ended the caller's wait: arrival of the reply, timeout, 'DOWN', or the callee's end.
     pub end_seq: Option<Seq>,
@@ -93,9 +95,15 @@ pub struct Bin {
 
 /// Gives each call once it is over (the open ones at the end). One pass; memory is bounded by the calls that are open
 /// or wait for a late reply.
-pub fn for_each_call(rec: &Recording, scope: Scope<'_>, each: impl FnMut(CallRow)) {
-    let _ = (rec, scope, each);
-    todo!("analysis")
+pub fn for_each_call(rec: &Recording, scope: Scope<'_>, mut each: impl FnMut(CallRow)) {
+    let filter = Filter { ranges: scope.to_vec(), ..Filter::kinds(&CALL_KINDS) };
+    let mut join = CallJoin::new(rec);
+    for event in rec.scan(&filter) {
+        if let Some(row) = join.push(&event) {
+            each(row);
+        }
+    }
+    join.finish().into_iter().for_each(each);
 }
 
 /// All calls, in order of their first event.
@@ -106,26 +114,137 @@ pub fn calls(rec: &Recording, scope: Scope<'_>) -> Vec<CallRow> {
     rows
 }
 
-/// The call that the event belongs to, by its reference.
+/// The call that the event belongs to: by its reference, or the call that the callback of `seq` serves.
 pub fn call_of(rec: &Recording, scope: Scope<'_>, seq: Seq) -> Option<CallRow> {
-    let _ = (rec, scope, seq);
-    todo!("analysis")
+    let event = rec.event(seq)?;
+    let by_cause = || event.cause.and_then(|cause| rec.event(cause)).filter(|_| event.class == Class::Call);
+    let key = event.call.or_else(|| by_cause()?.call)?;
+    let mine = |row: &CallRow| row.key == key;
+    // Only the callback's begin, and a callee's end, may lack the reference.
+    let filter = Filter { ranges: scope.to_vec(), call: Some(key), ..Filter::kinds(&CALL_KINDS) };
+    let mut events: Vec<Event> = rec.scan(&filter).collect();
+    let arrival = events.iter().find(|e| e.kind == Kind::Receive && e.class == Class::Call).map(|e| e.seq);
+    if arrival.is_some() {
+        let start = Filter { ranges: scope.to_vec(), cause: arrival, ..Filter::kind(Kind::HandleStart) };
+        events.extend(rec.scan(&start));
+    }
+    let last = events.iter().rfind(|e| e.kind == Kind::Receive || e.kind == Kind::Send);
+    let callee = last.map(|e| if e.kind == Kind::Receive { Some(e.process) } else { e.peer })?;
+    if let Some(callee) = callee {
+        let ends = Filter { ranges: scope.to_vec(), ..Filter::kinds(&[Kind::Exit, Kind::Crash]) }.process(callee);
+        events.extend(rec.scan(&ends));
+    }
+    events.sort_unstable_by_key(|e| e.seq);
+    events.dedup_by_key(|e| e.seq);
+    let mut join = CallJoin::new(rec);
+    events.iter().filter_map(|event| join.push(event)).find(mine).or_else(|| join.finish().into_iter().find(mine))
 }
 
-/// Percentiles by callee and tag, the longest total p99 first.
+/// Percentiles by callee and tag, the longest total p99 first. Memory: four durations per call.
 pub fn latency(rec: &Recording, scope: Scope<'_>) -> Vec<LatencyRow> {
-    let _ = (rec, scope);
-    todo!("analysis")
+    let mut groups: FxHashMap<(Option<Actor>, Option<Atom>), Group> = FxHashMap::default();
+    for_each_call(rec, scope, |row| groups.entry((row.callee, row.tag)).or_default().add(&row));
+    let names = Names::new(rec, scope);
+    let mut rows: Vec<LatencyRow> = groups
+        .into_iter()
+        .map(|((callee, tag), group)| {
+            let name = callee.map_or_else(|| "unknown".to_string(), |actor| names.name(actor));
+            group.into_row(callee, name, tag)
+        })
+        .collect();
+    rows.sort_by(|a, b| {
+        b.total.p99_ns.cmp(&a.total.p99_ns).then_with(|| (&a.name, a.tag, a.callee).cmp(&(&b.name, b.tag, b.callee)))
+    });
+    rows
+}
+
+/// The durations of one callee and tag.
+#[derive(Default)]
+struct Group {
+    queue_ns: Vec<i64>,
+    handling_ns: Vec<i64>,
+    reply_ns: Vec<i64>,
+    total_ns: Vec<i64>,
+    n_by_outcome: FxHashMap<CallOutcome, u64>,
+    n_late: u64,
+}
+
+impl Group {
+    fn add(&mut self, row: &CallRow) {
+        self.queue_ns.extend(row.queue_ns);
+        self.handling_ns.extend(row.handling_ns);
+        self.reply_ns.extend(row.reply_ns);
+        self.total_ns.extend(row.total_ns);
+        *self.n_by_outcome.entry(row.outcome).or_default() += 1;
+        self.n_late += u64::from(row.is_late);
+    }
+
+    fn into_row(mut self, callee: Option<Actor>, name: String, tag: Option<Atom>) -> LatencyRow {
+        let n = |outcome| self.n_by_outcome.get(&outcome).copied().unwrap_or(0);
+        LatencyRow {
+            callee,
+            name,
+            tag,
+            n_calls: self.n_by_outcome.values().sum(),
+            n_timeouts: n(CallOutcome::Timeout),
+            n_exits: n(CallOutcome::Exit),
+            n_noproc: n(CallOutcome::Noproc),
+            n_open: n(CallOutcome::Open),
+            n_late: self.n_late,
+            queue: percentiles(&mut self.queue_ns),
+            handling: percentiles(&mut self.handling_ns),
+            reply: percentiles(&mut self.reply_ns),
+            total: percentiles(&mut self.total_ns),
+        }
+    }
 }
 
 /// Percentiles of durations, which are sorted in place.
 pub fn percentiles(values_ns: &mut [i64]) -> Percentiles {
-    let _ = values_ns;
-    todo!("analysis")
+    values_ns.sort_unstable();
+    let Some(&max_ns) = values_ns.last() else { return Percentiles::default() };
+    let n = values_ns.len();
+    let rank = |percent: usize| values_ns[(n * percent).div_ceil(100).max(1) - 1];
+    let sum: i128 = values_ns.iter().map(|&v| i128::from(v)).sum();
+    Percentiles {
+        n: n as u64,
+        mean_ns: (sum / n as i128) as i64,
+        p50_ns: rank(50),
+        p90_ns: rank(90),
+        p99_ns: rank(99),
+        max_ns,
+    }
 }
 
-/// At most `n_bins` bins of equal ratio (1-2-5 steps), from the smallest to the largest duration; empty bins between are kept.
+/// Bins with edges at 1, 2, 5, 10 .. ns, or at powers of a higher base when those would be more than `n_bins`;
+/// from the smallest to the largest duration, the empty ones between included.
 pub fn histogram(values_ns: &[i64], n_bins: usize) -> Vec<Bin> {
-    let _ = (values_ns, n_bins);
-    todo!("analysis")
+    let (Some(&min), Some(&max)) = (values_ns.iter().min(), values_ns.iter().max()) else { return Vec::new() };
+    let mut bins = (0..).map(|coarseness| empty_bins(min, max, coarseness)).find(|bins| bins.len() <= n_bins.max(1));
+    let bins = bins.as_mut().expect("coarse enough edges make one bin");
+    for &value in values_ns {
+        let idx = bins.partition_point(|bin| bin.to_ns <= value).min(bins.len() - 1);
+        bins[idx].n += 1;
+    }
+    std::mem::take(bins)
 }
+
+/// Bins over `min..=max`: three a decade, one a decade, one every two decades, .., one.
+fn empty_bins(min: i64, max: i64, coarseness: u32) -> Vec<Bin> {
+    let steps: &[i64] = if coarseness == 0 { &[1, 2, 5] } else { &[1] };
+    let ratio = 10i64.saturating_pow(coarseness.max(1));
+    let mut edges = vec![0];
+    let mut decade = 1i64;
+    while ratio < i64::MAX && edges.last().is_some_and(|&edge| edge <= max && edge < i64::MAX) {
+        edges.extend(steps.iter().map(|step| decade.saturating_mul(*step)));
+        decade = decade.saturating_mul(ratio);
+    }
+    if ratio == i64::MAX {
+        edges.push(i64::MAX);
+    }
+    let bins = edges.windows(2).map(|edge| Bin { from_ns: edge[0], to_ns: edge[1], n: 0 });
+    bins.filter(|bin| bin.to_ns > min && bin.from_ns <= max).collect()
+}
+
+#[cfg(test)]
+mod tests;

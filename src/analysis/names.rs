@@ -1,34 +1,117 @@
 //! What a person calls a process: its registered name, else its label or module, else its pid.
-//! One pass over the name events; cheap enough to make per question.
+//! One pass over the name events; a spawn's payload is read only when its process never registers.
 
-use crate::model::{Actor, Atom, Seq};
-use crate::store::Recording;
+use rustc_hash::FxHashMap;
 
 use super::Scope;
+use crate::model::display::Syntax;
+use crate::model::{Actor, Atom, Event, Filter, Kind, ProcessRow, Seq, Status};
+use crate::store::Recording;
 
 /// The names of a scope's processes.
 #[derive(Clone, Debug, Default)]
-pub struct Names {}
+pub struct Names {
+    syntax: Syntax,
+    spawns: FxHashMap<Actor, Event>,
+    /// Labels of processes without a registered name.
+    labels: FxHashMap<Actor, Atom>,
+    /// Names a process took, in order.
+    taken: FxHashMap<Actor, Vec<(Seq, Atom)>>,
+    /// Who took (or gave back) a name, in order.
+    holders: FxHashMap<Atom, Vec<(Seq, Option<Actor>)>>,
+    /// The event that ended a process.
+    ends: FxHashMap<Actor, Seq>,
+}
 
 impl Names {
-    /// Reads spawn, register and unregister events.
+    /// Reads the spawn, register, unregister and end events of the scope.
     pub fn new(rec: &Recording, scope: Scope<'_>) -> Names {
-        let _ = (rec, scope);
-        todo!("analysis")
+        let kinds = [Kind::Spawn, Kind::Register, Kind::Unregister, Kind::Exit, Kind::Crash];
+        let filter = Filter { ranges: scope.to_vec(), ..Filter::kinds(&kinds) };
+        let mut names =
+            Names { syntax: if rec.info.is_elixir { Syntax::Elixir } else { Syntax::Erlang }, ..Names::default() };
+        for event in rec.scan(&filter) {
+            names.learn(&event);
+        }
+        for (actor, spawn) in names.spawns.iter().filter(|(actor, _)| !names.taken.contains_key(actor)) {
+            let payload = rec.term(spawn.seq);
+            let field = |key| payload.as_ref()?.as_map()?.get_atom(key)?.as_atom();
+            names.labels.extend(field("label").or_else(|| field("name")).map(|label| (*actor, label)));
+        }
+        names
     }
-    /// The name as of `at`; a dead process keeps its last registered name.
+
+    fn learn(&mut self, event: &Event) {
+        let Event { seq, process, .. } = *event;
+        match (event.kind, event.tag) {
+            (Kind::Spawn, _) => drop(self.spawns.insert(process, *event)),
+            (Kind::Register, Some(name)) => {
+                self.taken.entry(process).or_default().push((seq, name));
+                self.holders.entry(name).or_default().push((seq, Some(process)));
+            }
+            (Kind::Unregister, Some(name)) => self.holders.entry(name).or_default().push((seq, None)),
+            (Kind::Exit | Kind::Crash, _) => drop(self.ends.insert(process, seq)),
+            _ => {}
+        }
+    }
+
+    /// The name as of `at`: the registered one that it had last, or will have first; `worker <0.120.0>`
+    /// for a process without one.
     pub fn at(&self, actor: Actor, at: Seq) -> String {
-        let _ = (actor, at);
-        todo!("analysis")
+        self.registered(actor, at).map_or_else(|| self.unregistered(actor), |name| name.display(self.syntax))
     }
-    /// The name that the process bore longest or last: for lanes and rows that span time.
+
+    /// The name of a row of the system at `at`: what it is registered as; the dead keep the name that they had last.
+    pub fn row(&self, row: &ProcessRow, at: Seq) -> String {
+        let last = || self.taken.get(&row.actor)?.iter().rfind(|(seq, _)| *seq <= at).map(|(_, name)| *name);
+        let held = row.names.first().copied();
+        match held.or_else(|| last().filter(|_| row.status != Status::Alive)) {
+            Some(name) => name.display(self.syntax),
+            None => self.with_word(row.label.or(row.module), row.actor),
+        }
+    }
+
+    /// The last name that the process bore in the scope: for lanes and rows that span time.
     pub fn name(&self, actor: Actor) -> String {
-        let _ = actor;
-        todo!("analysis")
+        self.at(actor, Seq(u64::MAX))
     }
+
+    /// The registered name, by the rule of [`Names::at`].
+    pub fn registered(&self, actor: Actor, at: Seq) -> Option<Atom> {
+        let taken = self.taken.get(&actor)?;
+        taken.iter().rfind(|(seq, _)| *seq <= at).or_else(|| taken.first()).map(|(_, name)| *name)
+    }
+
+    /// The callback module, if its spawn was recorded.
+    pub fn module(&self, actor: Actor) -> Option<Atom> {
+        self.spawns.get(&actor)?.tag
+    }
+
+    /// The spawn event.
+    pub fn spawn(&self, actor: Actor) -> Option<Event> {
+        self.spawns.get(&actor).copied()
+    }
+
+    /// The exit or crash event, if the process ended in the scope.
+    pub fn end(&self, actor: Actor) -> Option<Seq> {
+        self.ends.get(&actor).copied()
+    }
+
     /// Who held the registered name just after `at`.
     pub fn whereis(&self, name: Atom, at: Seq) -> Option<Actor> {
-        let _ = (name, at);
-        todo!("analysis")
+        let (_, holder) = self.holders.get(&name)?.iter().rfind(|(seq, _)| *seq <= at)?;
+        holder.filter(|actor| self.end(*actor).is_none_or(|end| end > at))
+    }
+
+    fn unregistered(&self, actor: Actor) -> String {
+        self.with_word(self.labels.get(&actor).copied().or_else(|| self.module(actor)), actor)
+    }
+
+    fn with_word(&self, word: Option<Atom>, actor: Actor) -> String {
+        let id = actor.display(self.syntax);
+        match word {
+            Some(word) => format!("{} {id}", word.display(self.syntax)),
+            None => id,
+        }
     }
 }

@@ -1,10 +1,17 @@
-//! One process, or the whole system, at a moment; what it waited for, held and changed over a range.
+//! One process, or the whole system, at a moment: counts, mailbox, events.
 //! The facts come from the store's fold; it must not know how results are shown.
+
+mod history;
+mod series;
 
 use serde::Serialize;
 
+pub use self::history::{StateRow, history, last_write, writes};
+pub use self::series::{Point, Series, memory_series, queue_series, reductions_series};
 use super::Scope;
-use crate::model::{Actor, Atom, Behaviour, Class, Event, Seq, Status};
+use super::join::since;
+use super::names::Names;
+use crate::model::{Actor, Atom, Behaviour, Class, Event, Filter, ProcessRow, Seq, Status};
 use crate::store::Recording;
 
 /// A process (or port) at a moment.
@@ -19,6 +26,8 @@ pub struct ProcessInfo {
     pub behaviour: Behaviour,
     pub status: Status,
     pub queue_len: u64,
+    /// False where the recording never shows the process taking a message out: then `queue_len` counts arrivals.
+    pub queue_is_known: bool,
     /// `None` when nothing was recorded about it.
     pub memory_bytes: Option<u64>,
     /// The sim's estimate, not the BEAM's count.
@@ -60,24 +69,6 @@ pub struct SystemSummary {
     pub n_lost: u64,
 }
 
-/// One change of a process's state.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct StateRow {
-    /// The state_change event: its payload is the state after.
-    pub seq: Seq,
-    pub at_ns: i64,
-    pub actor: Actor,
-    /// The trigger.
-    pub class: Class,
-    pub tag: Option<Atom>,
-    /// The callback in which it changed.
-    pub handle_start: Option<Seq>,
-    /// The state_change event before it.
-    pub before: Option<Seq>,
-    /// Paths that differ from the state before: `balance`, `orders[3].qty`. Empty for the first state.
-    pub changed: Vec<String>,
-}
-
 /// A message that waits in a mailbox.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MailboxRow {
@@ -91,84 +82,100 @@ pub struct MailboxRow {
     pub waited_ns: i64,
 }
 
-/// A value at a time; where points were merged, the largest value of the bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Point {
-    pub at_ns: i64,
-    pub seq: Seq,
-    pub value: i64,
-}
-
-/// A quantity of one process over time.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Series {
-    pub actor: Actor,
-    pub name: String,
-    /// Ascending in time (a restored branch may step back).
-    pub points: Vec<Point>,
-}
-
 /// The process just after `at`; `None` when it was not known yet.
 pub fn process(rec: &Recording, actor: Actor, at: Seq) -> Option<ProcessInfo> {
-    let _ = (rec, actor, at);
-    todo!("analysis")
+    let state = rec.materialise(at);
+    let names = Names::new(rec, &rec.lineage(rec.branch_of(at)));
+    state.processes.get(&actor).map(|row| ProcessInfo::new(rec, &names, row, at))
 }
 
 /// Every process and port known at `at`, the dead ones too, in order of their pids.
 pub fn processes(rec: &Recording, at: Seq) -> Vec<ProcessInfo> {
-    let _ = (rec, at);
-    todo!("analysis")
+    let state = rec.materialise(at);
+    let names = Names::new(rec, &rec.lineage(rec.branch_of(at)));
+    state.processes.values().map(|row| ProcessInfo::new(rec, &names, row, at)).collect()
+}
+
+impl ProcessInfo {
+    fn new(rec: &Recording, names: &Names, row: &ProcessRow, at: Seq) -> ProcessInfo {
+        ProcessInfo {
+            actor: row.actor,
+            name: names.row(row, at),
+            names: row.names.clone(),
+            module: row.module,
+            label: row.label,
+            behaviour: row.behaviour,
+            status: row.status,
+            queue_len: row.mailbox.len() as u64,
+            queue_is_known: is_exact(rec) || row.n_handled > 0 || row.handling.is_some() || row.mailbox.is_empty(),
+            memory_bytes: (row.memory_bytes > 0).then_some(row.memory_bytes),
+            memory_is_estimated: is_exact(rec),
+            reductions: row.reductions,
+            links: row.links.iter().copied().collect(),
+            monitors: row.monitors.values().copied().collect(),
+            parent: row.parent,
+            supervisor: row.supervisor,
+            child_id: row.child_id,
+            n_restarts: row.n_restarts,
+            state: row.state,
+            handling: row.handling,
+            spawned: row.spawned,
+            ended: row.ended,
+            n_sent: row.n_sent,
+            n_received: row.n_received,
+            n_handled: row.n_handled,
+        }
+    }
+}
+
+/// Whether every message that a process takes is recorded, and its memory estimated: so on the sim.
+pub(super) fn is_exact(rec: &Recording) -> bool {
+    rec.info.source == "sim"
 }
 
 pub fn summary(rec: &Recording, at: Seq) -> SystemSummary {
-    let _ = (rec, at);
-    todo!("analysis")
-}
-
-/// The process's states in order, with what changed. Costs one decode per state.
-pub fn history(rec: &Recording, scope: Scope<'_>, actor: Actor) -> Vec<StateRow> {
-    let _ = (rec, scope, actor);
-    todo!("analysis")
+    let state = rec.materialise(at);
+    let rows = || state.processes.values();
+    let n = |status| rows().filter(|row| row.behaviour != Behaviour::Port && row.status == status).count() as u64;
+    let queues = rows().map(|row| (row.actor, row.mailbox.len() as u64));
+    SystemSummary {
+        at: state.at,
+        at_ns: state.at_ns,
+        n_alive: n(Status::Alive),
+        n_restarting: n(Status::Restarting),
+        n_dead: n(Status::Dead),
+        n_ports: rows().filter(|row| row.behaviour == Behaviour::Port).count() as u64,
+        n_names: state.names.len() as u64,
+        n_queued: queues.clone().map(|(_, len)| len).sum(),
+        longest_queue: queues.filter(|(_, len)| *len > 0).max_by_key(|(_, len)| *len),
+        memory_bytes: rows().map(|row| row.memory_bytes).sum(),
+        memory_is_estimated: is_exact(rec),
+        reductions: rows().map(|row| row.reductions).sum(),
+        n_lost: state.n_lost,
+    }
 }
 
 /// What waits in the process's mailbox just after `at`, oldest first.
 pub fn mailbox(rec: &Recording, actor: Actor, at: Seq) -> Vec<MailboxRow> {
-    let _ = (rec, actor, at);
-    todo!("analysis")
+    let state = rec.materialise(at);
+    let Some(row) = state.processes.get(&actor) else { return Vec::new() };
+    let waiting = row.mailbox.iter().filter_map(|seq| rec.event(*seq));
+    let to_row = |event: Event| MailboxRow {
+        seq: event.seq,
+        at_ns: event.at_ns,
+        from: event.peer,
+        class: event.class,
+        tag: event.tag,
+        size_bytes: event.size_bytes,
+        waited_ns: since(event.at_ns, state.at_ns),
+    };
+    waiting.map(to_row).collect()
 }
 
 /// The events of one process, as actor and as the other end, in order: at most `n_max`, and how many more there are.
 pub fn timeline(rec: &Recording, scope: Scope<'_>, actor: Actor, n_max: usize) -> (Vec<Event>, u64) {
-    let _ = (rec, scope, actor, n_max);
-    todo!("analysis")
-}
-
-/// Messages waiting, per process; no `actors`: the eight with the longest queues. At most `n_points_max` points each.
-pub fn queue_series(rec: &Recording, scope: Scope<'_>, actors: &[Actor], n_points_max: usize) -> Vec<Series> {
-    let _ = (rec, scope, actors, n_points_max);
-    todo!("analysis")
-}
-
-/// Memory in bytes, per process; no `actors`: the eight largest. On the BEAM as of each garbage collection.
-pub fn memory_series(rec: &Recording, scope: Scope<'_>, actors: &[Actor], n_points_max: usize) -> Vec<Series> {
-    let _ = (rec, scope, actors, n_points_max);
-    todo!("analysis")
-}
-
-/// Reductions so far, per process; no `actors`: the eight with most.
-pub fn reductions_series(rec: &Recording, scope: Scope<'_>, actors: &[Actor], n_points_max: usize) -> Vec<Series> {
-    let _ = (rec, scope, actors, n_points_max);
-    todo!("analysis")
-}
-
-/// The state changes that wrote `path` (or something below it), of one process or of all.
-pub fn writes(rec: &Recording, scope: Scope<'_>, actor: Option<Actor>, path: &str) -> Vec<StateRow> {
-    let _ = (rec, scope, actor, path);
-    todo!("analysis")
-}
-
-/// The newest of [`writes`]; searches backwards and stops there.
-pub fn last_write(rec: &Recording, scope: Scope<'_>, actor: Option<Actor>, path: &str) -> Option<StateRow> {
-    let _ = (rec, scope, actor, path);
-    todo!("analysis")
+    let filter = Filter { ranges: scope.to_vec(), involved: vec![actor], ..Filter::default() };
+    let events: Vec<Event> = rec.scan(&filter).take(n_max).collect();
+    let n_more = if events.len() < n_max { 0 } else { rec.count(&filter) - events.len() as u64 };
+    (events, n_more)
 }

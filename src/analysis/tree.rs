@@ -1,9 +1,11 @@
 //! The supervision tree at a moment, as nested plain data, from the store's fold.
 //! It must not know how results are shown.
 
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
-use crate::model::{Actor, Atom, Behaviour, Seq, Status};
+use super::names::Names;
+use crate::model::{Actor, Atom, Behaviour, ProcessRow, Seq, Status, SystemState, Term};
 use crate::store::Recording;
 
 /// A process in the tree.
@@ -39,6 +41,97 @@ pub struct SupervisionTree {
 
 /// The tree just after `at`; `with_dead` keeps the nodes of dead processes in their place.
 pub fn tree(rec: &Recording, at: Seq, with_dead: bool) -> SupervisionTree {
-    let _ = (rec, at, with_dead);
-    todo!("analysis")
+    let state = rec.materialise(at);
+    let names = Names::new(rec, &rec.lineage(rec.branch_of(at)));
+    let children = children(&state, with_dead);
+    let owned: FxHashSet<Actor> = children.values().flatten().copied().collect();
+    let maker = Maker { rec, names, at, children, state: &state };
+    let mut tree = SupervisionTree { at: state.at, at_ns: state.at_ns, roots: Vec::new(), unsupervised: Vec::new() };
+    for row in state.processes.values().filter(|row| is_shown(row, with_dead)) {
+        match row.behaviour {
+            _ if owned.contains(&row.actor) => {}
+            Behaviour::Port => {}
+            Behaviour::Supervisor => tree.roots.push(maker.node(row, 0)),
+            _ => tree.unsupervised.push(maker.node(row, 0)),
+        }
+    }
+    tree
+}
+
+/// Nesting that is followed; a real tree is far below, a damaged recording may hold a cycle.
+const DEPTH_MAX: usize = 64;
+
+struct Maker<'a> {
+    rec: &'a Recording,
+    names: Names,
+    at: Seq,
+    state: &'a SystemState,
+    children: FxHashMap<Actor, Vec<Actor>>,
+}
+
+impl Maker<'_> {
+    fn node(&self, row: &ProcessRow, depth: usize) -> TreeNode {
+        let spec = if row.behaviour == Behaviour::Supervisor { self.spec(row) } else { Spec::default() };
+        let mine = self.children.get(&row.actor).map(Vec::as_slice).unwrap_or_default();
+        let rows = mine.iter().filter_map(|child| self.state.processes.get(child)).filter(|_| depth < DEPTH_MAX);
+        TreeNode {
+            actor: row.actor,
+            name: self.names.row(row, self.at),
+            module: row.module,
+            behaviour: row.behaviour,
+            child_id: row.child_id,
+            status: row.status,
+            strategy: spec.strategy,
+            intensity: spec.intensity,
+            n_restarts: row.n_restarts,
+            queue_len: row.mailbox.len() as u64,
+            ended: row.ended,
+            children: rows.map(|row| self.node(row, depth + 1)).collect(),
+        }
+    }
+
+    /// From the supervisor's own state: the sim's map, or the record of OTP's supervisor.erl.
+    fn spec(&self, row: &ProcessRow) -> Spec {
+        let Some(term) = row.state.and_then(|seq| self.rec.term(seq)) else { return Spec::default() };
+        let (strategy, intensity, period) = match (&term, term.as_tuple()) {
+            (Term::Map(map), _) => (map.get_atom("strategy"), map.get_atom("intensity"), map.get_atom("period")),
+            (_, Some([head, _, strategy, _, _, intensity, period, ..])) if head.is_atom("state") => {
+                (Some(strategy), Some(intensity), Some(period))
+            }
+            _ => (None, None, None),
+        };
+        let number = |term: Option<&Term>| u64::try_from(term?.as_int()?).ok();
+        Spec {
+            strategy: strategy.and_then(Term::as_atom).map(|atom| atom.as_str().to_string()),
+            intensity: number(intensity).zip(number(period)),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Spec {
+    strategy: Option<String>,
+    intensity: Option<(u64, u64)>,
+}
+
+fn is_shown(row: &ProcessRow, with_dead: bool) -> bool {
+    with_dead || row.status != Status::Dead
+}
+
+/// Children per supervisor: the living in start order, then the dead by their end.
+fn children(state: &SystemState, with_dead: bool) -> FxHashMap<Actor, Vec<Actor>> {
+    let mut children: FxHashMap<Actor, Vec<Actor>> = FxHashMap::default();
+    for row in state.processes.values().filter(|row| !row.children.is_empty()) {
+        children.insert(row.actor, row.children.clone());
+    }
+    if with_dead {
+        let placed: FxHashSet<Actor> = children.values().flatten().copied().collect();
+        let rows = state.processes.values().filter(|row| row.status == Status::Dead && !placed.contains(&row.actor));
+        let mut dead: Vec<_> = rows.filter_map(|row| Some((row.ended, row.actor, row.supervisor?))).collect();
+        dead.sort_unstable();
+        for (_, child, supervisor) in dead {
+            children.entry(supervisor).or_default().push(child);
+        }
+    }
+    children
 }

@@ -58,10 +58,7 @@ impl From<Port> for Actor {
 /// As its pid or port, in Erlang's syntax.
 impl Serialize for Actor {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.id {
-            ActorId::Pid(pid) => serializer.collect_str(&format_args!("<0.{}.{}>", pid.id, pid.serial)),
-            ActorId::Port(port) => serializer.collect_str(&format_args!("#Port<0.{}>", port.id())),
-        }
+        serializer.collect_str(self)
     }
 }
 

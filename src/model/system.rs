@@ -6,7 +6,7 @@ mod fold;
 #[cfg(test)]
 mod tests;
 
-pub use fold::{Rows, UNTAKEN_KEPT_MAX, fold};
+pub use fold::{Rows, UNTAKEN_KEPT_MAX, Usage, fold};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;

@@ -60,12 +60,7 @@ pub fn fold<R: Rows>(rows: &mut R, event: &Event, payload: &mut dyn FnMut() -> O
             let row = rows.row(process);
             row.handling = None;
             row.n_handled += 1;
-            if let Some(Term::Tuple(usage)) = payload()
-                && let [Term::Int(reductions), Term::Int(memory_bytes)] = usage[..]
-            {
-                row.reductions = reductions.max(0) as u64;
-                row.memory_bytes = memory_bytes.max(0) as u64;
-            }
+            note_usage(row, event.kind, payload());
         }
         Kind::StateChange => rows.row(process).state = Some(event.seq),
         Kind::Spawn => spawn(rows, event, payload()),
@@ -89,11 +84,7 @@ pub fn fold<R: Rows>(rows: &mut R, event: &Event, payload: &mut dyn FnMut() -> O
         }
         Kind::SupervisorRestart => restart(rows, event, payload()),
         Kind::ChildSpecChange => child_spec_change(rows, event, payload()),
-        Kind::Gc => {
-            if let Some(bytes) = payload().as_ref().and_then(gc_memory_bytes) {
-                rows.row(process).memory_bytes = bytes;
-            }
-        }
+        Kind::Gc => note_usage(rows.row(process), event.kind, payload()),
         _ => {
             rows.row(process);
         }
@@ -312,6 +303,33 @@ fn actor_of<R: Rows>(rows: &R, event: &Event, term: &Term) -> Option<Actor> {
     let pid = term.as_pid()?;
     let own = event.peer.filter(|peer| peer.pid() == Some(pid));
     Some(own.or_else(|| rows.newest(pid)).unwrap_or_else(|| Actor::from(pid)))
+}
+
+/// What an event tells of a process's use of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    pub reductions: Option<u64>,
+    pub memory_bytes: Option<u64>,
+}
+
+impl Usage {
+    /// Reads the payload of a handle_end (`{Reductions, MemoryBytes}`) or a gc; other kinds tell nothing.
+    pub fn read(kind: Kind, payload: &Term) -> Option<Usage> {
+        match (kind, payload.as_tuple()) {
+            (Kind::HandleEnd, Some([Term::Int(reductions), Term::Int(memory_bytes)])) => Some(Usage {
+                reductions: Some((*reductions).max(0) as u64),
+                memory_bytes: Some((*memory_bytes).max(0) as u64),
+            }),
+            (Kind::Gc, _) => Some(Usage { reductions: None, memory_bytes: gc_memory_bytes(payload) }),
+            _ => None,
+        }
+    }
+}
+
+fn note_usage(row: &mut ProcessRow, kind: Kind, payload: Option<Term>) {
+    let Some(usage) = payload.and_then(|term| Usage::read(kind, &term)) else { return };
+    row.reductions = usage.reductions.unwrap_or(row.reductions);
+    row.memory_bytes = usage.memory_bytes.unwrap_or(row.memory_bytes);
 }
 
 /// Heap sizes of the BEAM's garbage collection info, words of 8 bytes.
