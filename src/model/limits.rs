@@ -47,6 +47,8 @@ pub const SCRIPT_EXPR_DEPTH_MAX: usize = 128;
 pub const SCRIPT_STRING_BYTES_MAX: usize = 64 << 20;
 /// Items of a Rhai array.
 pub const SCRIPT_ARRAY_MAX: usize = 10_000_000;
+/// Bytes of memory that our process may hold while a script runs.
+pub const SCRIPT_MEMORY_BYTES_MAX: u64 = 8 << 30;
 /// Variables of a Rhai script at one time.
 pub const SCRIPT_VARIABLES_MAX: usize = 10_000;
 /// Functions (closures among them) that one Rhai script defines.

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use rhai::{Dynamic, Engine, INT};
 
 use super::control::Control;
+use super::error::raise;
 use super::profile::{self, Limits, Profile};
 use super::resolver::RootedResolver;
 use super::sources::Sources;
@@ -60,10 +61,18 @@ pub fn build(profile: Profile, host: &Host) -> Engine {
     let sink = host.sink.clone();
     engine.on_debug(move |text, _, position| (sink.borrow_mut())(&format!("{position:?} {text}")));
     let control = host.control.clone();
-    engine.on_progress(move |_| control.pending().map(|_| Dynamic::UNIT));
+    engine.on_progress(move |n_operations| {
+        if n_operations % OPERATIONS_BETWEEN_MEMORY_CHECKS == 0 {
+            control.check_memory();
+        }
+        control.pending().map(|_| Dynamic::UNIT)
+    });
     endings(&mut engine, profile, host);
     engine
 }
+
+/// Some 50 ms of work; the longest that a script can go on allocating unseen.
+const OPERATIONS_BETWEEN_MEMORY_CHECKS: u64 = 1 << 19;
 
 /// `exit`, `sleep` and `set_limit`, each as its profile has them; Rhai's own are hidden.
 fn endings(engine: &mut Engine, profile: Profile, host: &Host) {
@@ -79,7 +88,7 @@ fn endings(engine: &mut Engine, profile: Profile, host: &Host) {
             engine.register_fn("sleep", move |seconds: INT| nap(&control, seconds as f64));
             let limits = host.limits.clone();
             engine.register_fn("set_limit", move |name: &str, value: INT| -> Raised<()> {
-                limits.set(name, value.max(1).unsigned_abs()).map_err(|failure| failure.to_string().into())
+                limits.set(name, value.max(1).unsigned_abs()).map_err(raise)
             });
         }
         // Processes register their own `exit` and `sleep` over these.

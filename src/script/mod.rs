@@ -5,9 +5,15 @@ pub mod control;
 pub mod convert;
 pub mod encode;
 pub mod engine;
+pub mod error;
+mod excerpt;
+pub mod names;
 pub mod profile;
 mod resolver;
+pub mod shell;
 pub mod sources;
 mod term_type;
 #[cfg(test)]
 mod tests;
+
+pub use shell::{ScriptEnd, Shell};

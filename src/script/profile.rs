@@ -25,6 +25,16 @@ pub enum Profile {
     Process,
 }
 
+impl Profile {
+    /// The name of the limit on operations that applies.
+    pub(super) fn operations_limit(self) -> &'static str {
+        match self {
+            Profile::Shell => "operations",
+            Profile::Condition | Profile::Process => "callback_operations",
+        }
+    }
+}
+
 def_package! {
     /// What every profile has: no clock, no file, no wait.
     PurePackage(module) : ArithmeticPackage, BasicArrayPackage, BasicBlobPackage, BasicFnPackage,
@@ -91,18 +101,23 @@ impl Limits {
         Ok(())
     }
 
-    /// Operations that one script of `profile` may take.
-    pub fn operations(&self, profile: Profile) -> u64 {
-        match profile {
-            Profile::Shell => self.0.operations.get(),
-            Profile::Condition | Profile::Process => self.0.callback_operations.get(),
+    /// A limit by name; 0 for an unknown one.
+    pub fn get(&self, name: &str) -> u64 {
+        match name {
+            "operations" => self.0.operations.get(),
+            "callback_operations" => self.0.callback_operations.get(),
+            "call_depth" => self.0.call_depth.get() as u64,
+            "string_bytes" => self.0.string_bytes.get() as u64,
+            "array" => self.0.array.get() as u64,
+            "map" => self.0.map.get() as u64,
+            _ => 0,
         }
     }
 
     /// Writes every limit into an engine.
     pub(super) fn apply(&self, engine: &mut Engine, profile: Profile) {
         engine
-            .set_max_operations(self.operations(profile))
+            .set_max_operations(self.get(profile.operations_limit()))
             .set_max_call_levels(self.0.call_depth.get())
             .set_max_expr_depths(limits::SCRIPT_EXPR_DEPTH_MAX, limits::SCRIPT_EXPR_DEPTH_MAX)
             .set_max_string_size(self.0.string_bytes.get())

@@ -14,6 +14,11 @@ impl Sources {
         self.0.borrow_mut().insert(name.to_string(), text.to_string());
     }
 
+    /// The whole text of the script `name`.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.0.borrow().get(name).cloned()
+    }
+
     /// Line `number` (from 1) of the script `name`.
     pub fn line(&self, name: &str, number: usize) -> Option<String> {
         let texts = self.0.borrow();

@@ -1,0 +1,264 @@
+//! A script session: lines typed one after another, and whole scripts. Functions, variables and imports persist over
+//! lines. It must not know terminals, nor what the registered functions do.
+
+use std::cell::OnceCell;
+use std::path::Path;
+
+use rhai::{AST, Array, Dynamic, Engine, ParseErrorType, Scope, Stmt};
+
+use super::control::Stop;
+use super::engine::{self, Host};
+use super::error::{Explainer, KnowsNames};
+use super::excerpt::SHELL_SOURCE;
+use super::names::Names;
+use super::profile::Profile;
+use crate::model::{Failure, FailureKind, limits};
+
+/// Why a script gave no value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ScriptEnd {
+    Failed(Failure),
+    /// `exit(code)`.
+    Exited(i64),
+}
+
+/// Results that `out[n]` still holds; older ones become `()`.
+const RESULTS_KEPT: usize = 1_000;
+/// Lines after which the shell's text begins anew: Rhai's positions end at 65 535.
+const SHELL_LINES_MAX: usize = 60_000;
+/// Variables at which shadowed ones are swept out.
+const SCOPE_SWEEP: usize = 256;
+
+/// An engine with what persists between lines.
+pub struct Shell {
+    engine: Engine,
+    host: Host,
+    scope: Scope<'static>,
+    /// Functions and imports of earlier lines.
+    base: AST,
+    /// All lines so far: functions of earlier lines keep their positions in it.
+    text: String,
+    n_lines: usize,
+    engine_names: OnceCell<Names>,
+}
+
+impl Shell {
+    /// A shell whose engine `register` completes with what scripts may call.
+    pub fn new(host: Host, register: impl FnOnce(&mut Engine)) -> Shell {
+        let mut engine = engine::build(Profile::Shell, &host);
+        register(&mut engine);
+        let mut scope = Scope::new();
+        scope.push("it", Dynamic::UNIT);
+        scope.push("out", Array::new());
+        let mut base = AST::empty();
+        base.set_source(SHELL_SOURCE);
+        Shell { engine, host, scope, base, text: String::new(), n_lines: 0, engine_names: OnceCell::new() }
+    }
+
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Evaluates what was typed. A value other than `()` becomes `it` and the next `out[n]`.
+    pub fn eval_line(&mut self, line: &str) -> Result<Dynamic, ScriptEnd> {
+        self.host.limits.apply(&mut self.engine, Profile::Shell);
+        let padded = self.add_text(line);
+        let mut ast = match self.engine.compile_with_scope(&self.scope, &padded) {
+            Ok(ast) => ast,
+            Err(error) => return Err(ScriptEnd::Failed(self.explainer(SHELL_SOURCE).explain_parse(&error))),
+        };
+        ast.set_source(SHELL_SOURCE);
+        let whole = self.base.merge(&ast);
+        let result = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &whole);
+        self.keep_functions(&ast);
+        let value = self.finish(SHELL_SOURCE, result)?;
+        self.keep_imports(&ast);
+        self.remember(&value);
+        Ok(value)
+    }
+
+    /// The index of the newest result in `out`, when there is one.
+    pub fn last_index(&self) -> Option<usize> {
+        let out = self.scope.get("out")?.as_array_ref().ok()?;
+        out.len().checked_sub(1)
+    }
+
+    /// Runs a script file in a scope of its own; `args` are its `args`. `import` finds what lies beside it.
+    pub fn run_file(&mut self, path: &Path, args: &[String]) -> Result<Dynamic, ScriptEnd> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ScriptEnd::Failed(Failure::io(format!("cannot read script {name}: {error}"))))?;
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        self.host.add_root(dir);
+        self.run_text(&name, &text, args)
+    }
+
+    /// Runs a whole script that has no file (standard input): `name` is what errors call it.
+    pub fn run_text(&mut self, name: &str, text: &str, args: &[String]) -> Result<Dynamic, ScriptEnd> {
+        self.host.limits.apply(&mut self.engine, Profile::Shell);
+        self.host.sources.insert(name, text);
+        let mut scope = Scope::new();
+        scope.push("args", args.iter().cloned().map(Dynamic::from).collect::<Array>());
+        let mut ast = match self.engine.compile_with_scope(&scope, text) {
+            Ok(ast) => ast,
+            Err(error) => return Err(ScriptEnd::Failed(self.explainer(name).explain_parse(&error))),
+        };
+        ast.set_source(name);
+        let result = self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &ast);
+        self.finish(name, result)
+    }
+
+    /// Whether `text` can be evaluated as it stands; false when more lines must follow.
+    pub fn is_complete(&self, text: &str) -> bool {
+        match self.engine.compile(text) {
+            Err(error) if *error.0 == ParseErrorType::UnexpectedEOF => false,
+            _ => !is_open(text),
+        }
+    }
+
+    /// All that a line typed now could name.
+    pub fn names(&self) -> Names {
+        let mut names = self.engine_names.get_or_init(|| Names::of_engine(&self.engine)).clone();
+        names.functions.extend(Names::of_script(&self.base));
+        names.add_scope(&self.scope);
+        names
+    }
+
+    /// The value of a variable.
+    pub fn variable(&self, name: &str) -> Option<Dynamic> {
+        self.scope.get(name).map(Dynamic::flatten_clone)
+    }
+    /// Sets a variable of the shell.
+    pub fn set_variable(&mut self, name: &str, value: Dynamic) {
+        self.scope.set_or_push(name, value);
+    }
+
+    /// A failure for an error that `source` gave: for those who call functions of scripts by themselves.
+    pub fn explain(&self, source: &str, error: &rhai::EvalAltResult) -> Failure {
+        self.explainer(source).explain(error)
+    }
+
+    /// Adds a line to the shell's text; gives it with as many empty lines in front as came before.
+    fn add_text(&mut self, line: &str) -> String {
+        if self.n_lines > SHELL_LINES_MAX {
+            self.text.clear();
+            self.n_lines = 0;
+        }
+        let padded = "\n".repeat(self.n_lines) + line;
+        self.text.push_str(line);
+        self.text.push('\n');
+        self.n_lines = self.text.lines().count().max(self.n_lines + 1);
+        self.host.sources.insert(SHELL_SOURCE, &self.text);
+        padded
+    }
+
+    /// Keeps the functions of a line for those that follow, closures that variables may hold among them.
+    fn keep_functions(&mut self, line: &AST) {
+        self.base.combine(line.clone_functions_only());
+        self.base.set_source(SHELL_SOURCE);
+    }
+
+    /// Repeats the imports of a line, which went well, at every line that follows; the modules stay loaded.
+    fn keep_imports(&mut self, line: &AST) {
+        let imports: String = line.statements().iter().filter_map(import_text).collect();
+        if !imports.is_empty()
+            && let Ok(imports) = self.engine.compile(imports)
+        {
+            self.base.combine(imports);
+            self.base.set_source(SHELL_SOURCE);
+        }
+    }
+
+    /// Turns the end of an evaluation into a value or a [`ScriptEnd`]; a request to stop outranks both.
+    fn finish(&self, source: &str, result: Result<Dynamic, Box<rhai::EvalAltResult>>) -> Result<Dynamic, ScriptEnd> {
+        match self.host.control.take() {
+            Some(Stop::Exit(code)) => return Err(ScriptEnd::Exited(code)),
+            Some(Stop::Interrupted) => return Err(ScriptEnd::Failed(Failure::interrupted())),
+            Some(Stop::OutOfMemory) => return Err(ScriptEnd::Failed(out_of_memory())),
+            None => {}
+        }
+        match result {
+            Ok(value) => Ok(value.flatten()),
+            Err(error) => Err(ScriptEnd::Failed(self.explainer(source).explain(&error))),
+        }
+    }
+
+    fn remember(&mut self, value: &Dynamic) {
+        if value.is_unit() {
+            return;
+        }
+        self.scope.set_or_push("it", value.clone());
+        if let Some(mut out) = self.scope.get_mut("out").and_then(|out| out.write_lock::<Array>()) {
+            out.push(value.clone());
+            if let Some(old) = out.len().checked_sub(RESULTS_KEPT + 1) {
+                out[old] = Dynamic::UNIT;
+            }
+        }
+        if self.scope.len() > SCOPE_SWEEP {
+            self.scope = self.scope.clone_visible();
+        }
+    }
+
+    fn explainer<'a>(&'a self, source: &'a str) -> Explainer<'a> {
+        Explainer { host: &self.host, profile: Profile::Shell, source, names: self }
+    }
+}
+
+fn out_of_memory() -> Failure {
+    let max = limits::SCRIPT_MEMORY_BYTES_MAX;
+    let text = limits::tripped("SCRIPT_MEMORY_BYTES_MAX", max, "the script keeps too much in memory");
+    Failure::new(FailureKind::Limit, text).hint("ask for less at a time: filter, count or sum instead of collecting")
+}
+
+impl KnowsNames for Shell {
+    fn names(&self) -> Names {
+        Shell::names(self)
+    }
+}
+
+/// An import statement as text again: `import "lib/x" as x;`.
+fn import_text(statement: &Stmt) -> Option<String> {
+    let Stmt::Import(import, _) = statement else { return None };
+    let path = import.0.get_literal_value(None)?.into_immutable_string().ok()?;
+    Some(format!("import {:?} as {};", path.as_str(), import.1.name))
+}
+
+/// Whether brackets, a text or a comment are still open at the end.
+fn is_open(text: &str) -> bool {
+    let mut depth = 0_i64;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, chars.peek()) {
+            ('/', Some('/')) => while chars.next_if(|&c| c != '\n').is_some() {},
+            ('/', Some('*')) => {
+                let mut last = ' ';
+                let closed = chars.any(|c| std::mem::replace(&mut last, c) == '*' && c == '/');
+                if !closed {
+                    return true;
+                }
+            }
+            ('`', _) => {
+                if !chars.any(|c| c == '`') {
+                    return true;
+                }
+            }
+            (quote @ ('"' | '\''), _) => {
+                while let Some(c) = chars.next() {
+                    match c {
+                        '\\' => drop(chars.next()),
+                        '\n' => break,
+                        c if c == quote => break,
+                        _ => {}
+                    }
+                }
+            }
+            ('(' | '[' | '{', _) => depth += 1,
+            (')' | ']' | '}', _) => depth -= 1,
+            _ => {}
+        }
+    }
+    depth > 0
+}
