@@ -241,7 +241,8 @@ fn is_open(text: &str) -> bool {
                 }
             }
             ('`', _) => {
-                if !chars.any(|c| c == '`') {
+                let closed = chars.any(|c| c == '`');
+                if !closed {
                     return true;
                 }
             }
