@@ -137,6 +137,17 @@ impl ArrowKind {
 }
 
 impl PointKind {
+    pub const ALL: [PointKind; 8] = [
+        PointKind::Spawn,
+        PointKind::Exit,
+        PointKind::Crash,
+        PointKind::Restart,
+        PointKind::Timeout,
+        PointKind::LateReply,
+        PointKind::Undelivered,
+        PointKind::Mark,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             PointKind::Spawn => "spawn",

@@ -1,0 +1,307 @@
+//! The space-time diagram: processes as lanes, callbacks as bars, messages as arrows, time from left to right.
+//! With a focus, its events are at full ink and labelled, and the rest is faint.
+
+use super::SvgOptions;
+use super::axis::TimeAxis;
+use super::canvas::{Anchor, Canvas};
+use super::frame::{self, Entry, MARGIN};
+use super::glyph;
+use super::labels::{Labels, Rect};
+use super::measure;
+use crate::model::time::show_ns;
+use crate::view::{Arrow, ArrowKind, At, Lane, PointKind, Spacetime};
+
+const NAME_PX: f64 = 12.5;
+const ID_PX: f64 = 10.5;
+const INDENT_PX: f64 = 12.0;
+/// Arrows up to this number are labelled without a focus.
+const LABELLED_ARROWS_MAX: usize = 40;
+
+/// Draws a view as a standalone SVG document. Cost: linear in marks, labels quadratic (few).
+pub fn spacetime(view: &Spacetime, options: &SvgOptions) -> String {
+    let mut canvas = Canvas::new();
+    let top = frame::header(&mut canvas, &view.title, &view.subtitle, &legend(view), options.width);
+    let plan = Plan::new(view, options.width, top);
+    plan.lanes(&mut canvas);
+    plan.grid(&mut canvas);
+    plan.gaps(&mut canvas);
+    plan.density(&mut canvas);
+    plan.bars(&mut canvas);
+    let mut labels = plan.labels();
+    plan.arrows(&mut canvas, &mut labels);
+    plan.points(&mut canvas, &mut labels);
+    plan.cursor(&mut canvas);
+    let bottom = frame::notes(&mut canvas, &view.notes, plan.bottom() + 42.0, options.width);
+    let desc = format!("{}. Space-time diagram: one line per process, time from left to right.", view.subtitle);
+    canvas.finish(options.width, bottom + MARGIN, &view.title, &desc)
+}
+
+/// The kinds of mark that occur, in a fixed order.
+fn legend(view: &Spacetime) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    if view.density.is_some() {
+        entries.push(Entry::Box("heat", "more events"));
+    }
+    if view.bars.iter().any(|bar| !bar.is_supervisor) {
+        entries.push(Entry::Box("bar", "callback"));
+    }
+    if view.bars.iter().any(|bar| bar.is_supervisor) {
+        entries.push(Entry::Box("bar-sup", "supervisor"));
+    }
+    let arrows = ArrowKind::ALL.iter().filter(|kind| view.arrows.iter().any(|arrow| arrow.kind == **kind));
+    entries.extend(arrows.map(|kind| Entry::Arrow(*kind)));
+    let points = PointKind::ALL.iter().filter(|kind| view.points.iter().any(|point| point.kind == **kind));
+    entries.extend(points.map(|kind| Entry::Point(*kind)));
+    entries
+}
+
+/// Where everything goes.
+struct Plan<'a> {
+    view: &'a Spacetime,
+    axis: TimeAxis<'a>,
+    width: f64,
+    left: f64,
+    top: f64,
+    lane_px: f64,
+    names_px: f64,
+}
+
+impl<'a> Plan<'a> {
+    fn new(view: &'a Spacetime, width: f64, header_bottom: f64) -> Plan<'a> {
+        let name_px = |lane: &Lane| lane.depth as f64 * INDENT_PX + measure::width(&lane.name, NAME_PX) + 4.0;
+        let names_px = view.lanes.iter().map(name_px).fold(40.0, f64::max).min(width * 0.16);
+        let ids_px = view.lanes.iter().map(|lane| measure::width(&lane.id, ID_PX)).fold(0.0, f64::max).min(width * 0.1);
+        let left = MARGIN + names_px + 14.0 + ids_px + 16.0;
+        let lane_px = (760.0 / view.lanes.len().max(1) as f64).clamp(18.0, 34.0);
+        // A row above the lanes is for gap lengths and the cursor's head.
+        let top = header_bottom + 14.0;
+        let axis = TimeAxis::new(view, left + 6.0, width - MARGIN - 12.0);
+        Plan { view, axis, width, left, top, lane_px, names_px }
+    }
+
+    fn bottom(&self) -> f64 {
+        self.top + self.lane_px * self.view.lanes.len() as f64
+    }
+    fn y(&self, lane: usize) -> f64 {
+        self.top + self.lane_px * (lane as f64 + 0.5)
+    }
+    fn right(&self) -> f64 {
+        self.width - MARGIN
+    }
+    fn at(&self, lane: usize, at: At) -> (f64, f64) {
+        (self.axis.x(at), self.y(lane))
+    }
+    fn labels(&self) -> Labels {
+        let frame = Rect {
+            x: self.left,
+            y: self.top - 6.0,
+            width: self.right() - self.left,
+            height: self.bottom() - self.top + 6.0,
+        };
+        Labels::new(frame)
+    }
+    /// Whether a mark of these events is at full ink.
+    fn is_focused(&self, seqs: &[At]) -> bool {
+        self.view.focus.is_empty() || seqs.iter().any(|at| self.view.focus.binary_search(&at.seq).is_ok())
+    }
+    fn since_start(&self, at: At) -> String {
+        show_ns(at.at_ns - self.view.start_ns)
+    }
+
+    fn lanes(&self, canvas: &mut Canvas) {
+        for (idx, lane) in self.view.lanes.iter().enumerate() {
+            let y = self.y(idx);
+            if idx % 2 == 0 {
+                canvas.rect("band", (0.0, y - self.lane_px / 2.0), (self.width, self.lane_px), 0.0);
+            }
+            let indent = lane.depth as f64 * INDENT_PX;
+            let name = measure::fit(&lane.name, NAME_PX, self.names_px - indent);
+            let class = if lane.is_supervisor { "sup" } else { "" };
+            canvas.text(class, (MARGIN + indent, y + 4.3), Anchor::Start, &name);
+            let id = measure::fit(&lane.id, ID_PX, self.left - 16.0 - MARGIN - self.names_px - 10.0);
+            canvas.text("small dim", (self.left - 16.0, y + 4.0), Anchor::End, &id);
+            let from = lane.from.map_or(self.left, |at| self.axis.x(at));
+            let to = lane.to.map_or(self.right(), |at| self.axis.x(at));
+            if from > self.left {
+                canvas.line("ghost", (self.left, y), (from, y));
+            }
+            canvas.line("lane", (from, y), (to.max(from), y));
+            if to < self.right() {
+                canvas.line("ghost", (to.max(from), y), (self.right(), y));
+            }
+        }
+    }
+
+    fn grid(&self, canvas: &mut Canvas) {
+        let (ticks, unit) = self.axis.ticks(self.view.start_ns, 7.0);
+        let mut free_from = self.left - 20.0;
+        for tick in &ticks {
+            canvas.line("grid", (tick.x, self.top), (tick.x, self.bottom()));
+            let half = measure::width(&tick.label, 11.0) / 2.0;
+            if tick.x - half >= free_from && tick.x + half <= self.width - 4.0 {
+                canvas.text("tick", (tick.x, self.bottom() + 17.0), Anchor::Middle, &tick.label);
+                free_from = tick.x + half + 8.0;
+            }
+        }
+        let label = format!("time since start ({}); the axis is half time, half event order", unit.name);
+        canvas.text("dim", ((self.left + self.right()) / 2.0, self.bottom() + 36.0), Anchor::Middle, &label);
+    }
+
+    fn gaps(&self, canvas: &mut Canvas) {
+        let mut free_from = self.left;
+        for gap in &self.view.gaps {
+            let (from, to) = (self.axis.x_of_ns(gap.from_ns), self.axis.x_of_ns(gap.to_ns));
+            let idle = show_ns(gap.to_ns - gap.from_ns);
+            let (a, b) = (from + 3.0, (to - 3.0).max(from + 5.0));
+            canvas.mark("", &format!("idle for {idle}; cut out"), |canvas| {
+                canvas.rect("gap", (a, self.top), (b - a, self.bottom() - self.top), 0.0);
+                canvas.line("cut", (a, self.top - 4.0), (a, self.bottom()));
+                canvas.line("cut", (b, self.top - 4.0), (b, self.bottom()));
+                let label = format!("{idle} idle");
+                let half = measure::width(&label, 10.5) / 2.0;
+                let middle = ((a + b) / 2.0).min(self.right() - half);
+                if middle - half >= free_from {
+                    canvas.text("small dim", (middle, self.top - 8.0), Anchor::Middle, &label);
+                    free_from = middle + half + 8.0;
+                }
+            });
+        }
+    }
+
+    fn density(&self, canvas: &mut Canvas) {
+        let Some(density) = &self.view.density else { return };
+        let most = density.counts.iter().flatten().copied().max().unwrap_or(1).max(1);
+        let (left, right) = (self.left + 6.0, self.right() - 12.0);
+        let bin_px = (right - left) / density.n_bins.max(1) as f64;
+        let height = self.lane_px * 0.62;
+        for (lane, counts) in density.counts.iter().enumerate() {
+            for (bin, &n) in counts.iter().enumerate().filter(|(_, n)| **n > 0) {
+                // Ink by the logarithm, in five steps that the eye can tell apart.
+                let share = f64::from(n + 1).ln() / f64::from(most + 1).ln();
+                let class = ["heat h1", "heat h2", "heat h3", "heat h4", "heat h5"][((share * 5.0) as usize).min(4)];
+                let tooltip = format!("{}: {n} events", self.view.lanes[lane].name);
+                canvas.mark(class, &tooltip, |canvas| {
+                    canvas.rect("", (left + bin as f64 * bin_px, self.y(lane) - height / 2.0), (bin_px, height), 0.0);
+                });
+            }
+        }
+    }
+
+    fn bars(&self, canvas: &mut Canvas) {
+        let height = (self.lane_px * 0.3).clamp(6.0, 10.0);
+        for bar in &self.view.bars {
+            let ((from, y), (to, _)) = (self.at(bar.lane, bar.from), self.at(bar.lane, bar.to));
+            let class = match (bar.is_supervisor, self.is_focused(&[bar.from, bar.to])) {
+                (false, true) => "bar",
+                (true, true) => "bar-sup",
+                (false, false) => "bar pale",
+                (true, false) => "bar-sup pale",
+            };
+            let took = show_ns(bar.to.at_ns - bar.from.at_ns);
+            let lane = &self.view.lanes[bar.lane];
+            let tooltip =
+                format!("{} {}\n{}\n#{} at {}, {took}", lane.name, lane.id, bar.label, bar.from.seq.0, self.since_start(bar.from));
+            canvas.mark(class, &tooltip, |canvas| {
+                canvas.rect("", (from, y - height / 2.0), ((to - from).max(3.0), height), 2.0);
+            });
+        }
+    }
+
+    /// Faint arrows first, so that those in focus are on top.
+    fn arrows(&self, canvas: &mut Canvas, labels: &mut Labels) {
+        let is_focused = |arrow: &&Arrow| self.is_focused(&[arrow.from, arrow.to]);
+        for arrow in self.view.arrows.iter().filter(|arrow| !is_focused(arrow)) {
+            self.arrow(canvas, arrow, "faint");
+        }
+        let strength = if self.view.focus.is_empty() { "" } else { "strong" };
+        let focused: Vec<&Arrow> = self.view.arrows.iter().filter(is_focused).collect();
+        for arrow in &focused {
+            self.arrow(canvas, arrow, strength);
+        }
+        for point in &self.view.points {
+            labels.block(glyph::point_rect(self.at(point.lane, point.at)));
+        }
+        if focused.len() <= LABELLED_ARROWS_MAX {
+            for arrow in focused {
+                self.arrow_label(canvas, labels, arrow);
+            }
+        }
+    }
+
+    fn ends(&self, arrow: &Arrow) -> ((f64, f64), (f64, f64)) {
+        (self.at(arrow.from_lane, arrow.from), self.at(arrow.to_lane, arrow.to))
+    }
+
+    fn arrow(&self, canvas: &mut Canvas, arrow: &Arrow, strength: &str) {
+        let (from, to) = self.ends(arrow);
+        let name = |lane: usize| &self.view.lanes[lane].name;
+        let tooltip = format!(
+            "{} {}\n{} → {}\n#{} at {}, arrived as #{} after {}",
+            arrow.kind.as_str(),
+            arrow.label,
+            name(arrow.from_lane),
+            name(arrow.to_lane),
+            arrow.from.seq.0,
+            self.since_start(arrow.from),
+            arrow.to.seq.0,
+            show_ns(arrow.to.at_ns - arrow.from.at_ns),
+        );
+        let class = format!("{} {strength}", glyph::class(arrow.kind));
+        canvas.mark(class.trim_end(), &tooltip, |canvas| {
+            if arrow.from_lane == arrow.to_lane {
+                glyph::loop_arrow(canvas, from, to, self.lane_px * 0.5);
+            } else {
+                let gap = if to.1 > from.1 { -4.0 } else { 4.0 };
+                glyph::arrow(canvas, arrow.kind, from, (to.0, to.1 + gap));
+            }
+        });
+    }
+
+    fn arrow_label(&self, canvas: &mut Canvas, labels: &mut Labels, arrow: &Arrow) {
+        let (from, to) = self.ends(arrow);
+        let text = measure::fit(&arrow.label, 10.5, 150.0);
+        let mut places = Vec::new();
+        for share in [0.4, 0.55, 0.28, 0.7, 0.16, 0.84] {
+            let (x, y) = (from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share + 4.0);
+            places.push(((x + 7.0, y), Anchor::Start));
+            places.push(((x - 7.0, y), Anchor::End));
+        }
+        labels.place(canvas, "small halo", &text, 10.5, &places);
+    }
+
+    fn points(&self, canvas: &mut Canvas, labels: &mut Labels) {
+        for point in &self.view.points {
+            let at = self.at(point.lane, point.at);
+            let is_focused = self.is_focused(&[point.at]);
+            let lane = &self.view.lanes[point.lane];
+            let tooltip = format!(
+                "{} {} {}\n{}\n#{} at {}",
+                lane.name,
+                lane.id,
+                glyph::name(point.kind),
+                point.label,
+                point.at.seq.0,
+                self.since_start(point.at)
+            );
+            let class = glyph::point_class(point.kind);
+            let class = if is_focused { class.to_string() } else { format!("{class} faint") };
+            canvas.mark(&class, &tooltip, |canvas| {
+                glyph::point(canvas, point.kind, at);
+                let is_worth_words = !matches!(point.kind, PointKind::Spawn | PointKind::Exit);
+                if is_focused && is_worth_words {
+                    glyph::point_label(canvas, labels, point.kind, at);
+                }
+            });
+        }
+    }
+
+    fn cursor(&self, canvas: &mut Canvas) {
+        let Some(cursor) = self.view.cursor else { return };
+        let x = self.axis.x(cursor);
+        let tooltip = format!("cursor at #{}, {}", cursor.seq.0, self.since_start(cursor));
+        canvas.mark("cursor", &tooltip, |canvas| {
+            canvas.line("", (x, self.top - 5.0), (x, self.bottom()));
+            canvas.polyline("", &[(x - 5.0, self.top - 11.0), (x + 5.0, self.top - 11.0), (x, self.top - 4.0)], true);
+        });
+    }
+}
