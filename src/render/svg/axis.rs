@@ -1,19 +1,12 @@
-//! The space-time axis: half clock, half event order, idle gaps cut; and round tick values.
-//! It must not know what is drawn along it.
+//! The space-time axis in pixels, and round tick values. It must not know what is drawn along it.
 
-use crate::view::{At, Gap, Spacetime};
-
-/// Share of the axis that a cut gap keeps, of the clock's half.
-const GAP_SHARE: f64 = 0.02;
+use crate::view::{At, Gap, Spacetime, TimeScale};
 
 /// Maps moments to pixels, monotone in event order.
 pub struct TimeAxis<'a> {
+    scale: TimeScale<'a>,
     moments: &'a [At],
     gaps: &'a [Gap],
-    start_ns: i64,
-    /// Length of the clock's half, gaps shortened.
-    total_ns: f64,
-    gap_ns: f64,
     left: f64,
     width: f64,
 }
@@ -35,54 +28,16 @@ pub struct TickUnit {
 impl<'a> TimeAxis<'a> {
     /// The axis of a view between two pixel positions.
     pub fn new(view: &'a Spacetime, left: f64, right: f64) -> TimeAxis<'a> {
-        let first_ns = view.moments.first().map_or(view.start_ns, |at| at.at_ns);
-        let last_ns = view.moments.last().map_or(view.start_ns, |at| at.at_ns);
-        let cut_ns: i64 = view.gaps.iter().map(|gap| gap.to_ns - gap.from_ns).sum();
-        let busy_ns = (last_ns - first_ns - cut_ns).max(0) as f64;
-        let gap_ns = busy_ns * GAP_SHARE;
-        TimeAxis {
-            moments: &view.moments,
-            gaps: &view.gaps,
-            start_ns: first_ns,
-            total_ns: busy_ns + gap_ns * view.gaps.len() as f64,
-            gap_ns,
-            left,
-            width: right - left,
-        }
+        let scale = TimeScale::new(&view.moments, &view.gaps);
+        TimeAxis { scale, moments: &view.moments, gaps: &view.gaps, left, width: right - left }
     }
-
-    /// Pixel position of a moment.
+    /// Pixel position of an event.
     pub fn x(&self, at: At) -> f64 {
-        let rank = self.moments.partition_point(|m| m.seq < at.seq) as f64;
-        self.mixed(at.at_ns, rank)
+        self.left + self.width * self.scale.share(at)
     }
-    /// Pixel position of a clock value, between the moments around it.
+    /// Pixel position of a clock value.
     pub fn x_of_ns(&self, at_ns: i64) -> f64 {
-        let next = self.moments.partition_point(|m| m.at_ns < at_ns);
-        let rank = match (next.checked_sub(1).and_then(|idx| self.moments.get(idx)), self.moments.get(next)) {
-            (Some(before), Some(after)) if after.at_ns > before.at_ns => {
-                (next - 1) as f64 + (at_ns - before.at_ns) as f64 / (after.at_ns - before.at_ns) as f64
-            }
-            _ => next as f64,
-        };
-        self.mixed(at_ns, rank)
-    }
-
-    fn mixed(&self, at_ns: i64, rank: f64) -> f64 {
-        let n_steps = self.moments.len().saturating_sub(1).max(1) as f64;
-        let by_order = (rank / n_steps).clamp(0.0, 1.0);
-        let by_time = if self.total_ns > 0.0 { (self.shortened(at_ns) / self.total_ns).clamp(0.0, 1.0) } else { by_order };
-        self.left + self.width * (by_time + by_order) / 2.0
-    }
-    /// Nanoseconds since the first moment with gaps shortened.
-    fn shortened(&self, at_ns: i64) -> f64 {
-        let mut total = (at_ns - self.start_ns) as f64;
-        for gap in self.gaps.iter().take_while(|gap| gap.from_ns < at_ns) {
-            let passed = (at_ns.min(gap.to_ns) - gap.from_ns) as f64;
-            let whole = (gap.to_ns - gap.from_ns) as f64;
-            total -= passed - self.gap_ns * passed / whole;
-        }
-        total
+        self.left + self.width * self.scale.share_of_ns(at_ns)
     }
 
     /// Round clock values with at least `spacing` pixels between their labels, none inside a gap; `zero_ns` is where
@@ -93,7 +48,7 @@ impl<'a> TimeAxis<'a> {
         };
         let (from, to) = ((first.at_ns - zero_ns) as f64, (last.at_ns - zero_ns) as f64);
         let unit = unit_for(from.abs().max(to.abs()));
-        let step = round_step((self.total_ns / (self.width / 45.0)).max(1.0));
+        let step = round_step((self.scale.total_ns / (self.width / 45.0)).max(1.0));
         let digits = decimals(step / unit.ns);
         let mut ticks: Vec<Tick> = Vec::new();
         let n_first = (from / step).ceil() as i64;

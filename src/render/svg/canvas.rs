@@ -30,7 +30,7 @@ impl Canvas {
 
     /// Opens a group of a CSS class; closed by [`Canvas::close`].
     pub fn open(&mut self, class: &str) {
-        let _ = write!(self.body, "<g class=\"{class}\">");
+        let _ = write!(self.body, "<g{}>", Class(class));
         self.n_open += 1;
     }
     pub fn close(&mut self) {
@@ -40,12 +40,16 @@ impl Canvas {
     }
     /// A mark: a group with a tooltip around what `draw` draws.
     pub fn mark(&mut self, class: &str, tooltip: &str, draw: impl FnOnce(&mut Canvas)) {
-        self.open(class);
-        self.body.push_str("<title>");
-        self.escaped(tooltip);
-        self.body.push_str("</title>");
+        self.open_mark(class, tooltip);
         draw(self);
         self.close();
+    }
+    /// Opens a group with a tooltip; closed by [`Canvas::close`].
+    pub fn open_mark(&mut self, class: &str, tooltip: &str) {
+        self.n_open += 1;
+        let _ = write!(self.body, "<g{}><title>", Class(class));
+        self.escaped(tooltip);
+        self.body.push_str("</title>");
     }
 
     pub fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
@@ -100,6 +104,11 @@ impl Canvas {
     pub fn path(&mut self, class: &str, path: &Path) {
         let _ = write!(self.body, "<path{} d=\"{}\"/>", Class(class), path.0);
     }
+    /// A path with a stroke width of its own.
+    pub fn stroke(&mut self, class: &str, path: &Path, width_px: f64) {
+        let _ =
+            write!(self.body, "<path{} d=\"{}\" style=\"stroke-width:{}px\"/>", Class(class), path.0, Short(width_px));
+    }
     /// One line of text with its baseline at `at`.
     pub fn text(&mut self, class: &str, at: (f64, f64), anchor: Anchor, text: &str) {
         let anchor = match anchor {
@@ -113,8 +122,7 @@ impl Canvas {
     }
     /// Text that reads upwards (`degrees` -90) or slanted.
     pub fn rotated_text(&mut self, class: &str, at: (f64, f64), degrees: f64, anchor: Anchor, text: &str) {
-        let _ =
-            write!(self.body, "<g transform=\"translate({} {}) rotate({degrees})\">", Short(at.0), Short(at.1));
+        let _ = write!(self.body, "<g transform=\"translate({} {}) rotate({degrees})\">", Short(at.0), Short(at.1));
         self.text(class, (0.0, 0.0), anchor, text);
         self.body.push_str("</g>");
     }

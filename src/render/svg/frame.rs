@@ -12,27 +12,29 @@ const TEXT_PX: f64 = 12.0;
 const LINE_PX: f64 = 17.0;
 
 /// One entry of a legend.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Entry {
     Arrow(ArrowKind),
     Point(PointKind),
     /// A filled box of a CSS class.
-    Box(&'static str, &'static str),
+    Box(&'static str, String),
+    /// A line of a CSS class.
+    Line(&'static str, String),
 }
 
 impl Entry {
-    fn text(self) -> &'static str {
+    fn text(&self) -> &str {
         match self {
             Entry::Arrow(ArrowKind::Exit) => "exit signal",
             Entry::Arrow(ArrowKind::Info) => "other message",
             Entry::Arrow(kind) => kind.as_str(),
-            Entry::Point(kind) => glyph::name(kind),
-            Entry::Box(_, text) => text,
+            Entry::Point(kind) => glyph::name(*kind),
+            Entry::Box(_, text) | Entry::Line(_, text) => text,
         }
     }
-    fn glyph_px(self) -> f64 {
+    fn glyph_px(&self) -> f64 {
         match self {
-            Entry::Arrow(_) => 34.0,
+            Entry::Arrow(_) | Entry::Line(..) => 34.0,
             Entry::Point(_) => 14.0,
             Entry::Box(..) => 18.0,
         }
@@ -49,51 +51,50 @@ pub fn header(canvas: &mut Canvas, title: &str, subtitle: &str, legend: &[Entry]
         canvas.text("sub", (MARGIN, y), Anchor::Start, &line);
         y += LINE_PX;
     }
-    let needed: f64 = legend.iter().map(|entry| entry_px(*entry)).sum();
+    let needed: f64 = legend.iter().map(entry_px).sum();
     let title_px = measure::width(&title, TITLE_PX * 1.08);
     if title_px + needed + 4.0 * MARGIN < width {
         legend_row(canvas, legend, (width - MARGIN - needed, 24.0));
     } else {
         y += 4.0;
-        let mut row: Vec<Entry> = Vec::new();
-        let mut used = 0.0;
-        for &entry in legend {
-            if used + entry_px(entry) > room && !row.is_empty() {
-                legend_row(canvas, &row, (MARGIN, y - 2.0));
-                y += LINE_PX + 2.0;
-                row.clear();
-                used = 0.0;
-            }
-            row.push(entry);
-            used += entry_px(entry);
+        let mut rest = legend;
+        while !rest.is_empty() {
+            let mut used = 0.0;
+            let fits = rest.iter().take_while(|entry| {
+                used += entry_px(entry);
+                used <= room
+            });
+            let n_fitting = fits.count().max(1);
+            legend_row(canvas, &rest[..n_fitting], (MARGIN, y - 2.0));
+            rest = &rest[n_fitting..];
+            y += LINE_PX + 2.0;
         }
-        legend_row(canvas, &row, (MARGIN, y - 2.0));
-        y += LINE_PX;
     }
     y
 }
 
-fn entry_px(entry: Entry) -> f64 {
+fn entry_px(entry: &Entry) -> f64 {
     entry.glyph_px() + 7.0 + measure::width(entry.text(), TEXT_PX) + 18.0
 }
 
 /// A row of entries whose middle is at `at.1`.
 fn legend_row(canvas: &mut Canvas, row: &[Entry], at: (f64, f64)) {
     let (mut x, y) = at;
-    for &entry in row {
+    for entry in row {
         let end = x + entry.glyph_px();
         match entry {
-            Entry::Arrow(kind) => {
+            &Entry::Arrow(kind) => {
                 canvas.open(glyph::class(kind));
                 glyph::arrow(canvas, kind, (x, y), (end, y));
                 canvas.close();
             }
-            Entry::Point(kind) => {
+            &Entry::Point(kind) => {
                 canvas.open(glyph::point_class(kind));
                 glyph::point(canvas, kind, (x + 7.0, y));
                 canvas.close();
             }
             Entry::Box(class, _) => canvas.rect(class, (x, y - 5.0), (18.0, 10.0), 2.0),
+            Entry::Line(class, _) => canvas.line(class, (x, y), (end, y)),
         }
         canvas.text("", (end + 7.0, y + 4.0), Anchor::Start, entry.text());
         x += entry_px(entry);

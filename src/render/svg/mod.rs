@@ -3,14 +3,22 @@
 
 mod axis;
 mod canvas;
-mod labels;
+mod chart;
 mod frame;
 mod glyph;
+mod labels;
+mod matrix;
 mod measure;
+mod plotter;
 mod spacetime;
 mod theme;
+mod ticks;
+mod tree_arcs;
 
+pub use chart::chart;
+pub use matrix::matrix;
 pub use spacetime::spacetime;
+pub use tree_arcs::tree_arcs;
 
 /// How large a picture is.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -8,6 +8,7 @@ use super::frame::{self, Entry, MARGIN};
 use super::glyph;
 use super::labels::{Labels, Rect};
 use super::measure;
+use super::theme;
 use crate::model::time::show_ns;
 use crate::view::{Arrow, ArrowKind, At, Lane, PointKind, Spacetime};
 
@@ -16,6 +17,8 @@ const ID_PX: f64 = 10.5;
 const INDENT_PX: f64 = 12.0;
 /// Arrows up to this number are labelled without a focus.
 const LABELLED_ARROWS_MAX: usize = 40;
+/// Points up to this number have their word beside them.
+const LABELLED_POINTS_MAX: usize = 24;
 
 /// Draws a view as a standalone SVG document. Cost: linear in marks, labels quadratic (few).
 pub fn spacetime(view: &Spacetime, options: &SvgOptions) -> String {
@@ -40,13 +43,14 @@ pub fn spacetime(view: &Spacetime, options: &SvgOptions) -> String {
 fn legend(view: &Spacetime) -> Vec<Entry> {
     let mut entries = Vec::new();
     if view.density.is_some() {
-        entries.push(Entry::Box("heat", "more events"));
+        entries.push(Entry::Box("heat h1", "few events".into()));
+        entries.push(Entry::Box("heat h5", "most events".into()));
     }
     if view.bars.iter().any(|bar| !bar.is_supervisor) {
-        entries.push(Entry::Box("bar", "callback"));
+        entries.push(Entry::Box("bar", "callback".into()));
     }
     if view.bars.iter().any(|bar| bar.is_supervisor) {
-        entries.push(Entry::Box("bar-sup", "supervisor"));
+        entries.push(Entry::Box("bar-sup", "supervisor".into()));
     }
     let arrows = ArrowKind::ALL.iter().filter(|kind| view.arrows.iter().any(|arrow| arrow.kind == **kind));
     entries.extend(arrows.map(|kind| Entry::Arrow(*kind)));
@@ -170,15 +174,13 @@ impl<'a> Plan<'a> {
 
     fn density(&self, canvas: &mut Canvas) {
         let Some(density) = &self.view.density else { return };
-        let most = density.counts.iter().flatten().copied().max().unwrap_or(1).max(1);
+        let most = density.counts.iter().flatten().copied().max().unwrap_or(0);
         let (left, right) = (self.left + 6.0, self.right() - 12.0);
         let bin_px = (right - left) / density.n_bins.max(1) as f64;
         let height = self.lane_px * 0.62;
         for (lane, counts) in density.counts.iter().enumerate() {
             for (bin, &n) in counts.iter().enumerate().filter(|(_, n)| **n > 0) {
-                // Ink by the logarithm, in five steps that the eye can tell apart.
-                let share = f64::from(n + 1).ln() / f64::from(most + 1).ln();
-                let class = ["heat h1", "heat h2", "heat h3", "heat h4", "heat h5"][((share * 5.0) as usize).min(4)];
+                let class = theme::heat_class(n.into(), most.into());
                 let tooltip = format!("{}: {n} events", self.view.lanes[lane].name);
                 canvas.mark(class, &tooltip, |canvas| {
                     canvas.rect("", (left + bin as f64 * bin_px, self.y(lane) - height / 2.0), (bin_px, height), 0.0);
@@ -199,8 +201,14 @@ impl<'a> Plan<'a> {
             };
             let took = show_ns(bar.to.at_ns - bar.from.at_ns);
             let lane = &self.view.lanes[bar.lane];
-            let tooltip =
-                format!("{} {}\n{}\n#{} at {}, {took}", lane.name, lane.id, bar.label, bar.from.seq.0, self.since_start(bar.from));
+            let tooltip = format!(
+                "{} {}\n{}\n#{} at {}, {took}",
+                lane.name,
+                lane.id,
+                bar.label,
+                bar.from.seq.0,
+                self.since_start(bar.from)
+            );
             canvas.mark(class, &tooltip, |canvas| {
                 canvas.rect("", (from, y - height / 2.0), ((to - from).max(3.0), height), 2.0);
             });
@@ -217,6 +225,10 @@ impl<'a> Plan<'a> {
         let focused: Vec<&Arrow> = self.view.arrows.iter().filter(is_focused).collect();
         for arrow in &focused {
             self.arrow(canvas, arrow, strength);
+        }
+        if let Some(cursor) = self.view.cursor {
+            let x = self.axis.x(cursor) - 3.0;
+            labels.block(Rect { x, y: self.top, width: 6.0, height: self.bottom() - self.top });
         }
         for point in &self.view.points {
             labels.block(glyph::point_rect(self.at(point.lane, point.at)));
@@ -270,6 +282,8 @@ impl<'a> Plan<'a> {
     }
 
     fn points(&self, canvas: &mut Canvas, labels: &mut Labels) {
+        let is_worth_words = |kind| !matches!(kind, PointKind::Spawn | PointKind::Exit);
+        let has_words = self.view.points.iter().filter(|p| is_worth_words(p.kind)).count() <= LABELLED_POINTS_MAX;
         for point in &self.view.points {
             let at = self.at(point.lane, point.at);
             let is_focused = self.is_focused(&[point.at]);
@@ -287,8 +301,7 @@ impl<'a> Plan<'a> {
             let class = if is_focused { class.to_string() } else { format!("{class} faint") };
             canvas.mark(&class, &tooltip, |canvas| {
                 glyph::point(canvas, point.kind, at);
-                let is_worth_words = !matches!(point.kind, PointKind::Spawn | PointKind::Exit);
-                if is_focused && is_worth_words {
+                if is_focused && has_words && is_worth_words(point.kind) {
                     glyph::point_label(canvas, labels, point.kind, at);
                 }
             });

@@ -1,0 +1,85 @@
+//! Which processes get a lane, in which order: that of the supervision tree, with those that nobody supervises on
+//! top (they are usually the clients).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::label::actor_id;
+use crate::analysis::tree::{SupervisionTree, TreeNode};
+use crate::model::{Actor, Behaviour};
+use crate::view::Lane;
+
+/// The lanes of a picture.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lanes {
+    pub lanes: Vec<Lane>,
+    index: BTreeMap<Actor, usize>,
+    /// Processes that had marks and got no lane.
+    pub n_hidden: usize,
+}
+
+impl Lanes {
+    /// Lanes for the processes of `weights` (how much there is to draw; more is more important), at most `n_max`,
+    /// and for the supervisors above them while there is room.
+    pub fn new(tree: &SupervisionTree, weights: &BTreeMap<Actor, u64>, n_max: usize) -> Lanes {
+        let mut heaviest: Vec<(Actor, u64)> = weights.iter().map(|(actor, weight)| (*actor, *weight)).collect();
+        heaviest.sort_by_key(|&(actor, weight)| (std::cmp::Reverse(weight), actor));
+        let n_hidden = heaviest.len().saturating_sub(n_max);
+        heaviest.truncate(n_max);
+        let mut wanted: BTreeSet<Actor> = heaviest.iter().map(|(actor, _)| *actor).collect();
+        for root in &tree.roots {
+            want_supervisors(root, &mut wanted, n_max);
+        }
+        let mut lanes = Lanes { n_hidden, ..Lanes::default() };
+        for node in &tree.unsupervised {
+            lanes.walk(node, 0, &wanted);
+        }
+        for node in &tree.roots {
+            lanes.walk(node, 0, &wanted);
+        }
+        for actor in &wanted {
+            if !lanes.index.contains_key(actor) {
+                lanes.push(*actor, &actor_id(*actor), 0, false);
+            }
+        }
+        lanes
+    }
+
+    pub fn of(&self, actor: Actor) -> Option<usize> {
+        self.index.get(&actor).copied()
+    }
+
+    fn walk(&mut self, node: &TreeNode, depth: usize, wanted: &BTreeSet<Actor>) {
+        let is_shown = wanted.contains(&node.actor);
+        if is_shown {
+            self.push(node.actor, &node.name, depth, node.behaviour == Behaviour::Supervisor);
+        }
+        for child in &node.children {
+            self.walk(child, depth + usize::from(is_shown), wanted);
+        }
+    }
+    fn push(&mut self, actor: Actor, name: &str, depth: usize, is_supervisor: bool) {
+        let id = actor_id(actor);
+        self.index.insert(actor, self.lanes.len());
+        self.lanes.push(Lane {
+            actor,
+            id: if id == name { String::new() } else { id },
+            name: name.to_string(),
+            depth,
+            is_supervisor,
+            from: None,
+            to: None,
+        });
+    }
+}
+
+/// Adds supervisors of wanted processes; gives whether the node or something below it is wanted.
+fn want_supervisors(node: &TreeNode, wanted: &mut BTreeSet<Actor>, n_max: usize) -> bool {
+    let mut is_wanted = wanted.contains(&node.actor);
+    for child in &node.children {
+        is_wanted |= want_supervisors(child, wanted, n_max);
+    }
+    if is_wanted && wanted.len() < n_max {
+        wanted.insert(node.actor);
+    }
+    is_wanted
+}
