@@ -157,6 +157,26 @@ impl<'a> RawTerm<'a> {
         Some(Items::new(body, n))
     }
 
+    /// The module of a fun, local or external.
+    pub fn fun_module(self) -> Option<Atom> {
+        let mut body = self.body();
+        match self.tag_byte() {
+            tags::EXPORT => {}
+            // Size, arity, uniq, index and the number of free variables come first.
+            tags::NEW_FUN => drop(body.take(4 + 1 + 16 + 4 + 4).ok()?),
+            _ => return None,
+        }
+        let tag = body.u8().ok()?;
+        body.atom(tag).ok()
+    }
+
+    /// What follows the last item of a list: the empty list when it is proper.
+    pub fn tail(self) -> Option<RawTerm<'a>> {
+        let mut items = self.list().filter(|_| !self.is_nil())?;
+        while items.next().is_some() {}
+        Some(RawTerm { rest: items.after() })
+    }
+
     /// A map's keys and values in turn: twice as many items as entries.
     pub fn map(self) -> Option<Items<'a>> {
         let mut body = self.body();
@@ -196,6 +216,11 @@ impl<'a> Items<'a> {
     fn new(body: Reader<'a>, n: usize) -> Items<'a> {
         Items { rest: &body.bytes[body.at..], n_left: n, is_behind: false }
     }
+
+    /// The bytes after the part given last.
+    fn after(&self) -> &'a [u8] {
+        if self.is_behind { &self.rest[RawTerm { rest: self.rest }.len()..] } else { self.rest }
+    }
 }
 
 impl<'a> Iterator for Items<'a> {
@@ -205,9 +230,7 @@ impl<'a> Iterator for Items<'a> {
         if self.n_left == 0 {
             return None;
         }
-        if self.is_behind {
-            self.rest = &self.rest[RawTerm { rest: self.rest }.len()..];
-        }
+        self.rest = self.after();
         self.n_left -= 1;
         self.is_behind = true;
         Some(RawTerm { rest: self.rest })

@@ -25,6 +25,12 @@ pub const PAYLOAD_BYTES_MAX: usize = 64 << 20;
 pub const FRAME_BYTES_MAX: usize = 256 << 20;
 /// Events held back to put late ones in their place.
 pub const REORDER_EVENTS: usize = 4096;
+/// Defects of a damaged file that are kept with their offsets; more are only counted.
+pub const DEFECTS_KEPT_MAX: usize = 1_000;
+/// Files that one import merges (a wrapped set, or the nodes of a ttb folder).
+pub const IMPORT_FILES_MAX: usize = 4_096;
+/// Sends, arrivals and calls that an import keeps open for their other end; the oldest are given up.
+pub const OPEN_ENDS_MAX: usize = 1 << 20;
 
 /// Blocking calls in one run of one callback on the sim.
 pub const CALLBACK_BLOCKING_CALLS_MAX: usize = 1_000;

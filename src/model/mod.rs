@@ -2,6 +2,7 @@
 //! Nothing here knows bytes, files, sandboxes or scripts.
 
 pub mod atom;
+pub mod batch;
 pub mod diff;
 pub mod display;
 pub mod event;
@@ -17,6 +18,7 @@ pub mod term;
 pub mod time;
 
 pub use atom::Atom;
+pub use batch::EventBatch;
 pub use diff::Path;
 pub use display::{Style, Syntax};
 pub use event::{Actor, ActorId, CallKey, Class, Event, Kind, NewEvent, Seq};

@@ -1,0 +1,117 @@
+//! The reading thread of an import: messages of all logs, put in order, recognised, sent on in batches.
+
+use std::sync::atomic::Ordering;
+
+use crossbeam::channel::{Receiver, Sender};
+
+use super::recognise::Recogniser;
+use super::reorder::{Ordered, Reorder};
+use super::source::{Item, Merge, OpenLog};
+use super::trace::Stamp;
+use super::{EventClock, ImportReport, Shared, info};
+use crate::model::limits::REORDER_EVENTS;
+use crate::model::{ActorId, EventBatch, Seq};
+
+/// Events in a batch, and bytes after which it is full all the same.
+const BATCH_EVENTS: usize = 4096;
+const BATCH_BYTES: usize = 1 << 20;
+
+pub struct Reader<'s> {
+    recogniser: Recogniser,
+    report: ImportReport,
+    shared: &'s Shared,
+    out: Sender<EventBatch>,
+    /// Batches to use again.
+    used: Receiver<EventBatch>,
+}
+
+/// The caller is gone or wants no more.
+struct Hangup;
+
+impl<'s> Reader<'s> {
+    pub fn new(shared: &'s Shared, out: Sender<EventBatch>, used: Receiver<EventBatch>) -> Reader<'s> {
+        Reader { recogniser: Recogniser::new(Seq(0)), report: ImportReport::default(), shared, out, used }
+    }
+
+    /// Reads the logs to their ends, or until nobody listens.
+    pub fn run(mut self, logs: &[OpenLog]) -> ImportReport {
+        // Whether all was sent does not matter for the report of what was read.
+        let _ = self.read(logs);
+        let recogniser = &self.recogniser;
+        self.report.n_events = recogniser.next_seq().0;
+        self.report.n_dropped = recogniser.n_lost();
+        self.report.unstored = recogniser.unstored().clone();
+        self.report.is_elixir = recogniser.is_elixir();
+        self.report
+    }
+
+    fn read(&mut self, logs: &[OpenLog]) -> Result<(), Hangup> {
+        let Reader { recogniser, report, .. } = self;
+        let mut merge = Merge::new(logs, &mut report.defects, &mut |kind| recogniser.count(kind));
+        let first = merge.peek().map(|item| item.trace);
+        report.clock = first.map_or(EventClock::None, |trace| trace.stamp.map_or(EventClock::None, |(_, clock)| clock));
+        report.node = first.map(|trace| match trace.who {
+            ActorId::Pid(pid) => pid.origin.id().node,
+            ActorId::Port(port) => port.origin.id().node,
+        });
+        self.read_infos(logs);
+
+        let mut reorder = Reorder::new(REORDER_EVENTS);
+        let mut n_items = 0;
+        loop {
+            let Reader { recogniser, report, .. } = self;
+            let Some(item) = merge.next(&mut report.defects, &mut |kind| recogniser.count(kind)) else { break };
+            let stamp = match report.clock {
+                EventClock::None => Some(Stamp { at_ns: n_items, unique: 0 }),
+                _ => item.trace.stamp.map(|(stamp, _)| stamp),
+            };
+            n_items += 1;
+            if let Some(ordered) = reorder.push(stamp, item) {
+                self.feed(&ordered, &merge)?;
+            }
+        }
+        while let Some(ordered) = reorder.pop() {
+            self.feed(&ordered, &merge)?;
+        }
+        let n_lost = merge.take_lost();
+        if n_lost > 0 {
+            self.recogniser.lose(reorder.last_ns(), n_lost);
+        }
+        self.report.n_frames = merge.n_frames();
+        self.send(&merge)
+    }
+
+    fn read_infos(&mut self, logs: &[OpenLog]) {
+        for (file, bytes) in logs.iter().filter_map(OpenLog::info) {
+            let info = info::read(bytes, file, &mut self.report.defects);
+            self.report.node = self.report.node.or(info.node);
+            for (pid, name) in info.names {
+                self.recogniser.hint_name(pid, name);
+            }
+        }
+    }
+
+    fn feed(&mut self, ordered: &Ordered<Item<'_>>, merge: &Merge<'_>) -> Result<(), Hangup> {
+        let Ordered { at_ns, late_ns, item } = ordered;
+        if item.n_lost > 0 {
+            self.recogniser.lose(*at_ns, item.n_lost);
+        }
+        self.report.n_late += u64::from(*late_ns > 0);
+        self.recogniser.feed(&item.trace, *at_ns, *late_ns);
+        let batch = self.recogniser.batch();
+        if batch.len() >= BATCH_EVENTS || batch.n_bytes() >= BATCH_BYTES { self.send(merge) } else { Ok(()) }
+    }
+
+    fn send(&mut self, merge: &Merge<'_>) -> Result<(), Hangup> {
+        self.report.n_frames = merge.n_frames();
+        self.shared.n_bytes_read.store(merge.n_bytes_read(), Ordering::Relaxed);
+        if self.shared.is_stopped.load(Ordering::Relaxed) {
+            return Err(Hangup);
+        }
+        let batch = self.recogniser.take_batch(self.used.try_recv().unwrap_or_default());
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.out.send(batch).map_err(|_| Hangup)
+    }
+}

@@ -1,0 +1,112 @@
+//! The actors of a trace: which incarnation a pid means now, and what is known about each.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
+
+use super::family::Family;
+use super::handlers::Running;
+use crate::model::{Actor, ActorId, Atom, CallKey, Seq};
+
+/// Everything that the recogniser remembers of one actor, in its present incarnation.
+#[derive(Default)]
+pub(super) struct Row {
+    pub incarnation: u32,
+    /// Which of the two trace messages about its beginning were seen.
+    pub has_spawn: bool,
+    pub has_spawned: bool,
+    /// Whether it did anything that was traced.
+    pub has_acted: bool,
+    pub ended: Option<Seq>,
+    pub parent: Option<Actor>,
+    pub module: Option<Atom>,
+    pub name: Option<Atom>,
+    pub is_supervisor: bool,
+    pub links: FxHashSet<ActorId>,
+    /// Of the state seen last.
+    pub state_hash: Option<u64>,
+    /// Callbacks that run now, outermost first.
+    pub running: SmallVec<[Running; 1]>,
+    /// Its own calls without an outcome yet, oldest first.
+    pub waits: SmallVec<[CallKey; 2]>,
+    /// Requests to start a child that it has not answered.
+    pub n_start_requests: u32,
+    pub signals: Signals,
+    pub gc_start_ns: Option<i64>,
+    /// Of a process that starts others as a supervisor does.
+    pub family: Option<Box<Family>>,
+}
+
+impl Row {
+    /// Whether its beginning was traced.
+    pub fn began_here(&self) -> bool {
+        self.has_spawn || self.has_spawned
+    }
+}
+
+/// What may have made an actor end: the newest of each sort, with the hash of its reason.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Signals {
+    /// An `'EXIT'` message in its mailbox.
+    pub exit_message: Option<(u64, Seq)>,
+    /// The end of an actor that was linked to it.
+    pub linked_end: Option<(u64, Seq)>,
+    /// An unlink by another: a supervisor's first step when it stops a child.
+    pub unlink: Option<Seq>,
+}
+
+/// The rows, found by pid or port.
+#[derive(Default)]
+pub(super) struct Actors {
+    rows: FxHashMap<ActorId, Row>,
+}
+
+impl Actors {
+    pub fn row(&mut self, id: ActorId) -> &mut Row {
+        self.rows.entry(id).or_default()
+    }
+    pub fn get(&self, id: ActorId) -> Option<&Row> {
+        self.rows.get(&id)
+    }
+    pub fn get_mut(&mut self, id: ActorId) -> Option<&mut Row> {
+        self.rows.get_mut(&id)
+    }
+
+    /// `id` in its present incarnation.
+    pub fn actor(&self, id: ActorId) -> Actor {
+        Actor { id, incarnation: self.rows.get(&id).map_or(0, |row| row.incarnation) }
+    }
+
+    /// Begins the next incarnation of `id` when this one is over or was never told to begin.
+    /// Gives `None` when this is only the second message about a beginning known already.
+    pub fn begin(&mut self, id: ActorId, side: Side) -> Option<Actor> {
+        let row = self.row(id);
+        let (seen, other_seen) = match side {
+            Side::Spawn => (row.has_spawn, row.has_spawned),
+            Side::Spawned => (row.has_spawned, row.has_spawn),
+        };
+        if other_seen && !seen {
+            *(match side {
+                Side::Spawn => &mut row.has_spawn,
+                Side::Spawned => &mut row.has_spawned,
+            }) = true;
+            return None;
+        }
+        if seen || row.has_acted || row.ended.is_some() {
+            *row = Row { incarnation: row.incarnation + 1, ..Row::default() };
+        }
+        match side {
+            Side::Spawn => row.has_spawn = true,
+            Side::Spawned => row.has_spawned = true,
+        }
+        Some(self.actor(id))
+    }
+}
+
+/// Who told of a beginning.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// The parent's `spawn`.
+    Spawn,
+    /// The new process's `spawned`.
+    Spawned,
+}

@@ -1,0 +1,294 @@
+//! From raw trace messages to events: who sent what to whom, which reply answers which call, which
+//! callback took which message, why a process ended, what a supervisor did about it.
+//!
+//! A state machine over the ordered stream. It claims what the trace shows and OTP's conventions
+//! say, and nothing else: a call that left no message, a callback that was not traced, an exit whose
+//! reason nobody shares stay untold. It must not know files, frames or clocks, so that a live
+//! node's stream can be fed to it as well.
+
+mod actors;
+mod ends;
+mod family;
+mod fields;
+mod handlers;
+mod message;
+mod recent;
+mod signals;
+mod start;
+
+use std::collections::BTreeMap;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use self::actors::Actors;
+use self::fields::Fields;
+use self::handlers::Handler;
+use self::recent::{Queues, Recent};
+use super::trace::{Trace, What};
+use crate::codec::walk::RawTerm;
+use crate::codec::write;
+use crate::model::limits::{OPEN_ENDS_MAX, PAYLOAD_BYTES_MAX};
+use crate::model::{Actor, ActorId, Atom, CallKey, EventBatch, Kind, NewEvent, Pid, Seq};
+
+/// Kinds of trace messages that are counted by name; further ones together.
+const UNSTORED_KINDS_MAX: usize = 64;
+
+/// Turns trace messages into events, which gather in [`Recogniser::batch`].
+pub struct Recogniser {
+    /// Events made so far; the owner takes them out with [`Recogniser::take_batch`].
+    batch: EventBatch,
+    /// Clock of the message at hand.
+    at_ns: i64,
+    /// Metadata of every event that the message at hand makes; empty unless it came too late.
+    late_meta: Vec<u8>,
+    actors: Actors,
+    /// Registered names in force.
+    names: FxHashMap<Atom, ActorId>,
+    /// Names that processes are said to have, until they appear.
+    hints: FxHashMap<ActorId, Atom>,
+    hinted_names: FxHashMap<Atom, ActorId>,
+    /// Sends on their way, by receiver and content.
+    sends: Queues<(Actor, u64), Sent>,
+    /// Sends to names whose owner is not known yet, by content.
+    sends_to_names: Queues<u64, (Atom, Sent)>,
+    /// Messages in mailboxes, by receiver and [`message::Message::arrival_hash`].
+    arrivals: Queues<(Actor, u64), Seq>,
+    calls: Recent<CallKey, Call>,
+    /// Callbacks that were seen to return: the trace has their ends.
+    returning: FxHashSet<(Atom, Handler)>,
+    unstored: BTreeMap<String, u64>,
+    n_lost: u64,
+    is_elixir: bool,
+}
+
+/// A send whose receive was not seen yet.
+#[derive(Clone, Copy)]
+struct Sent {
+    seq: Seq,
+    from: Actor,
+}
+
+/// A gen call on its way.
+#[derive(Clone, Copy)]
+struct Call {
+    caller: ActorId,
+    server: Option<Actor>,
+    /// The request's tag.
+    tag: Option<Atom>,
+    /// The caller's send.
+    send: Option<Seq>,
+    /// The callback that took it.
+    handled: Option<Seq>,
+    is_timed_out: bool,
+    /// Whether it asks a supervisor to start a child.
+    is_start_request: bool,
+}
+
+impl Recogniser {
+    /// A recogniser whose first event will be `first`.
+    pub fn new(first: Seq) -> Recogniser {
+        Recogniser {
+            batch: EventBatch::new(first),
+            at_ns: 0,
+            late_meta: Vec::new(),
+            actors: Actors::default(),
+            names: FxHashMap::default(),
+            hints: FxHashMap::default(),
+            hinted_names: FxHashMap::default(),
+            sends: Queues::new(OPEN_ENDS_MAX),
+            sends_to_names: Queues::new(OPEN_ENDS_MAX),
+            arrivals: Queues::new(OPEN_ENDS_MAX),
+            calls: Recent::new(OPEN_ENDS_MAX),
+            returning: FxHashSet::default(),
+            unstored: BTreeMap::new(),
+            n_lost: 0,
+            is_elixir: false,
+        }
+    }
+
+    /// Events made since the batch was taken last.
+    pub fn batch(&self) -> &EventBatch {
+        &self.batch
+    }
+
+    /// Gives the events made so far and goes on with `empty`, whose memory is used again.
+    pub fn take_batch(&mut self, mut empty: EventBatch) -> EventBatch {
+        empty.clear(self.next_seq());
+        std::mem::replace(&mut self.batch, empty)
+    }
+
+    /// Trace messages that make no event, by kind: `receive timeout` of processes that wait for no call, scheduling ..
+    pub fn unstored(&self) -> &BTreeMap<String, u64> {
+        &self.unstored
+    }
+    /// Trace messages that the tracer dropped.
+    pub fn n_lost(&self) -> u64 {
+        self.n_lost
+    }
+    /// Whether a callback module of Elixir was seen.
+    pub fn is_elixir(&self) -> bool {
+        self.is_elixir
+    }
+
+    /// Tells that `pid` has or will have the name `name`. It is believed, and an event, when the process
+    /// first appears without having been spawned in the trace.
+    pub fn hint_name(&mut self, pid: Pid, name: Atom) {
+        self.hints.insert(ActorId::Pid(pid), name);
+        self.hinted_names.insert(name, ActorId::Pid(pid));
+    }
+
+    /// Tells that `n` trace messages were lost before what comes next.
+    pub fn lose(&mut self, at_ns: i64, n: u64) {
+        self.at_ns = at_ns;
+        self.n_lost += n;
+        let mut payload = Fields::default();
+        payload.int("total", i64::try_from(n).unwrap_or(i64::MAX));
+        let payload = payload.finish();
+        let nobody = Actor::from(Pid::local(0));
+        self.emit(&NewEvent { payload: &payload, ..self.event(Kind::Loss, nobody) });
+    }
+
+    /// Counts a trace message that makes no event.
+    pub fn count(&mut self, kind: &str) {
+        if let Some(n) = self.unstored.get_mut(kind) {
+            *n += 1;
+            return;
+        }
+        let kind = if self.unstored.len() < UNSTORED_KINDS_MAX { kind } else { "other" };
+        *self.unstored.entry(kind.to_string()).or_default() += 1;
+    }
+
+    /// Takes the next trace message. `at_ns` never goes back; `late_ns` says by how much the message is older.
+    pub fn feed(&mut self, trace: &Trace<'_>, at_ns: i64, late_ns: i64) {
+        self.at_ns = at_ns;
+        self.late_meta.clear();
+        if late_ns > 0 {
+            let mut meta = Fields::default();
+            meta.int("late_ns", late_ns);
+            self.late_meta = meta.finish();
+        }
+        let who = trace.who;
+        if !matches!(trace.what, What::Spawned { .. }) {
+            self.take_hint(who);
+        }
+        match trace.what {
+            What::Send { message, to } => self.send(who, message, to, false),
+            What::SendToNonExisting { message, to } => self.send(who, message, to, true),
+            What::Receive { message, extra } => self.receive(who, message, extra),
+            What::Spawn { child, start } => self.spawn(child, who, start, actors::Side::Spawn),
+            What::Spawned { parent, start } => self.spawn(who, parent, start, actors::Side::Spawned),
+            What::Exit { reason } => self.exit(who, reason),
+            What::Link { peer } => self.link(who, peer, true),
+            What::GettingLinked { peer } => self.link(who, peer, false),
+            What::Unlink { peer } => self.unlink(who, peer, true),
+            What::GettingUnlinked { peer } => self.unlink(who, peer, false),
+            What::Register { name } => self.register(who, name, true),
+            What::Unregister { name } => self.register(who, name, false),
+            What::Call { function } => self.call(who, function),
+            What::ReturnFrom { function, value } => self.callback_returned(who, function, value),
+            What::ExceptionFrom { function, exception } => self.callback_failed(who, function, exception),
+            What::GcStart => self.actors.row(who).gc_start_ns = Some(at_ns),
+            What::GcEnd { is_major, info } => self.collected(who, is_major, info),
+            What::Open { owner, driver } => self.open_port(who, owner, driver),
+            What::Closed { reason } => self.exit(who, reason),
+            What::Other(kind) => self.count(kind),
+        }
+        self.actors.row(who).has_acted = true;
+    }
+
+    /// The seq of the next event.
+    pub fn next_seq(&self) -> Seq {
+        Seq(self.batch.first.0 + self.batch.len() as u64)
+    }
+
+    fn event(&self, kind: Kind, process: Actor) -> NewEvent<'static> {
+        NewEvent::new(self.at_ns, kind, process)
+    }
+
+    fn emit(&mut self, event: &NewEvent<'_>) -> Seq {
+        if event.meta.is_empty() && !self.late_meta.is_empty() {
+            return self.batch.push(&NewEvent { meta: &self.late_meta, ..*event });
+        }
+        self.batch.push(event)
+    }
+
+    /// Emits with `payload`, whose bytes lack the version byte. One beyond [`PAYLOAD_BYTES_MAX`] is left out, and
+    /// `meta.omitted_bytes` tells its size.
+    fn emit_term(&mut self, event: &NewEvent<'_>, payload: &[u8]) -> Seq {
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            let mut meta = Fields::default();
+            meta.int("omitted_bytes", payload.len() as i64);
+            return self.emit(&NewEvent { meta: &meta.finish(), ..*event });
+        }
+        let meta = if event.meta.is_empty() { &self.late_meta[..] } else { event.meta };
+        self.batch.push_with(&NewEvent { meta, ..*event }, |out| {
+            write::version(out);
+            out.extend_from_slice(payload);
+        })
+    }
+
+    fn register(&mut self, who: ActorId, name: RawTerm<'_>, is_taken: bool) {
+        let Some(name) = name.as_atom() else { return self.count("register without a name") };
+        let process = self.actors.actor(who);
+        if is_taken {
+            self.actors.row(who).name = Some(name);
+            self.names.insert(name, who);
+        } else {
+            self.learn_name(who, name);
+            self.names.remove(&name);
+        }
+        let kind = if is_taken { Kind::Register } else { Kind::Unregister };
+        self.emit(&NewEvent { tag: Some(name), ..self.event(kind, process) });
+    }
+
+    /// Learns the name that `who` was said to have, once, unless it began in the trace.
+    fn take_hint(&mut self, who: ActorId) {
+        if self.hints.is_empty() {
+            return;
+        }
+        if let Some(name) = self.hints.remove(&who)
+            && !self.actors.get(who).is_some_and(actors::Row::began_here)
+        {
+            self.learn_name(who, name);
+        }
+    }
+
+    /// The owner of `name`.
+    fn owner(&mut self, name: Atom) -> Option<Actor> {
+        if let Some(&hinted) = self.hinted_names.get(&name)
+            && !self.names.contains_key(&name)
+        {
+            self.take_hint(hinted);
+        }
+        self.names.get(&name).map(|&id| self.actors.actor(id))
+    }
+
+    /// Notes that `who` has had `name` since before the trace began: a register event that says so.
+    fn learn_name(&mut self, who: ActorId, name: Atom) {
+        if self.names.get(&name) == Some(&who) {
+            return;
+        }
+        self.names.insert(name, who);
+        self.actors.row(who).name = Some(name);
+        let process = self.actors.actor(who);
+        let mut meta = Fields::default();
+        meta.atom("since", Atom::new("before_trace"));
+        self.emit(&NewEvent { tag: Some(name), meta: &meta.finish(), ..self.event(Kind::Register, process) });
+    }
+
+    fn collected(&mut self, who: ActorId, is_major: bool, info: RawTerm<'_>) {
+        let process = self.actors.actor(who);
+        let mut meta = Fields::default();
+        if let Some(start_ns) = self.actors.row(who).gc_start_ns.take() {
+            meta.int("duration_ns", self.at_ns - start_ns);
+        }
+        let tag = Some(Atom::new(if is_major { "gc_major" } else { "gc_minor" }));
+        self.emit_term(&NewEvent { tag, meta: &meta.finish(), ..self.event(Kind::Gc, process) }, info.bytes());
+    }
+
+    /// Remembers whose code runs: names of Elixir modules begin so.
+    fn note_module(&mut self, who: ActorId, module: Atom) {
+        self.is_elixir |= module.as_str().starts_with("Elixir.");
+        self.actors.row(who).module = Some(module);
+    }
+}

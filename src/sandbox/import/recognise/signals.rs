@@ -1,0 +1,274 @@
+//! Messages, links and calls: joins sends to their receives, replies and timeouts to their calls.
+//!
+//! A send and its receive are joined by receiver and equal bytes, first in first out: a heuristic
+//! that is wrong only when two processes send the same message to one receiver at the same moment.
+
+use super::fields::Fields;
+use super::message::{Message, hash};
+use super::{Call, Recogniser, Sent};
+use crate::codec::walk::RawTerm;
+use crate::model::{Actor, ActorId, Atom, CallKey, Class, Kind, NewEvent, Seq};
+
+/// Where a message goes.
+struct Target {
+    actor: Option<Actor>,
+    /// When it was sent to a name.
+    name: Option<Atom>,
+}
+
+/// Calls of one process that may wait at once; the oldest lost its answer.
+const WAITS_MAX: usize = 64;
+
+impl Recogniser {
+    pub(super) fn send(&mut self, who: ActorId, whole: RawTerm<'_>, to: RawTerm<'_>, is_to_dead: bool) {
+        let process = self.actors.actor(who);
+        let message = Message::of(whole);
+        let call = message.call.and_then(|key| self.calls.get(&key).copied());
+        let target = self.target(to, call);
+        let is_reply = message.class == Class::Reply && (call.is_some() || message.is_alias);
+        let kind = match (is_to_dead, is_reply) {
+            (true, _) => Kind::SendToDead,
+            (false, true) => Kind::Reply,
+            (false, false) => Kind::Send,
+        };
+        let is_claimed = is_reply || message.class != Class::Reply;
+        let running = self.actors.row(who).running.first().map(|running| running.start);
+        let mut meta = Fields::default();
+        if let (Some(name), None) = (target.name, target.actor) {
+            meta.atom("name", name);
+            if let Some([_, node]) = to.tuple_of() {
+                meta.term("node", node);
+            }
+        }
+        let bytes = whole.bytes();
+        let event = NewEvent {
+            class: if is_claimed { message.class } else { Class::Info },
+            peer: target.actor,
+            tag: message.tag,
+            call: message.call.filter(|_| is_claimed),
+            cause: call.filter(|_| is_reply).and_then(|call| call.handled).or(running),
+            meta: &meta.finish(),
+            ..self.event(kind, process)
+        };
+        let seq = self.emit_term(&event, bytes);
+        if is_to_dead {
+            return;
+        }
+        let sent = Sent { seq, from: process };
+        match (target.actor, target.name) {
+            (Some(receiver), _) => self.sends.push((receiver, hash(bytes)), sent),
+            (None, Some(name)) => self.sends_to_names.push(hash(bytes), (name, sent)),
+            (None, None) => {}
+        }
+        match message.class {
+            Class::Call => self.begin_call(who, &message, target.actor, Some(seq)),
+            Class::Reply if is_reply => self.replied(process, &message, seq),
+            _ => {}
+        }
+    }
+
+    fn target(&mut self, to: RawTerm<'_>, call: Option<Call>) -> Target {
+        if let Some(actor) = to.as_actor() {
+            self.take_hint(actor.id);
+            return Target { actor: Some(self.actors.actor(actor.id)), name: None };
+        }
+        if let Some(name) = to.as_atom() {
+            return Target { actor: self.owner(name), name: Some(name) };
+        }
+        if let Some([name, _node]) = to.tuple_of() {
+            return Target { actor: None, name: name.as_atom() };
+        }
+        // A reference: the alias of who waits for an answer.
+        Target { actor: call.map(|call| self.actors.actor(call.caller)), name: None }
+    }
+
+    fn begin_call(&mut self, caller: ActorId, message: &Message<'_>, server: Option<Actor>, send: Option<Seq>) {
+        let Some(key) = message.call else { return };
+        let is_start_request = message.tag.is_some_and(|tag| {
+            matches!(tag.as_str(), "start_child" | "restart_child" | "start_task" | "start_children")
+        });
+        let call =
+            Call { caller, server, tag: message.tag, send, handled: None, is_timed_out: false, is_start_request };
+        self.calls.insert(key, call);
+        let waits = &mut self.actors.row(caller).waits;
+        if waits.len() == WAITS_MAX {
+            waits.remove(0);
+        }
+        waits.push(key);
+    }
+
+    /// `process` sent the answer of a call.
+    fn replied(&mut self, process: Actor, message: &Message<'_>, reply: Seq) {
+        let Some(key) = message.call else { return };
+        let Some(call) = self.calls.get_mut(&key).copied() else { return };
+        if call.is_start_request {
+            let row = self.actors.row(process.id);
+            row.n_start_requests = row.n_start_requests.saturating_sub(1);
+        }
+        if !self.actors.get(call.caller).is_some_and(|row| row.has_acted) {
+            // Nobody will tell of its arrival.
+            self.end_call(key);
+        } else if call.is_timed_out && message.is_alias {
+            // Without an alias a late reply is not dropped: it lies in the caller's mailbox.
+            self.calls.remove(&key);
+            let caller = self.actors.actor(call.caller);
+            let late = NewEvent {
+                class: Class::Reply,
+                peer: Some(process),
+                tag: call.tag,
+                call: Some(key),
+                cause: Some(reply),
+                ..self.event(Kind::LateReply, caller)
+            };
+            self.emit(&late);
+        }
+    }
+
+    /// The call is over: answered, or its server is down.
+    fn end_call(&mut self, key: CallKey) {
+        if let Some(call) = self.calls.remove(&key)
+            && let Some(row) = self.actors.get_mut(call.caller)
+        {
+            row.waits.retain(|waiting| *waiting != key);
+        }
+    }
+
+    pub(super) fn receive(&mut self, who: ActorId, whole: RawTerm<'_>, extra: Option<RawTerm<'_>>) {
+        let process = self.actors.actor(who);
+        let bytes = whole.bytes();
+        let sent = self.sent(process, whole, bytes);
+        if sent.is_none() && whole.is_atom("timeout") {
+            return self.receive_timed_out(process);
+        }
+        let mut message = Message::of(whole);
+        let sender = sent.map(|sent| sent.from).or_else(|| {
+            let [_node, sender] = extra?.tuple_of()?;
+            Some(self.actors.actor(sender.as_actor()?.id))
+        });
+        let is_from_clock =
+            extra.and_then(|extra| extra.tuple_of()).is_some_and(|[node, _]| node.is_atom("clock_service"));
+        // A reference and a value that answer no call we know of are a message like any other.
+        let is_known_call = message.call.is_some_and(|key| self.calls.get(&key).is_some());
+        if message.class == Class::Reply && !is_known_call && !message.is_alias {
+            (message.class, message.call) = (Class::Info, None);
+        }
+        if message.class == Class::Timer && sender.is_some() {
+            (message.class, message.call) = (Class::Info, None);
+        }
+        let is_timer = is_from_clock || (message.class == Class::Timer && sender.is_none());
+        let kind = match message.class {
+            _ if is_timer => Kind::TimerFire,
+            Class::Down => Kind::Down,
+            Class::Exit if sender.is_none() => Kind::ExitSignal,
+            _ => Kind::Receive,
+        };
+        let about = message.about.map(|id| self.actors.actor(id));
+        let ended = about.and_then(|actor| self.actors.get(actor.id)).and_then(|row| row.ended);
+        let is_end = matches!(kind, Kind::Down | Kind::ExitSignal);
+        let event = NewEvent {
+            class: if is_timer { Class::Timer } else { message.class },
+            peer: if is_end { about } else { sender },
+            tag: message.tag,
+            call: message.call,
+            cause: if is_end { ended } else { sent.map(|sent| sent.seq) },
+            ..self.event(kind, process)
+        };
+        let seq = self.emit_term(&event, bytes);
+        self.arrivals.push((process, message.arrival_hash()), seq);
+        self.after_receive(process, &message, kind, seq);
+    }
+
+    /// What a message that arrived means for calls, ends and children.
+    fn after_receive(&mut self, process: Actor, message: &Message<'_>, kind: Kind, seq: Seq) {
+        match (message.class, message.call) {
+            (Class::Call, Some(key)) => {
+                if self.calls.get(&key).is_none()
+                    && let Some(caller) = message.about
+                {
+                    self.begin_call(caller, message, Some(process), None);
+                }
+                if let Some(call) = self.calls.get_mut(&key) {
+                    call.server = Some(process);
+                    if call.is_start_request {
+                        self.actors.row(process.id).n_start_requests += 1;
+                    }
+                }
+            }
+            (Class::Reply | Class::Down, Some(key)) => self.end_call(key),
+            _ => {}
+        }
+        match kind {
+            Kind::ExitSignal => self.exit_message(process, message, seq),
+            Kind::Receive if message.tag.is_some_and(|tag| tag == "ack" || tag == "nack") => {
+                self.child_answered(process, message.whole);
+            }
+            _ => {}
+        }
+    }
+
+    /// The send that this receive belongs to.
+    fn sent(&mut self, process: Actor, whole: RawTerm<'_>, bytes: &[u8]) -> Option<Sent> {
+        let hash = hash(bytes);
+        if let Some(sent) = self.sends.pop(&(process, hash)) {
+            return Some(sent);
+        }
+        let (name, sent) = self.sends_to_names.pop(&hash)?;
+        // Only a message that names somebody is telling enough to learn from who has the name.
+        let is_telling = whole.tuple().is_some_and(|mut items| items.any(|item| item.as_actor().is_some()));
+        if is_telling {
+            self.names.entry(name).or_insert(process.id);
+        }
+        Some(sent)
+    }
+
+    /// `receive after` ran out. It tells something only of a process that waits for a call's answer.
+    fn receive_timed_out(&mut self, process: Actor) {
+        let Some(key) = self.actors.row(process.id).waits.pop() else {
+            return self.count("receive timeout");
+        };
+        let Some(call) = self.calls.get_mut(&key) else {
+            return self.count("receive timeout");
+        };
+        call.is_timed_out = true;
+        let call = *call;
+        let timeout = NewEvent {
+            class: Class::Call,
+            peer: call.server,
+            tag: call.tag,
+            call: Some(key),
+            cause: call.send,
+            ..self.event(Kind::Timeout, process)
+        };
+        self.emit(&timeout);
+    }
+
+    /// `is_asking` on the side that called link/1; the other side is told too, and is recorded only
+    /// when the first was not.
+    pub(super) fn link(&mut self, who: ActorId, peer: ActorId, is_asking: bool) {
+        let is_new = self.actors.row(who).links.insert(peer);
+        self.actors.row(peer).links.insert(who);
+        if is_new {
+            let (from, to) = if is_asking { (who, peer) } else { (peer, who) };
+            let link =
+                NewEvent { peer: Some(self.actors.actor(to)), ..self.event(Kind::Link, self.actors.actor(from)) };
+            self.emit(&link);
+        }
+    }
+
+    pub(super) fn unlink(&mut self, who: ActorId, peer: ActorId, is_asking: bool) {
+        let was_linked = self.actors.row(who).links.remove(&peer);
+        let is_peer_alive = {
+            let row = self.actors.row(peer);
+            row.links.remove(&who);
+            row.ended.is_none()
+        };
+        // An end takes its links with it; the rest of the dead one's links is told, but means nothing.
+        if is_peer_alive && (was_linked || is_asking) {
+            let (from, to) = if is_asking { (who, peer) } else { (peer, who) };
+            let unlink =
+                NewEvent { peer: Some(self.actors.actor(to)), ..self.event(Kind::Unlink, self.actors.actor(from)) };
+            let seq = self.emit(&unlink);
+            self.actors.row(to).signals.unlink = Some(seq);
+        }
+    }
+}

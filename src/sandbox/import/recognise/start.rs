@@ -1,0 +1,174 @@
+//! How processes and ports begin: what their initial call says of module, behaviour, name and supervisor
+//! (proc_lib:init_p, gen:init_it, supervisor:init_it), and the spawn event.
+
+use smallvec::SmallVec;
+
+use super::Recogniser;
+use super::actors::Side;
+use super::fields::Fields;
+use crate::codec::walk::RawTerm;
+use crate::model::{ActorId, Atom, Kind, NewEvent};
+use crate::sandbox::import::trace::Mfa;
+
+/// What an initial call says.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Start<'a> {
+    pub module: Option<Atom>,
+    function: Option<RawTerm<'a>>,
+    pub args: Option<RawTerm<'a>>,
+    /// A local, global or via name.
+    pub name: Option<Atom>,
+    behaviour: Option<&'static str>,
+    /// Whether it was started linked, by the one whom OTP calls its parent.
+    pub is_start_link: bool,
+    pub is_supervisor: bool,
+}
+
+type Args<'a> = SmallVec<[RawTerm<'a>; 8]>;
+
+/// Modules whose gen_server is a supervisor.
+pub(super) fn is_supervisor_module(module: &str) -> bool {
+    matches!(module, "supervisor" | "Elixir.DynamicSupervisor" | "Elixir.PartitionSupervisor")
+}
+
+impl<'a> Start<'a> {
+    pub fn of(mfa: Mfa<'a>) -> Start<'a> {
+        let plain = Start {
+            module: mfa.module.as_atom(),
+            function: Some(mfa.function),
+            args: Some(mfa.args),
+            ..Start::default()
+        };
+        let args: Args<'a> = mfa.args.list().map(Iterator::collect).unwrap_or_default();
+        match (plain.module.map(Atom::as_str), mfa.function.as_atom_text(), &args[..]) {
+            (Some("proc_lib"), Some("init_p"), &[_, _, module, function, args]) => {
+                Start::of_proc_lib(module, function, args)
+            }
+            (Some("proc_lib"), Some("init_p"), &[_, _, fun]) => Start { module: fun.fun_module(), ..plain },
+            (Some("erlang"), Some("apply"), &[fun, _]) => Start { module: fun.fun_module().or(plain.module), ..plain },
+            (Some("erlang"), Some("apply"), &[module, function, args]) => {
+                Start { module: module.as_atom(), function: Some(function), args: Some(args), ..plain }
+            }
+            _ => plain,
+        }
+    }
+
+    fn of_proc_lib(module: RawTerm<'a>, function: RawTerm<'a>, args: RawTerm<'a>) -> Start<'a> {
+        let plain = Start { module: module.as_atom(), function: Some(function), args: Some(args), ..Start::default() };
+        if !(module.is_atom("gen") && function.is_atom("init_it")) {
+            return plain;
+        }
+        let items: Args<'a> = args.list().map(Iterator::collect).unwrap_or_default();
+        match items[..] {
+            [behaviour, _starter, parent, module, args, _opts] => Start::of_gen(behaviour, parent, None, module, args),
+            [behaviour, _starter, parent, name, module, args, _opts] => {
+                Start::of_gen(behaviour, parent, Some(name), module, args)
+            }
+            _ => plain,
+        }
+    }
+
+    fn of_gen(
+        behaviour: RawTerm<'a>,
+        parent: RawTerm<'a>,
+        name: Option<RawTerm<'a>>,
+        module: RawTerm<'a>,
+        args: RawTerm<'a>,
+    ) -> Start<'a> {
+        let is_supervisor = module.as_atom_text().is_some_and(is_supervisor_module);
+        // `{Name, Module, Args}` for a supervisor, `{Module, Args, ..}` for Elixir's dynamic one.
+        let inner: Args<'a> = args.tuple().filter(|_| is_supervisor).map(Iterator::collect).unwrap_or_default();
+        let (module, args) = match inner[..] {
+            [_name, inner, args] if module.is_atom("supervisor") => (inner, args),
+            [inner, args, ..] if inner.as_atom().is_some() => (inner, args),
+            _ => (module, args),
+        };
+        Start {
+            module: module.as_atom(),
+            function: None,
+            args: Some(args),
+            name: name.and_then(name_atom),
+            behaviour: match behaviour.as_atom_text() {
+                _ if is_supervisor => Some("supervisor"),
+                Some("gen_server" | "p1_server") => Some("gen_server"),
+                Some("gen_statem" | "gen_fsm" | "p1_fsm") => Some("gen_statem"),
+                Some("gen_event") => Some("gen_event"),
+                _ => None,
+            },
+            is_start_link: parent.as_actor().is_some(),
+            is_supervisor,
+        }
+    }
+}
+
+/// The atom in `{local, Name}`, `{global, Name}` or `{via, Module, Name}`.
+fn name_atom(name: RawTerm<'_>) -> Option<Atom> {
+    name.tuple()?.last()?.as_atom()
+}
+
+impl Recogniser {
+    pub(super) fn spawn(&mut self, child: ActorId, parent: ActorId, mfa: Mfa<'_>, side: Side) {
+        let Some(process) = self.actors.begin(child, side) else { return };
+        let start = Start::of(mfa);
+        let parent = self.actors.actor(parent);
+        let supervisor = self.is_supervising(parent).then_some(parent).filter(|_| start.is_start_link);
+        let row = self.actors.row(child);
+        (row.parent, row.name, row.is_supervisor) = (Some(parent), start.name, start.is_supervisor);
+        if let Some(module) = start.module {
+            self.note_module(child, module);
+        }
+        let mut payload = Fields::default();
+        if let Some(module) = start.module {
+            payload.atom("module", module);
+        }
+        match start.function {
+            Some(function) => payload.term("function", function),
+            None => payload.atom("function", Atom::new("init")),
+        }
+        if let Some(args) = start.args {
+            payload.term("args", args);
+        }
+        if let Some(name) = start.name {
+            payload.atom("name", name);
+        }
+        if let Some(behaviour) = start.behaviour {
+            payload.atom("behaviour", Atom::new(behaviour));
+        }
+        if let Some(supervisor) = supervisor {
+            payload.actor("supervisor", supervisor);
+        }
+        let payload = payload.finish();
+        let event = NewEvent {
+            peer: Some(parent),
+            tag: start.module,
+            cause: self.actors.get(parent.id).and_then(|row| row.running.first()).map(|running| running.start),
+            payload: &payload,
+            ..self.event(Kind::Spawn, process)
+        };
+        self.emit(&event);
+        if start.is_start_link {
+            self.child_started(parent, process, &start);
+        }
+    }
+
+    /// Whether `parent` is known for a supervisor, by its module or by the name that OTP's custom gives one.
+    fn is_supervising(&mut self, parent: crate::model::Actor) -> bool {
+        let row = self.actors.row(parent.id);
+        let is_named_so = row.name.is_some_and(|name| {
+            let name = name.as_str();
+            name.ends_with("_sup") || name.ends_with("Supervisor")
+        });
+        row.is_supervisor |= is_named_so;
+        row.is_supervisor
+    }
+
+    pub(super) fn open_port(&mut self, port: ActorId, owner: ActorId, driver: RawTerm<'_>) {
+        let Some(process) = self.actors.begin(port, Side::Spawned) else { return };
+        let owner = self.actors.actor(owner);
+        let mut payload = Fields::default();
+        payload.atom("behaviour", Atom::new("port"));
+        payload.term("function", driver);
+        let payload = payload.finish();
+        self.emit(&NewEvent { peer: Some(owner), payload: &payload, ..self.event(Kind::Spawn, process) });
+    }
+}
