@@ -171,7 +171,11 @@ impl Term {
 
     /// Erlang's `==`: like exact equality, but numbers are compared by value at any depth.
     pub fn loosely_equals(&self, other: &Term) -> bool {
-        super::order::compare(self, other, super::order::Numbers::Loose) == Ordering::Equal
+        self.compare_loosely(other) == Ordering::Equal
+    }
+    /// The order behind Erlang's `<`: numbers by value, `1` and `1.0` equal.
+    pub fn compare_loosely(&self, other: &Term) -> Ordering {
+        super::order::compare(self, other, super::order::Numbers::Loose)
     }
 }
 
