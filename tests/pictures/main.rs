@@ -101,7 +101,7 @@ fn pairs(view: &Spacetime) -> Vec<PairRow> {
 fn tree_and_matrix() {
     let rec = sample::recording(1);
     let pairs = pairs(&build::spacetime_in(&rec, &SpacetimeQuery::default(), &tree()));
-    keep("tree_arcs.svg", &svg::tree_arcs(&build::tree_arcs(&tree(), &pairs, 0), &SvgOptions::default()));
+    keep("tree_arcs.svg", &svg::tree_arcs(&build::tree_arcs(&tree(), &pairs), &SvgOptions::default()));
     keep("matrix.svg", &svg::matrix(&build::matrix(&tree(), &pairs), &SvgOptions::default()));
 }
 

@@ -28,7 +28,7 @@ pub fn chart(view: &Chart, options: &SvgOptions) -> String {
     let width = options.width.min(WIDTH_PX_MAX);
     let mut canvas = Canvas::new();
     let top = frame::header(&mut canvas, &view.title, &view.subtitle, &legend(view), width);
-    let height = top + PLOT_PX + 70.0;
+    let height = top + PLOT_PX + 80.0;
     canvas.text("dim", (MARGIN, top + 12.0), Anchor::Start, &view.y.label);
     let canvas = Rc::new(RefCell::new(canvas));
     let plotter = Plotter { canvas: canvas.clone(), size: (width as u32, height as u32) };
@@ -37,8 +37,8 @@ pub fn chart(view: &Chart, options: &SvgOptions) -> String {
     let mut canvas = Rc::into_inner(canvas).expect("the drawing area is gone").into_inner();
     let middle = (MARGIN + 70.0 + width) / 2.0;
     let scale = if view.x.is_log { " (logarithmic)" } else { "" };
-    canvas.text("dim", (middle, height - 22.0), Anchor::Middle, &format!("{}{scale}", view.x.label));
-    let bottom = frame::notes(&mut canvas, &view.notes, height - 10.0, width);
+    canvas.text("dim", (middle, height - 20.0), Anchor::Middle, &format!("{}{scale}", view.x.label));
+    let bottom = frame::notes(&mut canvas, &view.notes, height - 8.0, width);
     canvas.finish(width, bottom + MARGIN, &view.title, &view.subtitle)
 }
 
@@ -56,7 +56,8 @@ fn legend(view: &Chart) -> Vec<Entry> {
 /// Draws axes, data and marks. The backend cannot fail, so plotters' results carry no error that could be met.
 fn draw(view: &Chart, plotter: &Plotter, top: f64, width: f64) {
     let (xs, ys) = extents(view);
-    let x_ticks = ticks::ticks(&view.x, xs, 9);
+    let mut x_ticks = ticks::ticks(&view.x, xs, 9);
+    x_ticks.retain(|tick| *tick <= xs.1 + 1e-9);
     let y_ticks = ticks::ticks(&view.y, ys, 6);
     let ys = (ys.0, y_ticks.last().copied().unwrap_or(ys.1).max(ys.1));
     let y_px = y_ticks.iter().map(|y| super::measure::width(&value(&view.y, *y), 11.0)).fold(20.0, f64::max);
@@ -191,6 +192,7 @@ fn value(axis: &Axis, position: f64) -> String {
 fn show(unit: Unit, value: f64) -> String {
     match unit {
         Unit::Count => text::float(value),
+        Unit::Ns if value == 0.0 => "0".to_string(),
         Unit::Ns => crate::model::time::show_ns(value.round() as i64),
         Unit::Bytes => text::bytes(value.max(0.0) as u64),
         Unit::Share => format!("{} %", text::float(value * 100.0)),

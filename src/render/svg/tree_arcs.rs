@@ -13,7 +13,7 @@ const ROW_PX: f64 = 30.0;
 const BOX_PX: f64 = 22.0;
 const INDENT_PX: f64 = 30.0;
 const NAME_PX: f64 = 12.0;
-const ARC_WIDTH_PX_MAX: f64 = 7.0;
+const ARC_WIDTH_PX_MAX: f64 = 4.5;
 /// Arcs whose count is written beside them.
 const COUNTED_ARCS: usize = 14;
 
@@ -43,7 +43,7 @@ pub fn tree_arcs(view: &TreeArcs, options: &SvgOptions) -> String {
     plan.arcs(&mut canvas);
     let mut notes = view.tree.notes.clone();
     if plan.arcs.len() < view.arcs.len() {
-        notes.push("replies are not drawn: each goes the way of its call, back".to_string());
+        notes.push("the replies to calls that are drawn are left out".to_string());
     }
     let bottom = frame::notes(&mut canvas, &notes, plan.bottom() + 6.0, width);
     canvas.finish(width, bottom + MARGIN, &view.tree.title, &view.subtitle)
@@ -153,13 +153,13 @@ impl Plan<'_> {
     /// Leaves its row a little above the middle and arrives a little below, so that both directions can be told apart.
     fn arc(&self, canvas: &mut Canvas, arc: &Arc, stroke_px: f64) {
         let (from, to) = (self.y(arc.from) - 3.5, self.y(arc.to) + 3.5);
-        let head_px = 5.0 + stroke_px * 1.2;
+        let head_px = 5.0 + stroke_px;
         let far = self.ports + self.reach(arc);
         let mut path = Path::default();
         path.move_to((self.ports, from));
         path.curve_to((far, from), (far, to), (self.ports + head_px, to));
         canvas.stroke("", &path, stroke_px);
-        let half = 2.0 + stroke_px * 0.7;
+        let half = 1.8 + stroke_px * 0.6;
         let x = self.ports + head_px;
         canvas.polyline("head", &[(self.ports, to), (x, to - half), (x, to + half)], true);
     }

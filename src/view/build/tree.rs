@@ -10,15 +10,18 @@ use crate::view::{Arc, ArrowKind, Matrix, Tree, TreeArcs, TreeRow};
 
 /// The supervision tree, those that nobody supervises last.
 pub fn supervision_tree(tree: &SupervisionTree, start_ns: i64) -> Tree {
-    let mut rows = Vec::new();
-    for root in tree.roots.iter().chain(&tree.unsupervised) {
-        push_rows(root, 0, &mut rows);
-    }
+    let rows = rows(tree.roots.iter().chain(&tree.unsupervised));
     let title = match tree.at {
         Some(at) => format!("supervision tree at #{}, {}", at.0, time::show_ns(tree.at_ns - start_ns)),
         None => "supervision tree".to_string(),
     };
     Tree { title, rows, notes: Vec::new() }
+}
+
+fn rows<'a>(nodes: impl Iterator<Item = &'a TreeNode>) -> Vec<TreeRow> {
+    let mut rows = Vec::new();
+    nodes.for_each(|node| push_rows(node, 0, &mut rows));
+    rows
 }
 
 fn push_rows(node: &TreeNode, depth: usize, rows: &mut Vec<TreeRow>) {
@@ -52,9 +55,10 @@ fn push_rows(node: &TreeNode, depth: usize, rows: &mut Vec<TreeRow>) {
 }
 
 /// The tree with the traffic between its processes, at most [`limits::PICTURE_LANES_MAX`] of them: the busiest.
-pub fn tree_arcs(tree: &SupervisionTree, pairs: &[PairRow], start_ns: i64) -> TreeArcs {
-    let mut view = supervision_tree(tree, start_ns);
-    view.title = "Supervision tree with message arcs".to_string();
+pub fn tree_arcs(tree: &SupervisionTree, pairs: &[PairRow]) -> TreeArcs {
+    // As in the lanes of a space-time diagram, clients come first.
+    let rows = rows(tree.unsupervised.iter().chain(&tree.roots));
+    let mut view = Tree { title: "Supervision tree with message arcs".to_string(), rows, notes: Vec::new() };
     let n_all = view.rows.len();
     keep_busiest(&mut view.rows, &traffic(pairs), limits::PICTURE_LANES_MAX);
     if view.rows.len() < n_all {
@@ -129,7 +133,7 @@ fn keep_busiest(rows: &mut Vec<TreeRow>, traffic: &BTreeMap<Actor, u64>, n_max: 
 /// Who talks to whom, in the order of the tree, at most [`limits::PICTURE_LANES_MAX`] processes: those with most traffic.
 pub fn matrix(tree: &SupervisionTree, pairs: &[PairRow]) -> Matrix {
     let traffic = traffic(pairs);
-    let mut rows = supervision_tree(tree, 0).rows;
+    let mut rows = rows(tree.unsupervised.iter().chain(&tree.roots));
     rows.retain(|row| row.actor.is_some_and(|actor| traffic.contains_key(&actor)));
     let n_all = rows.len();
     keep_busiest(&mut rows, &traffic, limits::PICTURE_LANES_MAX);
