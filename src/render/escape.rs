@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::model::quote;
+
 /// Escapes what could steer a terminal, break XML or reorder a line: C0 and C1 controls, DEL, bidirectional
 /// overrides, noncharacters. A tab becomes a space; everything else hidden becomes `\x1b` or `\u{202e}`.
 pub fn visible(text: &str) -> Cow<'_, str> {
@@ -33,9 +35,7 @@ pub fn bounded(text: &str, n_chars_max: usize) -> String {
     shown.chars().take(n_chars_max.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// Noncharacters are legal in Rust's strings and not in XML.
 fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c as u32,
-            0x200b | 0x200e..=0x200f | 0x2028..=0x202e | 0x2060..=0x2069 | 0xfeff | 0xfff9..=0xfffb | 0xe0000..=0xe007f)
-        || (c as u32) & 0xfffe == 0xfffe
+    !quote::is_safe(c) || (c as u32) & 0xfffe == 0xfffe
 }

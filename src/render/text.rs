@@ -3,7 +3,7 @@
 use comfy_table::{Attribute, Cell as TextCell, CellAlignment, ContentArrangement, LineStyle, TableStyle};
 
 use super::{escape, tone};
-use crate::model::{Term, limits, time};
+use crate::model::{Style, Syntax, limits, time};
 use crate::view::{Cell, Table, Tree, TreeRow};
 
 /// How text is laid out.
@@ -17,8 +17,8 @@ pub struct TextOptions {
     pub n_rows_max: usize,
     /// How to see the rows that are not shown: `.table(1000) shows more`.
     pub more_hint: String,
-    /// Whether terms are written in Elixir's syntax instead of Erlang's.
-    pub is_elixir: bool,
+    /// How terms are written.
+    pub syntax: Syntax,
 }
 
 impl Default for TextOptions {
@@ -28,7 +28,7 @@ impl Default for TextOptions {
             is_coloured: false,
             n_rows_max: limits::SHOWN_ROWS,
             more_hint: String::new(),
-            is_elixir: false,
+            syntax: Syntax::Erlang,
         }
     }
 }
@@ -87,7 +87,7 @@ fn grid(table: &Table, n_shown: usize, options: &TextOptions) -> String {
             .iter()
             .zip(&table.columns)
             .map(|(cell, column)| {
-                let text = cell_text(cell, options.is_elixir);
+                let text = cell_text(cell, options.syntax);
                 let color = tone::of_word(&text);
                 let cell = TextCell::new_owned(text);
                 let cell = if column.is_right_aligned { cell.set_alignment(CellAlignment::Right) } else { cell };
@@ -107,7 +107,7 @@ fn grid(table: &Table, n_shown: usize, options: &TextOptions) -> String {
 
 /// One cell as a reader sees it: durations with a unit, seqs as `#12`, terms in the target's syntax, all bounded to
 /// [`limits::SHOWN_TERM_CHARS`] and escaped.
-pub fn cell_text(cell: &Cell, is_elixir: bool) -> String {
+pub fn cell_text(cell: &Cell, syntax: Syntax) -> String {
     match cell {
         Cell::Empty => String::new(),
         Cell::Bool(value) => if *value { "yes" } else { "no" }.to_string(),
@@ -117,12 +117,8 @@ pub fn cell_text(cell: &Cell, is_elixir: bool) -> String {
         Cell::Ns(ns) => time::show_ns(*ns),
         Cell::Bytes(bytes) => self::bytes(*bytes),
         Cell::Seq(seq) => format!("#{}", seq.0),
-        Cell::Term(term) => escape::bounded(&term_text(term, is_elixir), limits::SHOWN_TERM_CHARS),
+        Cell::Term(term) => term.display(Style::cell(syntax)).to_string(),
     }
-}
-
-fn term_text(term: &Term, _is_elixir: bool) -> String {
-    format!("{term:?}")
 }
 
 /// A float with four significant digits and no trailing zeros.

@@ -64,15 +64,15 @@ impl Axis {
     pub fn log(label: impl Into<String>, unit: Unit) -> Axis {
         Axis { label: label.into(), unit, is_log: true }
     }
-    /// The label as a table's column: snake_case with the unit last.
-    fn column(&self) -> String {
+    /// A table's column for values of this axis: snake_case with the unit last.
+    fn column(&self, name: &str) -> String {
         let unit = match self.unit {
             Unit::Count => "",
-            Unit::Ns => "",
+            Unit::Ns => "_ns",
             Unit::Bytes => "_bytes",
             Unit::Share => "_share",
         };
-        format!(">{}{unit}", self.label.replace(' ', "_"))
+        format!(">{}{unit}", name.replace(' ', "_"))
     }
 }
 
@@ -90,10 +90,10 @@ impl Unit {
 
 impl Chart {
     pub fn table(&self) -> Table {
-        let (x, y) = (self.x.column(), self.y.column());
+        let (x, y) = (self.x.column(&self.x.label), self.y.column(&self.y.label));
         let mut table = match &self.plot {
             Plot::Bins(bins) => {
-                let mut table = Table::new(&self.title, &[">from", ">to", &y]);
+                let mut table = Table::new(&self.title, &[&self.x.column("from"), &self.x.column("to"), &y]);
                 for &(from, to, height) in bins {
                     table.push(vec![self.x.unit.cell(from), self.x.unit.cell(to), self.y.unit.cell(height)]);
                 }

@@ -165,7 +165,7 @@ impl PointKind {
 impl Spacetime {
     /// The drawn marks, by seq.
     pub fn table(&self) -> Table {
-        let mut table = Table::new(&self.title, &[">seq", ">at", "what", "process", "to", ">took", "detail"]);
+        let mut table = Table::new(&self.title, &[">seq", ">at_ns", "what", "process", "to", ">took_ns", "detail"]);
         let name = |lane: usize| Cell::Text(self.lanes[lane].name.clone());
         let row = |at: At, what: &str, lane: usize, to: Option<(usize, At)>, label: &str| {
             vec![

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use cinema::analysis::flow::PairRow;
 use cinema::analysis::tree::{SupervisionTree, TreeNode};
-use cinema::model::{Behaviour, Seq, Status};
+use cinema::model::{Behaviour, Seq, Status, Syntax};
 use cinema::render::svg::{self, SvgOptions};
 use cinema::view::build::{self, SpacetimeQuery};
 use cinema::view::{ArrowKind, Axis, Chart, ChartMark, Plot, Series, Spacetime, Unit};
@@ -101,7 +101,7 @@ fn pairs(view: &Spacetime) -> Vec<PairRow> {
 fn tree_and_matrix() {
     let rec = sample::recording(1);
     let pairs = pairs(&build::spacetime_in(&rec, &SpacetimeQuery::default(), &tree()));
-    keep("tree_arcs.svg", &svg::tree_arcs(&build::tree_arcs(&tree(), &pairs), &SvgOptions::default()));
+    keep("tree_arcs.svg", &svg::tree_arcs(&build::tree_arcs(&tree(), &pairs, Syntax::Erlang), &SvgOptions::default()));
     keep("matrix.svg", &svg::matrix(&build::matrix(&tree(), &pairs), &SvgOptions::default()));
 }
 

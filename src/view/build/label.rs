@@ -1,20 +1,36 @@
-//! Short texts for marks: pids, messages, events in words.
+//! Short texts for marks: messages, callbacks, events in words.
 
-use crate::model::{Actor, ActorId, Class, Event, Kind, Seq};
+use crate::model::{Actor, Class, Event, Kind, Seq, Style, Syntax, Term};
 use crate::store::Recording;
 use crate::view::EventLine;
 
-/// The pid or port as text.
-pub fn actor_id(actor: Actor) -> String {
-    match actor.id {
-        ActorId::Pid(pid) => format!("<0.{}.{}>", pid.id, pid.serial),
-        ActorId::Port(port) => format!("#Port<0.{}>", port.id()),
+/// Characters of a message on an arrow or in a line.
+const MESSAGE_CHARS: usize = 60;
+
+/// The syntax of a recording's target.
+pub(super) fn syntax(rec: &Recording) -> Syntax {
+    if rec.info.is_elixir { Syntax::Elixir } else { Syntax::Erlang }
+}
+
+/// What the event carries, without the wrapping of calls, casts and replies; its tag when it carries nothing.
+pub(super) fn message(rec: &Recording, event: &Event) -> String {
+    let syntax = syntax(rec);
+    match rec.term(event.seq) {
+        Some(term) => unwrapped(&term, event.class).display(Style::cell(syntax).chars_max(MESSAGE_CHARS)).to_string(),
+        None => event.tag.map(|tag| tag.display(syntax)).unwrap_or_default(),
     }
 }
 
-/// What a message says: its tag. Empty when there is none.
-pub(super) fn message(_rec: &Recording, event: &Event) -> String {
-    event.tag.map(|tag| tag.as_str().to_string()).unwrap_or_default()
+/// The request inside of a `$gen_call` or `$gen_cast`, the answer inside of a reply; other terms as they are.
+fn unwrapped(term: &Term, class: Class) -> &Term {
+    if let Some([_, _, request]) = term.tagged("$gen_call", 3) {
+        return request;
+    }
+    match (term.tagged("$gen_cast", 2), term.as_tuple()) {
+        (Some([_, request]), _) => request,
+        (_, Some([_, answer])) if class == Class::Reply => answer,
+        _ => term,
+    }
 }
 
 /// The callback that begins with a handle_start: `handle_call get`.
@@ -34,7 +50,7 @@ pub(super) fn callback(event: &Event) -> String {
     }
 }
 
-/// An event as a line of words; `name` gives a process's name as of the event.
+/// An event as a line of words; `name` gives a process's name as of the event. `None`: there is no such event.
 pub fn event_line(rec: &Recording, seq: Seq, mut name: impl FnMut(Actor) -> String) -> Option<EventLine> {
     let event = rec.event(seq)?;
     let start_ns = rec.time_range_ns().map_or(0, |(first, _)| first);

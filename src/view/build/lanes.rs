@@ -3,9 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::label::actor_id;
 use crate::analysis::tree::{SupervisionTree, TreeNode};
-use crate::model::{Actor, Behaviour};
+use crate::model::{Actor, Behaviour, Syntax};
 use crate::view::Lane;
 
 /// The lanes of a picture.
@@ -13,6 +12,7 @@ use crate::view::Lane;
 pub(super) struct Lanes {
     pub lanes: Vec<Lane>,
     index: BTreeMap<Actor, usize>,
+    syntax: Syntax,
     /// Processes that had marks and got no lane.
     pub n_hidden: usize,
 }
@@ -20,7 +20,7 @@ pub(super) struct Lanes {
 impl Lanes {
     /// Lanes for the processes of `weights` (how much there is to draw; more is more important), at most `n_max`,
     /// and for the supervisors above them while there is room.
-    pub fn new(tree: &SupervisionTree, weights: &BTreeMap<Actor, u64>, n_max: usize) -> Lanes {
+    pub fn new(tree: &SupervisionTree, weights: &BTreeMap<Actor, u64>, n_max: usize, syntax: Syntax) -> Lanes {
         let mut heaviest: Vec<(Actor, u64)> = weights.iter().map(|(actor, weight)| (*actor, *weight)).collect();
         heaviest.sort_by_key(|&(actor, weight)| (std::cmp::Reverse(weight), actor));
         let n_hidden = heaviest.len().saturating_sub(n_max);
@@ -29,7 +29,7 @@ impl Lanes {
         for root in &tree.roots {
             want_supervisors(root, &mut wanted, n_max);
         }
-        let mut lanes = Lanes { n_hidden, ..Lanes::default() };
+        let mut lanes = Lanes { n_hidden, syntax, ..Lanes::default() };
         for node in &tree.unsupervised {
             lanes.walk(node, 0, &wanted);
         }
@@ -38,7 +38,7 @@ impl Lanes {
         }
         for actor in &wanted {
             if !lanes.index.contains_key(actor) {
-                lanes.push(*actor, &actor_id(*actor), 0, false);
+                lanes.push(*actor, &actor.display(syntax), 0, false);
             }
         }
         lanes
@@ -58,7 +58,7 @@ impl Lanes {
         }
     }
     fn push(&mut self, actor: Actor, name: &str, depth: usize, is_supervisor: bool) {
-        let id = actor_id(actor);
+        let id = actor.display(self.syntax);
         self.index.insert(actor, self.lanes.len());
         self.lanes.push(Lane {
             actor,

@@ -7,6 +7,6 @@ mod spacetime;
 mod tree;
 
 pub use charts::{latency_cdf, latency_histogram, series_chart};
-pub use label::{actor_id, event_line};
+pub use label::event_line;
 pub use spacetime::{SpacetimeQuery, spacetime, spacetime_in};
 pub use tree::{matrix, supervision_tree, tree_arcs};

@@ -63,7 +63,7 @@ pub fn spacetime_in(rec: &Recording, query: &SpacetimeQuery, tree: &SupervisionT
 }
 
 fn draw(rec: &Recording, query: &SpacetimeQuery, tree: &SupervisionTree, survey: Survey) -> Spacetime {
-    let lanes = Lanes::new(tree, &survey.weights, limits::PICTURE_LANES_MAX);
+    let lanes = Lanes::new(tree, &survey.weights, limits::PICTURE_LANES_MAX, label::syntax(rec));
     let is_dense = survey.n_arrows > query.n_arrows_max || survey.n_marks > limits::PICTURE_MARKS_MAX;
     let mut notes = Vec::new();
     if lanes.n_hidden > 0 {

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::label::actor_id;
 use crate::analysis::flow::PairRow;
 use crate::analysis::tree::{SupervisionTree, TreeNode};
-use crate::model::{Actor, Behaviour, Status, limits, time};
+use crate::model::{Actor, Behaviour, Status, Syntax, limits, time};
 use crate::view::{Arc, ArrowKind, Matrix, Tree, TreeArcs, TreeRow};
 
 /// The supervision tree, those that nobody supervises last.
-pub fn supervision_tree(tree: &SupervisionTree, start_ns: i64) -> Tree {
-    let rows = rows(tree.roots.iter().chain(&tree.unsupervised));
+pub fn supervision_tree(tree: &SupervisionTree, start_ns: i64, syntax: Syntax) -> Tree {
+    let rows = rows(tree.roots.iter().chain(&tree.unsupervised), syntax);
     let title = match tree.at {
         Some(at) => format!("supervision tree at #{}, {}", at.0, time::show_ns(tree.at_ns - start_ns)),
         None => "supervision tree".to_string(),
@@ -18,13 +17,13 @@ pub fn supervision_tree(tree: &SupervisionTree, start_ns: i64) -> Tree {
     Tree { title, rows, notes: Vec::new() }
 }
 
-fn rows<'a>(nodes: impl Iterator<Item = &'a TreeNode>) -> Vec<TreeRow> {
+fn rows<'a>(nodes: impl Iterator<Item = &'a TreeNode>, syntax: Syntax) -> Vec<TreeRow> {
     let mut rows = Vec::new();
-    nodes.for_each(|node| push_rows(node, 0, &mut rows));
+    nodes.for_each(|node| push_rows(node, 0, syntax, &mut rows));
     rows
 }
 
-fn push_rows(node: &TreeNode, depth: usize, rows: &mut Vec<TreeRow>) {
+fn push_rows(node: &TreeNode, depth: usize, syntax: Syntax, rows: &mut Vec<TreeRow>) {
     let is_supervisor = node.behaviour == Behaviour::Supervisor;
     let mut details = Vec::new();
     details.extend(node.strategy.clone());
@@ -38,7 +37,7 @@ fn push_rows(node: &TreeNode, depth: usize, rows: &mut Vec<TreeRow>) {
         actor: Some(node.actor),
         depth,
         name: node.name.clone(),
-        id: actor_id(node.actor),
+        id: node.actor.display(syntax),
         is_supervisor,
         status: match node.status {
             Status::Alive => "alive",
@@ -50,14 +49,14 @@ fn push_rows(node: &TreeNode, depth: usize, rows: &mut Vec<TreeRow>) {
         detail: details.join(", "),
     });
     for child in &node.children {
-        push_rows(child, depth + 1, rows);
+        push_rows(child, depth + 1, syntax, rows);
     }
 }
 
 /// The tree with the traffic between its processes, at most [`limits::PICTURE_LANES_MAX`] of them: the busiest.
-pub fn tree_arcs(tree: &SupervisionTree, pairs: &[PairRow]) -> TreeArcs {
+pub fn tree_arcs(tree: &SupervisionTree, pairs: &[PairRow], syntax: Syntax) -> TreeArcs {
     // As in the lanes of a space-time diagram, clients come first.
-    let rows = rows(tree.unsupervised.iter().chain(&tree.roots));
+    let rows = rows(tree.unsupervised.iter().chain(&tree.roots), syntax);
     let mut view = Tree { title: "Supervision tree with message arcs".to_string(), rows, notes: Vec::new() };
     let n_all = view.rows.len();
     keep_busiest(&mut view.rows, &traffic(pairs), limits::PICTURE_LANES_MAX);
@@ -133,7 +132,7 @@ fn keep_busiest(rows: &mut Vec<TreeRow>, traffic: &BTreeMap<Actor, u64>, n_max: 
 /// Who talks to whom, in the order of the tree, at most [`limits::PICTURE_LANES_MAX`] processes: those with most traffic.
 pub fn matrix(tree: &SupervisionTree, pairs: &[PairRow]) -> Matrix {
     let traffic = traffic(pairs);
-    let mut rows = rows(tree.unsupervised.iter().chain(&tree.roots));
+    let mut rows = rows(tree.unsupervised.iter().chain(&tree.roots), Syntax::Erlang);
     rows.retain(|row| row.actor.is_some_and(|actor| traffic.contains_key(&actor)));
     let n_all = rows.len();
     keep_busiest(&mut rows, &traffic, limits::PICTURE_LANES_MAX);
