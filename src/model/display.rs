@@ -31,7 +31,8 @@ pub struct Style {
     pub syntax: Syntax,
     /// Compound terms below this depth are shown as `{… 3 more}`.
     pub depth_max: usize,
-    /// Characters after which no further item is begun; a little more comes out, to close what is open.
+    /// Characters after which no further item is begun and long items are cut; a little more comes out, to
+    /// close what is open.
     pub chars_max: usize,
 }
 
@@ -78,6 +79,9 @@ impl fmt::Debug for Term {
     }
 }
 
+/// Characters of an atom, number or identity that are shown even where there is no room.
+const SHORT_LEAF_CHARS: usize = 24;
+
 /// Writes and counts; `n_left` characters may still begin something.
 struct Printer<'f, 'g> {
     out: &'f mut fmt::Formatter<'g>,
@@ -91,6 +95,18 @@ impl Printer<'_, '_> {
         self.out.write_str(text)
     }
 
+    /// A text that has no parts: cut when it is long and there is no room.
+    fn leaf(&mut self, text: &str) -> fmt::Result {
+        let n_fit = self.n_left.max(SHORT_LEAF_CHARS);
+        match text.char_indices().nth(n_fit) {
+            None => self.text(text),
+            Some((end, _)) => {
+                self.text(&text[..end])?;
+                self.text("…")
+            }
+        }
+    }
+
     fn is_elixir(&self) -> bool {
         self.syntax == Syntax::Elixir
     }
@@ -101,23 +117,23 @@ impl Printer<'_, '_> {
 
     fn term(&mut self, term: &Term, depth: usize) -> fmt::Result {
         match term {
-            Term::Atom(atom) => self.text(&atom_text(*atom, self.syntax)),
-            Term::Int(value) => self.text(&value.to_string()),
+            Term::Atom(atom) => self.leaf(&atom_text(*atom, self.syntax)),
+            Term::Int(value) => self.leaf(&value.to_string()),
             // Decimal digits cost the square of the length.
             Term::Big(value) if value.bits() > 1 << 16 => {
-                self.text(&format!("(integer of {} bits)", quote::count(value.bits())))
+                self.leaf(&format!("(integer of {} bits)", quote::count(value.bits())))
             }
-            Term::Big(value) => self.text(&value.to_string()),
-            Term::Float(value) => self.text(&quote::float(value.0)),
+            Term::Big(value) => self.leaf(&value.to_string()),
+            Term::Float(value) => self.leaf(&quote::float(value.0)),
             Term::Bits(bits) => self.bits(bits),
             Term::Tuple(items) => self.sequence("{", items, "}", depth, Self::term),
             Term::Nil => self.text("[]"),
             Term::List(list) => self.list(list, depth),
             Term::Map(map) => self.map(map, depth),
-            Term::Pid(pid) => self.text(&pid_text(*pid, self.syntax)),
-            Term::Port(port) => self.text(&port.to_string()),
-            Term::Ref(reference) => self.text(&reference_text(reference, self.syntax)),
-            Term::Fun(fun) => self.text(&fun_text(fun, self.syntax)),
+            Term::Pid(pid) => self.leaf(&pid_text(*pid, self.syntax)),
+            Term::Port(port) => self.leaf(&port.to_string()),
+            Term::Ref(reference) => self.leaf(&reference_text(reference, self.syntax)),
+            Term::Fun(fun) => self.leaf(&fun_text(fun, self.syntax)),
         }
     }
 
@@ -152,7 +168,11 @@ impl Printer<'_, '_> {
         if list.tail != Term::Nil {
             self.sequence("[", &list.items, "", depth, Self::term)?;
             self.text(if self.is_elixir() { " | " } else { "|" })?;
-            self.term(&list.tail, depth.saturating_sub(1))?;
+            if depth == 0 || self.n_left == 0 {
+                self.text("…")?;
+            } else {
+                self.term(&list.tail, depth - 1)?;
+            }
             return self.text("]");
         }
         let is_elixir = self.is_elixir();
