@@ -91,14 +91,15 @@ fn endings(engine: &mut Engine, profile: Profile, host: &Host) {
                 limits.set(name, value.max(1).unsigned_abs()).map_err(raise)
             });
         }
-        // Processes register their own `exit` and `sleep` over these.
-        Profile::Condition | Profile::Process => {
+        Profile::Condition => {
             let no = |what: &str| -> Raised<()> { Err(format!("{what} is not available in a condition").into()) };
             engine.register_fn("exit", move || no("exit"));
             engine.register_fn("exit", move |_: INT| no("exit"));
             engine.register_fn("sleep", move |_: INT| no("sleep"));
             engine.register_fn("sleep", move |_: f64| no("sleep"));
         }
+        // Their own come with the host functions.
+        Profile::Process => {}
     }
 }
 

@@ -8,6 +8,7 @@ pub mod engine;
 pub mod error;
 mod excerpt;
 pub mod names;
+pub mod process;
 pub mod profile;
 mod resolver;
 pub mod shell;

@@ -8,6 +8,7 @@ use rhai::{Array, Dynamic, EvalAltResult, FuncRegistration, INT, Position, Share
 
 use super::convert::{to_dynamic, to_term};
 use crate::model::Term;
+use crate::model::display::{Style, Syntax};
 
 type Raised<T> = Result<T, Box<EvalAltResult>>;
 
@@ -43,11 +44,15 @@ fn constructors(module: &mut Module) {
 
 fn make_tuple(_: Option<NativeCallContext>, args: &mut [&mut Dynamic]) -> Raised<Dynamic> {
     let items: Result<Vec<_>, _> = args.iter().map(|arg| to_term(arg)).collect();
-    items.map(|items| Dynamic::from(Term::tuple(items))).map_err(|e| raise(e.to_string()))
+    Ok(Dynamic::from(Term::tuple(items?)))
 }
 
 fn raise(text: impl Into<String>) -> Box<EvalAltResult> {
     Box::new(EvalAltResult::ErrorRuntime(text.into().into(), Position::NONE))
+}
+
+fn show(term: &Term) -> String {
+    term.display(Style::erlang()).to_string()
 }
 
 /// What sort of term, in Erlang's words.
@@ -113,7 +118,7 @@ mod term_functions {
     #[rhai_fn(return_raw)]
     pub fn tuple(items: Array) -> Raised<Term> {
         let items: Result<Vec<_>, _> = items.iter().map(to_term).collect();
-        items.map(Term::tuple).map_err(|e| raise(e.to_string()))
+        Ok(Term::tuple(items?))
     }
 
     /// Makes a binary of a text: `bin("hello")` is `<<"hello">>`. Plain strings are atoms.
@@ -135,13 +140,27 @@ mod term_functions {
         Ok(to_dynamic(&Term::integer(number)))
     }
 
+    /// Reads a term in Erlang's syntax: `term("{reply, [<<\"x\">>]}")`.
+    #[rhai_fn(return_raw)]
+    pub fn term(text: &str) -> Raised<Dynamic> {
+        Term::parse(text, Syntax::Erlang).map(|term| to_dynamic(&term)).map_err(|error| raise(error.to_string()))
+    }
+
+    /// Makes a pid of its text: `pid("<0.101.0>")`.
+    #[rhai_fn(return_raw)]
+    pub fn pid(text: &str) -> Raised<Term> {
+        match Term::parse(text, Syntax::Erlang) {
+            Ok(term @ Term::Pid(_)) => Ok(term),
+            _ => Err(raise(format!("{text:?} is not a pid: write pid(\"<0.101.0>\")"))),
+        }
+    }
+
     /// Makes a map of `[key, value]` pairs; keys may be any values: `map_of([[1, "one"]])`.
     #[rhai_fn(return_raw)]
     pub fn map_of(pairs: Array) -> Raised<Dynamic> {
         let pair = |pair: &Dynamic| match pair.as_array_ref().as_deref().map(Vec::as_slice) {
             Ok([key, value]) => {
-                let term = |part| to_term(part).map_err(|e| raise(e.to_string()));
-                Ok((term(key)?, term(value)?))
+                Ok((to_term(key)?, to_term(value)?))
             }
             _ => Err(raise("map_of takes an array of [key, value] pairs")),
         };
@@ -161,7 +180,7 @@ mod term_functions {
     /// What sort of term a value is, in Erlang's words: `tuple`, `pid`, `binary`, `atom`, ..
     #[rhai_fn(pure, return_raw)]
     pub fn kind_of(value: &mut Dynamic) -> Raised<String> {
-        to_term(value).map(|term| kind_name(&term).to_string()).map_err(|e| raise(e.to_string()))
+        Ok(kind_name(&to_term(value)?).to_string())
     }
 
     /// The number of elements of a tuple or list, entries of a map, bytes of a binary.
@@ -175,7 +194,7 @@ mod term_functions {
     #[rhai_fn(index_get, pure, return_raw)]
     pub fn term_index(term: &mut Term, index: Dynamic) -> Raised<Dynamic> {
         if let Term::Map(map) = &*term {
-            let key = to_term(&index).map_err(|e| raise(e.to_string()))?;
+            let key = to_term(&index)?;
             let missing = || Box::new(EvalAltResult::ErrorIndexNotFound(index.clone(), Position::NONE));
             return map.get(&key).map(to_dynamic).ok_or_else(missing);
         }
@@ -188,7 +207,7 @@ mod term_functions {
     /// A map's value at a key, or ().
     #[rhai_fn(pure, return_raw)]
     pub fn get(term: &mut Term, key: Dynamic) -> Raised<Dynamic> {
-        let key = to_term(&key).map_err(|e| raise(e.to_string()))?;
+        let key = to_term(&key)?;
         Ok(term.as_map().and_then(|map| map.get(&key)).map_or(Dynamic::UNIT, to_dynamic))
     }
 
@@ -201,7 +220,7 @@ mod term_functions {
     /// Whether one of the elements (keys of a map) equals a value; the operator `in`.
     #[rhai_fn(pure, return_raw)]
     pub fn contains(term: &mut Term, value: Dynamic) -> Raised<bool> {
-        let wanted = to_term(&value).map_err(|e| raise(e.to_string()))?;
+        let wanted = to_term(&value)?;
         Ok(match &*term {
             Term::Tuple(items) => items.contains(&wanted),
             Term::List(list) => list.items.contains(&wanted),
@@ -215,13 +234,13 @@ mod term_functions {
     pub fn text(term: &mut Term) -> String {
         match term.as_binary().and_then(|bytes| std::str::from_utf8(bytes).ok()) {
             Some(text) => text.to_string(),
-            None => format!("{term:?}"),
+            None => show(term),
         }
     }
 
     #[rhai_fn(name = "to_string", name = "to_debug", name = "print", name = "debug", pure)]
     pub fn to_string(term: &mut Term) -> String {
-        format!("{term:?}")
+        show(term)
     }
 
     #[rhai_fn(name = "==", pure)]
