@@ -159,9 +159,7 @@ mod term_functions {
     #[rhai_fn(return_raw)]
     pub fn map_of(pairs: Array) -> Raised<Dynamic> {
         let pair = |pair: &Dynamic| match pair.as_array_ref().as_deref().map(Vec::as_slice) {
-            Ok([key, value]) => {
-                Ok((to_term(key)?, to_term(value)?))
-            }
+            Ok([key, value]) => Ok((to_term(key)?, to_term(value)?)),
             _ => Err(raise("map_of takes an array of [key, value] pairs")),
         };
         Ok(to_dynamic(&Term::map(pairs.iter().map(pair).collect::<Raised<Vec<_>>>()?)))

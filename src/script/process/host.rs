@@ -45,7 +45,7 @@ fn duration_ns(value: &Dynamic) -> Raised<u64> {
     }
     let text = value.as_immutable_string_ref().map_err(|_| bad_argument("a duration is \"5ms\" or milliseconds"))?;
     let ns = parse_duration_ns(&text).map_err(raise)?;
-    u64::try_from(ns).map_err(|_| bad_argument(format!("{text}: a time is not negative")))
+    u64::try_from(ns).map_err(|_| bad_argument(format!("{:?}: a time is not negative", text.as_str())))
 }
 
 fn value_of(effect: Raised<Term>) -> Raised<Dynamic> {

@@ -93,7 +93,8 @@ impl RhaiProcess {
     /// The exception for an error of the script. Rhai's own errors say more than an Erlang reason holds: that is logged.
     fn failed(&self, function: &str, error: &EvalAltResult) -> Raise {
         let module = &*self.module;
-        let raised = exception::from_error(error, &Site { module: module.name, function, file: &module.file, ast: &module.ast });
+        let raised =
+            exception::from_error(error, &Site { module: module.name, function, file: &module.file, ast: &module.ast });
         if let Raise::Error { .. } = &raised {
             lent::log_line(&module.explain(error).to_string());
         }

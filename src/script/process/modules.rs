@@ -61,7 +61,12 @@ impl RhaiModules {
             Place::File(file) => file.parent().map(Path::to_path_buf).unwrap_or_default(),
         };
         host.add_root(if dir.as_os_str().is_empty() { PathBuf::from(".") } else { dir });
-        Ok(RhaiModules { engine: Rc::new(process_engine(host)), host: host.clone(), place, compiled: RefCell::default() })
+        Ok(RhaiModules {
+            engine: Rc::new(process_engine(host)),
+            host: host.clone(),
+            place,
+            compiled: RefCell::default(),
+        })
     }
 
     fn file(&self, module: Atom) -> Outcome<PathBuf> {
@@ -106,8 +111,10 @@ impl RhaiModules {
         let constants: Scope = first.iter_literal_variables(true, false).map(|(n, _, v)| (n, true, v)).collect();
         let mut ast = parse(&constants)?;
         ast.set_source(&source);
-        let functions: BTreeMap<String, (u8, u32)> =
-            ast.iter_functions().map(|f| (f.name.to_string(), (f.params.len() as u8, line_of(&text, f.name)))).collect();
+        let functions: BTreeMap<String, (u8, u32)> = ast
+            .iter_functions()
+            .map(|f| (f.name.to_string(), (f.params.len() as u8, line_of(&text, f.name))))
+            .collect();
         let has = |name: &str| functions.contains_key(name);
         let kind = match (has("run"), has("init")) {
             (true, _) => BehaviourKind::Process,
@@ -115,7 +122,9 @@ impl RhaiModules {
             (false, true) => BehaviourKind::GenServer,
             (false, false) => {
                 let text = format!("{source} is no process module: it has neither init(args) nor run(args)");
-                return Err(Failure::new(FailureKind::Script, text).hint("a server begins with: fn init(args) { ok(#{}) }"));
+                return Err(
+                    Failure::new(FailureKind::Script, text).hint("a server begins with: fn init(args) { ok(#{}) }")
+                );
             }
         };
         let has_imports = ast.statements().iter().any(|statement| matches!(statement, Stmt::Import(..)));
@@ -217,6 +226,7 @@ fn calls(ast: &AST, name: &str) -> bool {
 }
 
 fn line_of(text: &str, function: &str) -> u32 {
-    let defines = |line: &str| line.trim_start().strip_prefix("fn ").is_some_and(|rest| rest.trim_start().starts_with(function));
+    let defines =
+        |line: &str| line.trim_start().strip_prefix("fn ").is_some_and(|rest| rest.trim_start().starts_with(function));
     text.lines().position(defines).map_or(0, |idx| idx as u32 + 1)
 }

@@ -1,1 +1,1 @@
-
+//! Tests of processes written in Rhai, on the real kernel.
