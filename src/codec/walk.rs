@@ -33,7 +33,21 @@ pub struct Items<'a> {
     n_left: usize,
     /// Whether `rest` begins with the part given last, which is skipped only when another is wanted.
     is_behind: bool,
+    /// Whether the parts are the bare bytes of a string: a list of small integers.
+    is_string: bool,
 }
+
+/// Small integers as terms of their own: the items of a string have no tags in its bytes.
+static SMALL_INTEGERS: [[u8; 2]; 256] = {
+    let mut terms = [[tags::SMALL_INTEGER, 0]; 256];
+    let mut value = 0;
+    while value < terms.len() {
+        terms[value][1] = value as u8;
+        value += 1;
+    }
+    terms
+};
+static NIL: [u8; 1] = [tags::NIL];
 
 const CHECKED: &str = "the structure was checked by RawTerm::parse";
 
@@ -146,15 +160,21 @@ impl<'a> RawTerm<'a> {
         Some(std::array::from_fn(|_| items.next().expect(CHECKED)))
     }
 
-    /// A list's items without its tail; none for the empty list. Strings are no lists here: they have no item bytes.
+    /// A list's items without its tail; none for the empty list.
     pub fn list(self) -> Option<Items<'a>> {
         let mut body = self.body();
-        let n = match self.tag_byte() {
-            tags::NIL => 0,
-            tags::LIST => body.len32().ok()?,
-            _ => return None,
-        };
-        Some(Items::new(body, n))
+        match self.tag_byte() {
+            tags::NIL => Some(Items::new(body, 0)),
+            tags::LIST => {
+                let n = body.len32().ok()?;
+                Some(Items::new(body, n))
+            }
+            tags::STRING => {
+                let n = usize::from(body.u16().ok()?);
+                Some(Items { is_string: true, ..Items::new(body, n) })
+            }
+            _ => None,
+        }
     }
 
     /// The module of a fun, local or external.
@@ -173,6 +193,9 @@ impl<'a> RawTerm<'a> {
     /// What follows the last item of a list: the empty list when it is proper.
     pub fn tail(self) -> Option<RawTerm<'a>> {
         let mut items = self.list().filter(|_| !self.is_nil())?;
+        if items.is_string {
+            return Some(RawTerm { rest: &NIL });
+        }
         while items.next().is_some() {}
         Some(RawTerm { rest: items.after() })
     }
@@ -214,7 +237,7 @@ impl<'a> RawTerm<'a> {
 
 impl<'a> Items<'a> {
     fn new(body: Reader<'a>, n: usize) -> Items<'a> {
-        Items { rest: &body.bytes[body.at..], n_left: n, is_behind: false }
+        Items { rest: &body.bytes[body.at..], n_left: n, is_behind: false, is_string: false }
     }
 
     /// The bytes after the part given last.
@@ -230,8 +253,13 @@ impl<'a> Iterator for Items<'a> {
         if self.n_left == 0 {
             return None;
         }
-        self.rest = self.after();
         self.n_left -= 1;
+        if self.is_string {
+            let (&value, rest) = self.rest.split_first().expect(CHECKED);
+            self.rest = rest;
+            return Some(RawTerm { rest: &SMALL_INTEGERS[usize::from(value)] });
+        }
+        self.rest = self.after();
         self.is_behind = true;
         Some(RawTerm { rest: self.rest })
     }

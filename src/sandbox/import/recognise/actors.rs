@@ -50,6 +50,10 @@ pub(super) struct Signals {
     pub exit_message: Option<(u64, Seq)>,
     /// The end of an actor that was linked to it.
     pub linked_end: Option<(u64, Seq)>,
+    /// A callback that returned `{stop, Reason, ..}`: its handle_start.
+    pub stop: Option<(u64, Seq)>,
+    /// A callback that raised: the hash of the bare value, and its handle_start.
+    pub exception: Option<(u64, Seq)>,
     /// An unlink by another: a supervisor's first step when it stops a child.
     pub unlink: Option<Seq>,
 }

@@ -36,13 +36,21 @@ impl Recogniser {
         let row = self.actors.row(process.id);
         let (signals, parent) = (row.signals, row.parent);
         let own = row.running.first().map(|running| running.start);
+        // An error's reason is `{Value, Stack}`, an exit's the value itself.
+        let raised = reason.tuple_of().map_or(reason_hash, |[value, _stack]| hash(value.bytes()));
+        let by_exception = || signals.exception.filter(|(hash, _)| *hash == raised || *hash == reason_hash);
         let is_same = |signal: Option<(u64, Seq)>| signal.filter(|(hash, _)| *hash == reason_hash).map(|(_, seq)| seq);
         let is_told_to = ["shutdown", "killed"].iter().any(|text| reason.is_atom(text));
         let by_supervisor = || {
             let parent = self.actors.get(parent?.id).filter(|row| row.is_supervisor && is_told_to)?;
             signals.unlink.or_else(|| parent.running.first().map(|running| running.start))
         };
-        is_same(signals.exit_message).or_else(|| is_same(signals.linked_end)).or_else(by_supervisor).or(own)
+        is_same(signals.exit_message)
+            .or_else(|| is_same(signals.linked_end))
+            .or_else(|| is_same(signals.stop))
+            .or_else(|| by_exception().map(|(_, seq)| seq))
+            .or_else(by_supervisor)
+            .or(own)
     }
 
     /// An `'EXIT'` message arrived at a process that traps exits.

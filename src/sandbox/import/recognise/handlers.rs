@@ -66,12 +66,21 @@ impl Handler {
     /// The arguments' meaning; nothing is known when only their number was traced.
     fn given<'a>(self, args: &[RawTerm<'a>]) -> Given<'a> {
         let whole = args.first().copied().map(Message::of);
+        let class_of_info = |message: Message<'_>| match message.class {
+            Class::Info if message.body.is_atom("timeout") => Class::Timeout,
+            class @ (Class::Exit | Class::Down | Class::Timer) => class,
+            _ => Class::Info,
+        };
         let plain =
             |class, state| Given { message: args.first().copied().map(Message::plain), class, call: None, state };
         match (self, args) {
             (Handler::Loop, &[_, _, _, state, ..]) => {
-                let (class, call) = whole.map_or((Class::Info, None), |m| (m.class, m.call));
-                Given { message: whole, class, call: call.filter(|_| class == Class::Call), state: Some(state) }
+                let class = whole.map_or(Class::Info, |message| match message.class {
+                    class @ (Class::Call | Class::Cast) => class,
+                    _ => class_of_info(message),
+                });
+                let call = whole.and_then(|message| message.call).filter(|_| class == Class::Call);
+                Given { message: whole, class, call, state: Some(state) }
             }
             (Handler::HandleCall, &[_, from, state]) => {
                 let call = from.tuple_of().and_then(|[_, reference]| super::message::call_key(reference));
@@ -79,12 +88,7 @@ impl Handler {
             }
             (Handler::HandleCast, &[_, state]) => plain(Class::Cast, Some(state)),
             (Handler::HandleInfo, &[_, state]) => {
-                let class = match whole.map(|m| (m.class, m.body.is_atom("timeout"))) {
-                    Some((_, true)) => Class::Timeout,
-                    Some((class @ (Class::Exit | Class::Down | Class::Timer), _)) => class,
-                    _ => Class::Info,
-                };
-                Given { message: whole, ..plain(class, Some(state)) }
+                Given { message: whole, ..plain(whole.map_or(Class::Info, class_of_info), Some(state)) }
             }
             (Handler::HandleContinue, &[_, state]) => plain(Class::Continue, Some(state)),
             (Handler::Terminate, &[_, state]) => plain(Class::Terminate, Some(state)),
@@ -118,6 +122,13 @@ impl Handler {
         };
         items.get(idx).copied()
     }
+}
+
+/// The reason in `{stop, Reason, ..}` or init's `{error, Reason}`.
+fn stop_reason(value: RawTerm<'_>) -> Option<RawTerm<'_>> {
+    let mut items = value.tuple()?;
+    let tag = items.next()?;
+    items.next().filter(|_| tag.is_atom("stop") || tag.is_atom("error"))
 }
 
 impl Recogniser {
@@ -209,6 +220,9 @@ impl Recogniser {
         if let Some(state) = running.handler.new_state(value).filter(|_| has_state) {
             self.note_state(process, state, Some(&running));
         }
+        if let Some(reason) = stop_reason(value) {
+            self.actors.row(who).signals.stop = Some((hash(reason.bytes()), running.start));
+        }
         if is_supervisor {
             self.supervisor_returned(process, value, &running);
         }
@@ -218,6 +232,9 @@ impl Recogniser {
     pub(super) fn callback_failed(&mut self, who: ActorId, function: Mfa<'_>, exception: RawTerm<'_>) {
         let Some(running) = self.end_of(who, function) else { return };
         let process = self.actors.actor(who);
+        if let Some([_class, value]) = exception.tuple_of() {
+            self.actors.row(who).signals.exception = Some((hash(value.bytes()), running.start));
+        }
         let mut meta = Fields::default();
         meta.term("exception", exception);
         self.end_callback(process, &running, &meta.finish());

@@ -142,8 +142,12 @@ impl Recogniser {
         }
         let mut message = Message::of(whole);
         let sender = sent.map(|sent| sent.from).or_else(|| {
-            let [_node, sender] = extra?.tuple_of()?;
-            Some(self.actors.actor(sender.as_actor()?.id))
+            let named = match who {
+                // What a port is asked to do names who asks: `{Pid, {command, Data}}`.
+                ActorId::Port(_) => whole.tuple_of().map(|[sender, _]| sender),
+                ActorId::Pid(_) => extra.and_then(RawTerm::tuple_of).map(|[_node, sender]| sender),
+            };
+            Some(self.actors.actor(named?.as_actor()?.id))
         });
         let is_from_clock =
             extra.and_then(|extra| extra.tuple_of()).is_some_and(|[node, _]| node.is_atom("clock_service"));

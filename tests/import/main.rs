@@ -1,0 +1,99 @@
+//! Importing what real tracers wrote: recorded traces whose truth is known (`tests/data/README.md`),
+//! a trace that a BEAM writes while the test runs, and damaged files.
+
+mod damage;
+mod fuzz;
+mod live;
+mod truth;
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cinema::model::{Event, EventBatch, Filter, Kind, Seq, Style, Syntax, Term};
+use cinema::sandbox::import::{ImportReport, import};
+use cinema::store::{Recording, RecordingInfo};
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+/// Imports `path` into a recording. Panics when it is no trace.
+fn recorded(path: &Path) -> (Recording, ImportReport) {
+    let mut recording = Recording::new(RecordingInfo::default());
+    let mut append = |batch: &EventBatch| {
+        for (idx, event) in batch.iter().enumerate() {
+            assert_eq!(recording.append(&event)?, Seq(batch.first.0 + idx as u64));
+            assert!(event.cause.is_none_or(|cause| cause.0 < batch.first.0 + idx as u64), "a cause comes first");
+        }
+        Ok(())
+    };
+    let report = import(path, &mut append, &mut |_| true).expect("the file is a trace");
+    assert_eq!(report.n_events, recording.len());
+    (recording, report)
+}
+
+/// Imports `bytes` as a file.
+fn recorded_bytes(bytes: &[u8]) -> (Recording, ImportReport) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("damaged.trace");
+    std::fs::write(&path, bytes).expect("the folder is writable");
+    recorded(&path)
+}
+
+fn of_kind(recording: &Recording, kind: Kind) -> Vec<Event> {
+    recording.scan(&Filter::kind(kind)).collect()
+}
+
+fn count(recording: &Recording, kinds: &[Kind]) -> u64 {
+    recording.count(&Filter::kinds(kinds))
+}
+
+fn shown(term: Option<Term>) -> String {
+    term.map_or(String::new(), |term| term.display(Style::erlang().chars_max(120)).to_string())
+}
+
+/// The value at `key` of an event's payload.
+fn field(recording: &Recording, seq: Seq, key: &str) -> String {
+    shown(recording.term(seq).and_then(|term| term.as_map()?.get_atom(key).cloned()))
+}
+
+/// One line per event: seq, time since the first, kind, process, then what is there of the other columns.
+fn listing(recording: &Recording) -> String {
+    let mut out = String::new();
+    let start_ns = recording.time_range_ns().map_or(0, |(start, _)| start);
+    for event in recording.scan(&Filter::default()) {
+        let _ = write!(out, "{} {}us {}", event.seq.0, (event.at_ns - start_ns) / 1_000, event.kind.as_str());
+        let _ = write!(out, " {}", event.process.display(Syntax::Erlang));
+        if event.class.as_str() != "none" {
+            let _ = write!(out, " class={}", event.class.as_str());
+        }
+        if let Some(peer) = event.peer {
+            let _ = write!(out, " peer={}", peer.display(Syntax::Erlang));
+        }
+        if let Some(tag) = event.tag {
+            let _ = write!(out, " tag={tag:?}");
+        }
+        if let Some(call) = event.call {
+            let _ = write!(out, " call={:04x}", call.0 & 0xffff);
+        }
+        if let Some(cause) = event.cause {
+            let _ = write!(out, " cause={}", cause.0);
+        }
+        let line = format!(" {} {}", shown(recording.term(event.seq)), shown(recording.meta(event.seq)));
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    out
+}
+
+/// Runs Erlang code and gives what it printed; `None`, with a word about it, where no `erl` is installed.
+fn erl(folder: &Path, code: &str) -> Option<String> {
+    let run = Command::new("erl").current_dir(folder).args(["-noshell", "-eval", code]).output();
+    let Ok(output) = run else {
+        eprintln!("skipped: there is no erl on this machine");
+        return None;
+    };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "erl failed: {text}{}", String::from_utf8_lossy(&output.stderr));
+    Some(text)
+}
