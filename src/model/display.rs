@@ -121,7 +121,7 @@ impl Printer<'_, '_> {
             Term::Int(value) => self.leaf(&value.to_string()),
             // Decimal digits cost the square of the length.
             Term::Big(value) if value.bits() > 1 << 16 => {
-                self.leaf(&format!("(integer of {} bits)", quote::count(value.bits())))
+                self.leaf(&format!("(integer of {} bits)", quote::grouped(value.bits())))
             }
             Term::Big(value) => self.leaf(&value.to_string()),
             Term::Float(value) => self.leaf(&quote::float(value.0)),
@@ -161,7 +161,7 @@ impl Printer<'_, '_> {
     }
 
     fn more(&mut self, n: usize) -> fmt::Result {
-        self.text(&format!("… {} more", quote::count(n as u64)))
+        self.text(&format!("… {} more", quote::grouped(n as u64)))
     }
 
     fn list(&mut self, list: &List, depth: usize) -> fmt::Result {
@@ -351,7 +351,7 @@ fn fun_text(fun: &Fun, syntax: Syntax) -> String {
             format!("&{}.{function}/{arity}", atom_text(*module, syntax))
         }
         (Fun::Local(fun), Syntax::Erlang) => {
-            format!("#Fun<{}.{}.{}>", quote::escape(fun.module.as_str()), fun.index, fun.old_uniq)
+            format!("#Fun<{}.{}.{}>", atom_text(fun.module, syntax), fun.index, fun.old_uniq)
         }
         (Fun::Local(fun), Syntax::Elixir) => {
             format!("#Function<{}.{}/{} in {}>", fun.index, fun.old_uniq, fun.arity, atom_text(fun.module, syntax))

@@ -34,12 +34,14 @@ pub fn elixir_alias(text: &str) -> Option<&str> {
     alias.split('.').all(is_part).then_some(alias)
 }
 
-/// Whether a character may go to a terminal as it is: no control, no invisible change of direction.
+/// Whether a character may go to a terminal or into XML as it is: no control, no invisible change of direction,
+/// no noncharacter.
 pub fn is_safe(c: char) -> bool {
     let is_format = matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
-    !c.is_control() && !is_format
+    let is_noncharacter = u32::from(c) & 0xfffe == 0xfffe;
+    !c.is_control() && !is_format && !is_noncharacter
 }
 
 /// Appends `c` as it stands inside `quote` quotes.
@@ -63,16 +65,6 @@ pub fn push_escaped(out: &mut String, c: char, quote: char, syntax: Syntax) {
             write!(out, "{opening}{:X}}}", u32::from(c)).expect("writing to a string");
         }
     }
-}
-
-/// Escapes foreign text for a terminal or a table: what is unsafe becomes `\x{1B}`, line ends `\n`.
-/// Use it for any text that came from outside and is printed without quotes.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_safe(c) { out.push(c) } else { push_escaped(&mut out, c, '\0', Syntax::Erlang) }
-    }
-    out
 }
 
 /// `text` in `quote` quotes, escaped.
@@ -123,8 +115,8 @@ pub fn float(value: f64) -> String {
     if value.is_sign_negative() { format!("-{magnitude}") } else { magnitude }
 }
 
-/// A count with its thousands apart: `1 204`.
-pub fn count(n: u64) -> String {
+/// A count with its digits in groups of three: `1 204`.
+pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (idx, digit) in digits.chars().enumerate() {

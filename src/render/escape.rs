@@ -7,7 +7,7 @@ use crate::model::quote;
 /// Escapes what could steer a terminal, break XML or reorder a line: C0 and C1 controls, DEL, bidirectional
 /// overrides, noncharacters. A tab becomes a space; everything else hidden becomes `\x1b` or `\u{202e}`.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_hidden) {
+    if text.chars().all(quote::is_safe) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 8);
@@ -16,9 +16,9 @@ pub fn visible(text: &str) -> Cow<'_, str> {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push(' '),
-            c if is_hidden(c) && (c as u32) < 0x100 => out.push_str(&format!("\\x{:02x}", c as u32)),
-            c if is_hidden(c) => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
-            c => out.push(c),
+            c if quote::is_safe(c) => out.push(c),
+            c if (c as u32) < 0x100 => out.push_str(&format!("\\x{:02x}", c as u32)),
+            c => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
         }
     }
     Cow::Owned(out)
@@ -33,9 +33,4 @@ pub fn bounded(text: &str, n_chars_max: usize) -> String {
         return shown.into_owned();
     }
     shown.chars().take(n_chars_max.saturating_sub(1)).chain(['…']).collect()
-}
-
-/// Noncharacters are legal in Rust's strings and not in XML.
-fn is_hidden(c: char) -> bool {
-    !quote::is_safe(c) || (c as u32) & 0xfffe == 0xfffe
 }

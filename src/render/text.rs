@@ -3,6 +3,7 @@
 use comfy_table::{Attribute, Cell as TextCell, CellAlignment, ContentArrangement, LineStyle, TableStyle};
 
 use super::{escape, tone};
+use crate::model::quote::grouped;
 use crate::model::{Style, Syntax, limits, time};
 use crate::view::{Cell, Table, Tree, TreeRow};
 
@@ -149,19 +150,6 @@ pub fn bytes(bytes: u64) -> String {
 /// A count with its noun: `1 row`, `13 399 rows`.
 pub fn counted(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
-}
-
-/// A count with its digits in groups of three.
-pub fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (idx, digit) in digits.chars().enumerate() {
-        if idx > 0 && (digits.len() - idx).is_multiple_of(3) {
-            out.push(' ');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 fn rows_word(n: u64) -> &'static str {
