@@ -1,1 +1,19 @@
-//! Floor 6: recordings and tables in other formats.
+//! Floor 6: tables, recordings and views in other programs' formats. It must not know sessions or scripts.
+//!
+//! Values are stable: the keys are the column names, durations are integers in nanoseconds under a name that ends in
+//! `_ns`, sizes are integers in bytes, events are their number.
+
+mod chrome;
+mod csv;
+mod diagram;
+mod events;
+mod json;
+
+pub use chrome::chrome_trace;
+pub use csv::csv;
+pub use diagram::{dot, mermaid};
+pub use events::events_jsonl;
+pub use json::{cell_json, json, jsonl};
+
+#[cfg(test)]
+mod tests;

@@ -176,7 +176,7 @@ pub fn tree(tree: &Tree, options: &TextOptions) -> String {
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     let id_width = tree.rows[..n_shown].iter().map(|row| row.id.chars().count()).max().unwrap_or(0);
     for (name, row) in names.iter().zip(&tree.rows) {
-        let id = escape::bounded(&row.id, limits::SHOWN_TERM_CHARS);
+        let id = if row.name.is_empty() { String::new() } else { escape::bounded(&row.id, limits::SHOWN_TERM_CHARS) };
         let line = format!("{name:<width$}  {id:<id_width$}  {}", tree_facts(row, options));
         out.push_str(line.trim_end());
         out.push('\n');
@@ -205,7 +205,7 @@ fn tree_names(shown: &[TreeRow], all: &[TreeRow]) -> Vec<String> {
             name.push_str(if has_sibling { "├─ " } else { "└─ " });
         }
         is_open.push(has_sibling);
-        name.push_str(&escape::bounded(&row.name, limits::SHOWN_TERM_CHARS));
+        name.push_str(&escape::bounded(row.short_name(), limits::SHOWN_TERM_CHARS));
         names.push(name);
     }
     names

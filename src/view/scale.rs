@@ -6,9 +6,9 @@ use super::{At, Gap};
 /// Share of the busy time that a cut gap keeps.
 const GAP_SHARE: f64 = 0.02;
 /// Gaps cut in one picture.
-const GAPS_MAX: usize = 12;
+const GAPS_MAX: usize = 6;
 /// A gap is cut when it is longer than this share of the time that is left.
-const CUT_SHARE: f64 = 0.06;
+const CUT_SHARE: f64 = 0.08;
 
 /// Maps moments to 0..1, monotone in event order.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +74,7 @@ pub struct GapFinder {
     first_ns: Option<i64>,
     last_ns: i64,
     n_moments: u64,
-    /// The longest so far, longest first; at most twice [`GAPS_MAX`].
+    /// The longest so far, longest first; at most [`GAPS_MAX`].
     longest: Vec<Gap>,
 }
 
@@ -93,9 +93,9 @@ impl GapFinder {
         self.last_ns = at_ns;
         let length = |gap: &Gap| gap.to_ns - gap.from_ns;
         let idx = self.longest.partition_point(|other| length(other) >= length(&gap));
-        if idx < GAPS_MAX * 2 {
+        if idx < GAPS_MAX {
             self.longest.insert(idx, gap);
-            self.longest.truncate(GAPS_MAX * 2);
+            self.longest.truncate(GAPS_MAX);
         }
     }
 
@@ -103,7 +103,7 @@ impl GapFinder {
     pub fn finish(self) -> Vec<Gap> {
         let mut left_ns = self.last_ns - self.first_ns.unwrap_or(self.last_ns);
         let mut cut = Vec::new();
-        for gap in self.longest.iter().take(GAPS_MAX) {
+        for gap in &self.longest {
             let length = gap.to_ns - gap.from_ns;
             let usual = (left_ns - length) as f64 / self.n_moments.max(1) as f64;
             if (length as f64) < CUT_SHARE * left_ns as f64 || (length as f64) < 8.0 * usual || length == left_ns {

@@ -40,8 +40,9 @@ pub struct At {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lane {
     pub actor: Actor,
+    /// Empty when it has only its pid.
     pub name: String,
-    /// The pid as text; empty when the name is the pid.
+    /// The pid as text.
     pub id: String,
     /// Depth in the supervision tree.
     pub depth: usize,
@@ -121,6 +122,17 @@ pub struct Gap {
     pub to_ns: i64,
 }
 
+impl Lane {
+    /// Name and pid.
+    pub fn full_name(&self) -> String {
+        format!("{} {}", self.name, self.id).trim_start().to_string()
+    }
+    /// The name, or the pid of a process without one.
+    pub fn short_name(&self) -> &str {
+        if self.name.is_empty() { &self.id } else { &self.name }
+    }
+}
+
 impl ArrowKind {
     pub const ALL: [ArrowKind; 5] =
         [ArrowKind::Call, ArrowKind::Cast, ArrowKind::Reply, ArrowKind::Info, ArrowKind::Exit];
@@ -166,7 +178,7 @@ impl Spacetime {
     /// The drawn marks, by seq.
     pub fn table(&self) -> Table {
         let mut table = Table::new(&self.title, &[">seq", ">at_ns", "what", "process", "to", ">took_ns", "detail"]);
-        let name = |lane: usize| Cell::Text(self.lanes[lane].name.clone());
+        let name = |lane: usize| Cell::Text(self.lanes[lane].full_name());
         let row = |at: At, what: &str, lane: usize, to: Option<(usize, At)>, label: &str| {
             vec![
                 Cell::Seq(at.seq),
@@ -191,7 +203,7 @@ impl Spacetime {
             table = Table::new(&self.title, &["process", ">events"]);
             for (lane, counts) in self.lanes.iter().zip(&density.counts) {
                 let n_events = counts.iter().map(|&n| i64::from(n)).sum();
-                table.push(vec![Cell::Text(lane.name.clone()), Cell::Int(n_events)]);
+                table.push(vec![Cell::Text(lane.full_name()), Cell::Int(n_events)]);
             }
         }
         table.notes.clone_from(&self.notes);

@@ -17,6 +17,7 @@ pub struct TreeRow {
     pub actor: Option<Actor>,
     /// 0 for roots; at most one more than the row before.
     pub depth: usize,
+    /// Empty when it has only its pid.
     pub name: String,
     /// The pid as text.
     pub id: String,
@@ -48,6 +49,17 @@ pub struct Arc {
     pub n_messages: u64,
 }
 
+impl TreeRow {
+    /// Name and pid.
+    pub fn full_name(&self) -> String {
+        format!("{} {}", self.name, self.id).trim_start().to_string()
+    }
+    /// The name, or the pid of a process without one.
+    pub fn short_name(&self) -> &str {
+        if self.name.is_empty() { &self.id } else { &self.name }
+    }
+}
+
 impl Tree {
     pub fn table(&self) -> Table {
         let mut table =
@@ -73,8 +85,8 @@ impl TreeArcs {
         let mut table = Table::new(&self.tree.title, &["from", "to", "kind", ">messages"]);
         for arc in &self.arcs {
             table.push(vec![
-                Cell::Text(self.tree.rows[arc.from].name.clone()),
-                Cell::Text(self.tree.rows[arc.to].name.clone()),
+                Cell::Text(self.tree.rows[arc.from].full_name()),
+                Cell::Text(self.tree.rows[arc.to].full_name()),
                 Cell::Text(arc.kind.as_str().to_string()),
                 Cell::Int(arc.n_messages as i64),
             ]);

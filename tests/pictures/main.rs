@@ -102,7 +102,7 @@ fn tree_and_matrix() {
     let rec = sample::recording(1);
     let pairs = pairs(&build::spacetime_in(&rec, &SpacetimeQuery::default(), &tree()));
     keep("tree_arcs.svg", &svg::tree_arcs(&build::tree_arcs(&tree(), &pairs, Syntax::Erlang), &SvgOptions::default()));
-    keep("matrix.svg", &svg::matrix(&build::matrix(&tree(), &pairs), &SvgOptions::default()));
+    keep("matrix.svg", &svg::matrix(&build::matrix(&tree(), &pairs, Syntax::Erlang), &SvgOptions::default()));
 }
 
 #[test]

@@ -57,8 +57,8 @@ fn legend(view: &Chart) -> Vec<Entry> {
 fn draw(view: &Chart, plotter: &Plotter, top: f64, width: f64) {
     let (xs, ys) = extents(view);
     let mut x_ticks = ticks::ticks(&view.x, xs, 9);
-    x_ticks.retain(|tick| *tick <= xs.1 + 1e-9);
-    let y_ticks = ticks::ticks(&view.y, ys, 6);
+    x_ticks.retain(|tick| *tick <= xs.1 + 1e-9 && !is_empty(view));
+    let y_ticks = if is_empty(view) { Vec::new() } else { ticks::ticks(&view.y, ys, 6) };
     let ys = (ys.0, y_ticks.last().copied().unwrap_or(ys.1).max(ys.1));
     let y_px = y_ticks.iter().map(|y| super::measure::width(&value(&view.y, *y), 11.0)).fold(20.0, f64::max);
     let root: DrawingArea<Plotter, Shift> = plotter.clone().into_drawing_area();
@@ -82,6 +82,10 @@ fn draw(view: &Chart, plotter: &Plotter, top: f64, width: f64) {
         .x_labels(20)
         .y_labels(12)
         .draw();
+    if is_empty(view) {
+        let middle = (f64::from(plotter.size.0) / 2.0, top + PLOT_PX / 2.0);
+        plotter.canvas.borrow_mut().text("dim", middle, Anchor::Middle, "nothing was recorded");
+    }
     match &view.plot {
         Plot::Bins(bins) => draw_bins(view, &mut context, plotter, bins),
         Plot::Lines(series) => draw_lines(view, &mut context, plotter, series, false),
@@ -147,6 +151,13 @@ fn draw_marks(view: &Chart, context: &mut Context<'_>, plotter: &Plotter, ys: (f
             ((px + 4.0, py + 25.0), Anchor::Start),
         ];
         labels.place(&mut plotter.canvas.borrow_mut(), "small halo", &text, 10.5, &places);
+    }
+}
+
+fn is_empty(view: &Chart) -> bool {
+    match &view.plot {
+        Plot::Bins(bins) => bins.is_empty(),
+        Plot::Lines(series) | Plot::Steps(series) => series.iter().all(|one| one.points.is_empty()),
     }
 }
 

@@ -1,6 +1,8 @@
 //! The space-time diagram: processes as lanes, callbacks as bars, messages as arrows, time from left to right.
 //! With a focus, its events are at full ink and labelled, and the rest is faint.
 
+use std::collections::BTreeSet;
+
 use super::SvgOptions;
 use super::axis::TimeAxis;
 use super::canvas::{Anchor, Canvas};
@@ -76,7 +78,7 @@ impl<'a> Plan<'a> {
         let names_px = view.lanes.iter().map(name_px).fold(40.0, f64::max).min(width * 0.16);
         let ids_px = view.lanes.iter().map(|lane| measure::width(&lane.id, ID_PX)).fold(0.0, f64::max).min(width * 0.1);
         let left = MARGIN + names_px + 14.0 + ids_px + 16.0;
-        let lane_px = (760.0 / view.lanes.len().max(1) as f64).clamp(18.0, 34.0);
+        let lane_px = (700.0 / view.lanes.len().max(1) as f64).clamp(18.0, 58.0);
         // A row above the lanes is for gap lengths and the cursor's head.
         let top = header_bottom + 14.0;
         let axis = TimeAxis::new(view, left + 6.0, width - MARGIN - 12.0);
@@ -112,7 +114,20 @@ impl<'a> Plan<'a> {
         show_ns(at.at_ns - self.view.start_ns)
     }
 
+    /// The lanes in which something is in focus.
+    fn focused_lanes(&self) -> BTreeSet<usize> {
+        if self.view.focus.is_empty() {
+            return BTreeSet::new();
+        }
+        let arrows = self.view.arrows.iter().filter(|arrow| self.is_focused(&[arrow.from, arrow.to]));
+        let bars = self.view.bars.iter().filter(|bar| self.is_focused(&[bar.from, bar.to]));
+        let points = self.view.points.iter().filter(|point| self.is_focused(&[point.at]));
+        let ends = arrows.flat_map(|arrow| [arrow.from_lane, arrow.to_lane]);
+        ends.chain(bars.map(|bar| bar.lane)).chain(points.map(|point| point.lane)).collect()
+    }
+
     fn lanes(&self, canvas: &mut Canvas) {
+        let focused_lanes = self.focused_lanes();
         for (idx, lane) in self.view.lanes.iter().enumerate() {
             let y = self.y(idx);
             if idx % 2 == 0 {
@@ -120,7 +135,12 @@ impl<'a> Plan<'a> {
             }
             let indent = lane.depth as f64 * INDENT_PX;
             let name = measure::fit(&lane.name, NAME_PX, self.names_px - indent);
-            let class = if lane.is_supervisor { "sup" } else { "" };
+            let class = match (lane.is_supervisor, focused_lanes.is_empty() || focused_lanes.contains(&idx)) {
+                (true, true) => "sup",
+                (true, false) => "sup dim",
+                (false, true) => "",
+                (false, false) => "dim",
+            };
             canvas.text(class, (MARGIN + indent, y + 4.3), Anchor::Start, &name);
             let id = measure::fit(&lane.id, ID_PX, self.left - 16.0 - MARGIN - self.names_px - 10.0);
             canvas.text("small dim", (self.left - 16.0, y + 4.0), Anchor::End, &id);
@@ -155,13 +175,13 @@ impl<'a> Plan<'a> {
         let mut free_from = self.left;
         for gap in &self.view.gaps {
             let (from, to) = (self.axis.x_of_ns(gap.from_ns), self.axis.x_of_ns(gap.to_ns));
-            let idle = show_ns(gap.to_ns - gap.from_ns);
+            let length = show_ns(gap.to_ns - gap.from_ns);
             let (a, b) = (from + 3.0, (to - 3.0).max(from + 5.0));
-            canvas.mark("", &format!("idle for {idle}; cut out"), |canvas| {
+            canvas.mark("", &format!("nothing was recorded for {length}; cut out"), |canvas| {
                 canvas.rect("gap", (a, self.top), (b - a, self.bottom() - self.top), 0.0);
                 canvas.line("cut", (a, self.top - 4.0), (a, self.bottom()));
                 canvas.line("cut", (b, self.top - 4.0), (b, self.bottom()));
-                let label = format!("{idle} idle");
+                let label = format!("{length} cut");
                 let half = measure::width(&label, 10.5) / 2.0;
                 let middle = ((a + b) / 2.0).min(self.right() - half);
                 if middle - half >= free_from {
@@ -181,7 +201,7 @@ impl<'a> Plan<'a> {
         for (lane, counts) in density.counts.iter().enumerate() {
             for (bin, &n) in counts.iter().enumerate().filter(|(_, n)| **n > 0) {
                 let class = theme::heat_class(n.into(), most.into());
-                let tooltip = format!("{}: {n} events", self.view.lanes[lane].name);
+                let tooltip = format!("{}: {n} events", self.view.lanes[lane].full_name());
                 canvas.mark(class, &tooltip, |canvas| {
                     canvas.rect("", (left + bin as f64 * bin_px, self.y(lane) - height / 2.0), (bin_px, height), 0.0);
                 });
@@ -246,7 +266,7 @@ impl<'a> Plan<'a> {
 
     fn arrow(&self, canvas: &mut Canvas, arrow: &Arrow, strength: &str) {
         let (from, to) = self.ends(arrow);
-        let name = |lane: usize| &self.view.lanes[lane].name;
+        let name = |lane: usize| self.view.lanes[lane].full_name();
         let tooltip = format!(
             "{} {}\n{} → {}\n#{} at {}, arrived as #{} after {}",
             arrow.kind.as_str(),
@@ -289,9 +309,8 @@ impl<'a> Plan<'a> {
             let is_focused = self.is_focused(&[point.at]);
             let lane = &self.view.lanes[point.lane];
             let tooltip = format!(
-                "{} {} {}\n{}\n#{} at {}",
-                lane.name,
-                lane.id,
+                "{} {}\n{}\n#{} at {}",
+                lane.full_name(),
                 glyph::name(point.kind),
                 point.label,
                 point.at.seq.0,

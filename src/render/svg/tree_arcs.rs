@@ -9,8 +9,7 @@ use super::labels::{Labels, Rect};
 use super::measure;
 use crate::view::{Arc, ArrowKind, TreeArcs, TreeRow};
 
-const ROW_PX: f64 = 30.0;
-const BOX_PX: f64 = 22.0;
+const BOX_PX: f64 = 21.0;
 const INDENT_PX: f64 = 30.0;
 const NAME_PX: f64 = 12.0;
 const ARC_WIDTH_PX_MAX: f64 = 4.5;
@@ -28,7 +27,7 @@ pub fn tree_arcs(view: &TreeArcs, options: &SvgOptions) -> String {
         legend.push(Entry::Box("box-dead", "dead".into()));
     }
     legend.extend(kinds.into_iter().map(Entry::Arrow));
-    let names = view.tree.rows.iter().map(|row| measure::width(&row.name, NAME_PX) + 20.0);
+    let names = view.tree.rows.iter().map(|row| measure::width(row.short_name(), NAME_PX) + 20.0);
     let box_px = names.fold(110.0, f64::max).min(260.0);
     let ids_px = view.tree.rows.iter().map(|row| measure::width(&facts(row), 10.5)).fold(0.0, f64::max).min(200.0);
     let deepest = view.tree.rows.iter().map(|row| row.depth).max().unwrap_or(0) as f64;
@@ -37,7 +36,8 @@ pub fn tree_arcs(view: &TreeArcs, options: &SvgOptions) -> String {
     let width = (ports + reach(longest) * 0.75 + 60.0).clamp(760.0, options.width.max(760.0));
     let mut canvas = Canvas::new();
     let top = frame::header(&mut canvas, &view.tree.title, &view.subtitle, &legend, width) + 10.0;
-    let plan = Plan { view, arcs, box_px, ports, top, width };
+    let row_px = if view.tree.rows.len() > 30 { 25.0 } else { 30.0 };
+    let plan = Plan { view, arcs, box_px, ports, top, row_px, width };
     plan.branches(&mut canvas);
     plan.boxes(&mut canvas);
     plan.arcs(&mut canvas);
@@ -69,7 +69,8 @@ fn facts(row: &TreeRow) -> String {
         1 => "1 restart".to_string(),
         n => format!("{n} restarts"),
     };
-    [row.id.as_str(), &restarts].into_iter().filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join("  ")
+    let id = if row.name.is_empty() { "" } else { &row.id };
+    [id, &restarts].into_iter().filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join("  ")
 }
 
 struct Plan<'a> {
@@ -79,15 +80,16 @@ struct Plan<'a> {
     /// Where arcs begin and end.
     ports: f64,
     top: f64,
+    row_px: f64,
     width: f64,
 }
 
 impl Plan<'_> {
     fn y(&self, row: usize) -> f64 {
-        self.top + ROW_PX * (row as f64 + 0.5)
+        self.top + self.row_px * (row as f64 + 0.5)
     }
     fn bottom(&self) -> f64 {
-        self.top + ROW_PX * self.view.tree.rows.len() as f64
+        self.top + self.row_px * self.view.tree.rows.len() as f64
     }
     fn left(&self, row: &TreeRow) -> f64 {
         MARGIN + row.depth as f64 * INDENT_PX
@@ -118,11 +120,11 @@ impl Plan<'_> {
                 (false, true) => "box-sup",
                 (false, false) => "box",
             };
-            let tooltip = format!("{} {}\n{}  {}", row.name, row.id, row.status, row.detail);
+            let tooltip = format!("{}\n{}  {}", row.full_name(), row.status, row.detail);
             canvas.mark("", &tooltip, |canvas| {
                 let radius = if row.is_supervisor { 0.0 } else { 6.0 };
                 canvas.rect(class, (x, y - BOX_PX / 2.0), (self.box_px, BOX_PX), radius);
-                let name = measure::fit(&row.name, NAME_PX, self.box_px - 18.0);
+                let name = measure::fit(row.short_name(), NAME_PX, self.box_px - 18.0);
                 let class = if is_dead { "struck" } else { "" };
                 canvas.text(class, (x + 9.0, y + 4.2), Anchor::Start, &name);
                 let facts = facts(row);
@@ -141,7 +143,7 @@ impl Plan<'_> {
         order.sort_by_key(|arc| (std::cmp::Reverse(arc.from.abs_diff(arc.to)), arc.from, arc.to, arc.kind));
         for arc in order {
             let stroke_px = 1.0 + (ARC_WIDTH_PX_MAX - 1.0) * (arc.n_messages as f64 / most).sqrt();
-            let name = |row: usize| &self.view.tree.rows[row].name;
+            let name = |row: usize| self.view.tree.rows[row].full_name();
             let tooltip = format!("{} → {}\n{} × {}", name(arc.from), name(arc.to), arc.n_messages, arc.kind.as_str());
             canvas.mark(&format!("arc {}", glyph::class(arc.kind)), &tooltip, |canvas| {
                 self.arc(canvas, arc, stroke_px);

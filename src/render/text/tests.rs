@@ -166,7 +166,7 @@ fn numbers_are_short() {
     check(&shown.join(" | "), expect!["0 | 1 | 0.1235 | 1234 | 99999 | 1.000e-7 | NaN"]);
     check(
         &[bytes(0), bytes(1536), bytes(5 << 20), bytes(3 << 30)].join(" | "),
-        expect!["0 B | 1.5 KiB | 5.0 MiB | 3.00 GiB"],
+        expect!["0 B | 1.5 KiB | 5 MiB | 3 GiB"],
     );
     check(&[grouped(1), grouped(1234), grouped(13_399_000)].join(" | "), expect!["1 | 1 234 | 13 399 000"]);
 }
@@ -187,7 +187,7 @@ fn an_event_is_one_line() {
     check(
         &[show(None), show(Some(60))].join("\n"),
         expect![[r#"
-          #1234   12.5 ms  send call           router <0.111.0> → cache <0.119.0>  {get, k}
-          #1234   12.5 ms  send call           router <0.111.0> → c…"#]],
+              #1234   12.5 ms  send call           router <0.111.0> → cache <0.119.0>  {get, k}
+              #1234   12.5 ms  send call           router <0.111.0> → c…"#]],
     );
 }

@@ -66,7 +66,7 @@ pub fn series_chart(title: &str, label: &str, unit: Unit, series: &[process::Ser
     Chart {
         title: title.to_string(),
         subtitle: format!("{} processes, {n_points} points", lines.len()),
-        x: Axis::new("at", Unit::Ns),
+        x: Axis::new("time since start", Unit::Ns),
         y: Axis::new(label, unit),
         plot: Plot::Steps(lines),
         marks: Vec::new(),

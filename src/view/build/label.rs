@@ -55,11 +55,12 @@ pub fn event_line(rec: &Recording, seq: Seq, mut name: impl FnMut(Actor) -> Stri
     let event = rec.event(seq)?;
     let start_ns = rec.time_range_ns().map_or(0, |(first, _)| first);
     let is_arrival = event.kind.is_arrival() || matches!(event.kind, Kind::ExitSignal | Kind::LateReply);
+    let says_class = event.class != Class::None && event.class.as_str() != event.kind.as_str();
     Some(EventLine {
         seq,
         at_ns: event.at_ns - start_ns,
         kind: event.kind.as_str().to_string(),
-        class: if event.class == Class::None { String::new() } else { event.class.as_str().to_string() },
+        class: if says_class { event.class.as_str().to_string() } else { String::new() },
         process: name(event.process),
         peer: event.peer.map(&mut name),
         is_towards_peer: !is_arrival,

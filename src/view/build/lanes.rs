@@ -62,14 +62,19 @@ impl Lanes {
         self.index.insert(actor, self.lanes.len());
         self.lanes.push(Lane {
             actor,
-            id: if id == name { String::new() } else { id },
-            name: name.to_string(),
+            name: without_id(name, &id).to_string(),
+            id,
             depth,
             is_supervisor,
             from: None,
             to: None,
         });
     }
+}
+
+/// A name without the pid that stands behind it where names are not unique; empty when it is only the pid.
+pub(super) fn without_id<'a>(name: &'a str, id: &str) -> &'a str {
+    name.strip_suffix(id).map_or(name, str::trim_end)
 }
 
 /// Adds supervisors of wanted processes; gives whether the node or something below it is wanted.

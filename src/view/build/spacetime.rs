@@ -13,6 +13,8 @@ use crate::view::{Arrow, ArrowKind, At, Bar, Density, GapFinder, Point, PointKin
 /// Moments kept for the axis; more are sampled evenly.
 const MOMENTS_MAX: usize = 4_000;
 const DENSITY_BINS: usize = 160;
+/// Lanes of a picture with a focus: those of the focus and the busiest around it.
+const FOCUS_LANES_MAX: usize = 28;
 /// Events shown before and after a focus, as a share of its length, and at least so many.
 const FOCUS_MARGIN: (f64, u64) = (0.3, 40);
 
@@ -63,12 +65,15 @@ pub fn spacetime_in(rec: &Recording, query: &SpacetimeQuery, tree: &SupervisionT
 }
 
 fn draw(rec: &Recording, query: &SpacetimeQuery, tree: &SupervisionTree, survey: Survey) -> Spacetime {
-    let lanes = Lanes::new(tree, &survey.weights, limits::PICTURE_LANES_MAX, label::syntax(rec));
+    let n_lanes_max = if query.focus.is_empty() { limits::PICTURE_LANES_MAX } else { FOCUS_LANES_MAX };
+    let lanes = Lanes::new(tree, &survey.weights, n_lanes_max, label::syntax(rec));
     let is_dense = survey.n_arrows > query.n_arrows_max || survey.n_marks > limits::PICTURE_MARKS_MAX;
     let mut notes = Vec::new();
-    if lanes.n_hidden > 0 {
+    if lanes.n_hidden > 0 && query.focus.is_empty() {
         let raise = format!("{} quieter processes are hidden; choose some to see them", lanes.n_hidden);
         notes.push(limits::tripped("PICTURE_LANES_MAX", limits::PICTURE_LANES_MAX, &raise));
+    } else if lanes.n_hidden > 0 {
+        notes.push(format!("{} processes around the focus are hidden", lanes.n_hidden));
     }
     let mut collector = Collector::new(rec, query, &lanes, survey.first);
     collector.collects_arrows = !is_dense || !query.focus.is_empty();
@@ -99,7 +104,7 @@ fn draw(rec: &Recording, query: &SpacetimeQuery, tree: &SupervisionTree, survey:
         count(view.lanes.len(), "process").replace("processs", "processes"),
         count(survey.n_arrows, "message"),
         time::show_ns(span_ns),
-        if view.gaps.is_empty() { "" } else { "; idle gaps are cut" }
+        if view.gaps.is_empty() { "" } else { "; quiet stretches are cut out" }
     );
     view.moments = moments;
     view.cursor = query.cursor.and_then(|seq| rec.event(seq)).map(|event| At { seq: event.seq, at_ns: event.at_ns });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::lanes::without_id;
 use crate::analysis::flow::PairRow;
 use crate::analysis::tree::{SupervisionTree, TreeNode};
 use crate::model::{Actor, Behaviour, Status, Syntax, limits, time};
@@ -33,11 +34,12 @@ fn push_rows(node: &TreeNode, depth: usize, syntax: Syntax, rows: &mut Vec<TreeR
     if node.queue_len > 0 {
         details.push(format!("{} queued", node.queue_len));
     }
+    let id = node.actor.display(syntax);
     rows.push(TreeRow {
         actor: Some(node.actor),
         depth,
-        name: node.name.clone(),
-        id: node.actor.display(syntax),
+        name: without_id(&node.name, &id).to_string(),
+        id,
         is_supervisor,
         status: match node.status {
             Status::Alive => "alive",
@@ -129,10 +131,14 @@ fn keep_busiest(rows: &mut Vec<TreeRow>, traffic: &BTreeMap<Actor, u64>, n_max: 
     rows.retain(|_| is_kept.next().unwrap_or(false));
 }
 
+fn is_unique(rows: &[TreeRow], row: &TreeRow) -> bool {
+    rows.iter().filter(|other| other.name == row.name).count() == 1
+}
+
 /// Who talks to whom, in the order of the tree, at most [`limits::PICTURE_LANES_MAX`] processes: those with most traffic.
-pub fn matrix(tree: &SupervisionTree, pairs: &[PairRow]) -> Matrix {
+pub fn matrix(tree: &SupervisionTree, pairs: &[PairRow], syntax: Syntax) -> Matrix {
     let traffic = traffic(pairs);
-    let mut rows = rows(tree.unsupervised.iter().chain(&tree.roots), Syntax::Erlang);
+    let mut rows = rows(tree.unsupervised.iter().chain(&tree.roots), syntax);
     rows.retain(|row| row.actor.is_some_and(|actor| traffic.contains_key(&actor)));
     let n_all = rows.len();
     keep_busiest(&mut rows, &traffic, limits::PICTURE_LANES_MAX);
@@ -154,7 +160,10 @@ pub fn matrix(tree: &SupervisionTree, pairs: &[PairRow]) -> Matrix {
     Matrix {
         title: "Who talks to whom".to_string(),
         subtitle: format!("{} processes, {n_messages} messages; senders in rows, receivers in columns", rows.len()),
-        names: rows.into_iter().map(|row| row.name).collect(),
+        names: rows
+            .iter()
+            .map(|row| if is_unique(&rows, row) { row.short_name().to_string() } else { row.full_name() })
+            .collect(),
         counts,
         notes,
     }
