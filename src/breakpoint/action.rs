@@ -7,7 +7,7 @@ use super::BreakpointId;
 use crate::model::{Event, Outcome};
 
 /// What a breakpoint does when its condition holds.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum Action {
     /// Stops before the event takes effect.
     Pause,
@@ -66,8 +66,8 @@ impl fmt::Display for Action {
         }
     }
 }
-impl fmt::Debug for Action {
+impl fmt::Debug for dyn HitScript {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        f.write_str(&self.describe())
     }
 }

@@ -29,14 +29,14 @@ pub enum Selector {
 ///
 /// The process is the event's own: the receiver of a message that arrives, the caller of a call
 /// that timed out. A supervisor restart is about the supervisor and the new child both.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Condition {
     pub process: Selector,
     pub what: What,
 }
 
 /// The sorts of condition.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum What {
     /// A message with this tag and of this class.
     Message {
@@ -279,8 +279,10 @@ impl Selector {
             Selector::Id(id) => actor.id == id,
             Selector::Actor(wanted) => actor == wanted,
             Selector::Name(name) => roster.is_named(actor, name, event.seq),
-            Selector::Module(module) if event.kind == Kind::Spawn => event.tag == Some(module),
-            Selector::Module(module) => roster.module(actor, event.seq) == Some(module),
+            Selector::Module(module) => {
+                let spawned = event.tag.filter(|_| event.kind == Kind::Spawn && actor == event.process);
+                roster.module(actor, event.seq).or(spawned) == Some(module)
+            }
         }
     }
 }
@@ -356,6 +358,12 @@ fn ordered(a: &Term, b: &Term) -> Option<Ordering> {
     let is_number = |term: &Term| matches!(term, Term::Int(_) | Term::Big(_) | Term::Float(_));
     let is_comparable = is_number(a) && is_number(b) || std::mem::discriminant(a) == std::mem::discriminant(b);
     is_comparable.then(|| a.compare_loosely(b))
+}
+
+impl fmt::Debug for dyn Predicate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.describe())
+    }
 }
 
 impl fmt::Display for Selector {

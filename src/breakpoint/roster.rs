@@ -46,7 +46,8 @@ impl Roster {
     pub fn observe(&mut self, event: &Event) {
         match (event.kind, event.tag) {
             (Kind::Spawn, Some(module)) => {
-                self.modules.insert(event.process, (module, event.seq));
+                // An incarnation is spawned once; a second report of it changes nothing.
+                self.modules.entry(event.process).or_insert((module, event.seq));
             }
             (Kind::Register, Some(name)) => {
                 self.release(name, None, event.seq);

@@ -12,7 +12,7 @@ use crate::store::Recording;
 pub struct BreakpointId(pub u32);
 
 /// A condition with its action.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Breakpoint {
     pub id: BreakpointId,
     pub name: String,
@@ -29,7 +29,7 @@ pub struct Breakpoint {
 }
 
 /// All breakpoints of a session.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Table {
     breakpoints: Vec<Breakpoint>,
     n_ever: u32,

@@ -1,12 +1,16 @@
 //! Each kind of condition on a small hand-made recording, while it runs and over its past.
 
+mod random;
+
 use std::rc::Rc;
 
 use expect_test::{Expect, expect};
 
 use super::*;
 use crate::codec::etf;
-use crate::model::{Actor, Atom, CallKey, Class, Event, Failure, Kind, NewEvent, Outcome, Path, Pid, Syntax, Term};
+use crate::model::{
+    Actor, Atom, CallKey, Class, Event, Failure, Kind, NewEvent, Outcome, Path, Pid, Seq, Syntax, Term,
+};
 use crate::store::{Recording, RecordingInfo};
 
 fn process(id: u32) -> Actor {
