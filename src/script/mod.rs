@@ -1,6 +1,7 @@
 //! Floor 7: the Rhai engine. Scripts' values, profiles with their limits, the shell, processes and
 //! breakpoint predicates written in Rhai. Only this floor imports rhai.
 
+pub mod closure;
 pub mod control;
 pub mod convert;
 pub mod encode;
@@ -8,6 +9,8 @@ pub mod engine;
 pub mod error;
 mod excerpt;
 pub mod names;
+mod native;
+pub mod predicate;
 pub mod process;
 pub mod profile;
 mod resolver;
