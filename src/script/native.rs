@@ -76,7 +76,9 @@ impl Reader<'_> {
             _ => return Self::unread(native),
         };
         match (call.name.as_str(), field, value) {
-            ("==", "kind", Expr::StringConstant(text, _)) => narrow(&mut native.filter.kinds, &[kind(text)?], &mut native.is_whole),
+            ("==", "kind", Expr::StringConstant(text, _)) => {
+                narrow(&mut native.filter.kinds, &[kind(text)?], &mut native.is_whole)
+            }
             ("==", "class", Expr::StringConstant(text, _)) => {
                 narrow(&mut native.filter.classes, &[class(text)?], &mut native.is_whole);
             }
@@ -116,7 +118,9 @@ impl Reader<'_> {
     fn field<'e>(&self, expr: &'e Expr) -> Option<&'e str> {
         let Expr::Dot(parts, ..) = expr else { return None };
         match (&parts.lhs, &parts.rhs) {
-            (Expr::Variable(variable, ..), Expr::Property(property, _)) if variable.1 == self.event => Some(&property.2),
+            (Expr::Variable(variable, ..), Expr::Property(property, _)) if variable.1 == self.event => {
+                Some(&property.2)
+            }
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ use super::closure::Closure;
 use super::control::Stop;
 use super::engine::{self, Host};
 use super::error::{Explainer, KnowsNames};
-use super::names::Names;
+use super::names::{Names, plain_type};
 use super::native::{self, Native};
 use super::profile::Profile;
 use crate::breakpoint::{Candidate, Flow, Hit, HitScript, Predicate};
@@ -161,7 +161,8 @@ impl Predicate for ScriptPredicate {
         }
         let value = self.evaluator.call(&self.closure, (self.event)(candidate))?;
         value.as_bool().map_err(|kind| {
-            let text = format!("a condition is true or false, this one gave {kind} for event #{}", candidate.event.seq.0);
+            let (kind, seq) = (plain_type(kind), candidate.event.seq.0);
+            let text = format!("a condition is true or false, this one gave {kind} for event #{seq}");
             Failure::new(FailureKind::Script, text).hint("compare: |e| e.kind == \"send\"")
         })
     }
@@ -189,7 +190,8 @@ impl ScriptAction {
 impl HitScript for ScriptAction {
     fn run(&self, hit: &Hit) -> Outcome<Flow> {
         let said = self.evaluator.call(&self.closure, (self.hit)(hit))?;
-        let pauses = said.as_bool().unwrap_or(false) || said.as_immutable_string_ref().is_ok_and(|text| *text == "pause");
+        let pauses =
+            said.as_bool().unwrap_or(false) || said.as_immutable_string_ref().is_ok_and(|text| *text == "pause");
         Ok(if pauses { Flow::Pause } else { Flow::Continue })
     }
 

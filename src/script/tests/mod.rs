@@ -1,6 +1,7 @@
 //! Tests of the script floor, by part.
 
 mod errors;
+mod predicates;
 mod shell;
 mod values;
 
