@@ -2,7 +2,7 @@
 //!
 //! Floors, from the ground up; each imports only what is below it (`tests/house.rs` holds it so):
 //! [`model`] · [`codec`], [`store`] · [`sandbox`] · [`timeline`], [`breakpoint`], [`analysis`] ·
-//! [`session`] · [`view`] · [`render`], [`export`] · [`script`] · [`app`].
+//! [`session`] · [`view`] · [`render`], [`export`] · [`script`] · [`app`], [`bench`].
 
 pub mod model;
 
@@ -25,3 +25,4 @@ pub mod render;
 pub mod script;
 
 pub mod app;
+pub mod bench;

@@ -1,0 +1,89 @@
+//! Named measurements of one section: medians of several rounds, ratios to a baseline.
+//! It must not know what is measured.
+
+use std::time::{Duration, Instant};
+
+use super::Options;
+use crate::view::{Cell, Table};
+
+/// The measurements of one section, on their way to a table.
+pub struct Section {
+    n_rounds: usize,
+    baseline: Option<(String, f64)>,
+    table: Table,
+}
+
+/// Runs `work` once and gives what it made and how long it took.
+pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let begin = Instant::now();
+    let made = work();
+    (made, begin.elapsed())
+}
+
+impl Section {
+    /// An empty section; its measurements take 5 rounds each, or 3 when quick.
+    pub fn new(title: &str, options: &Options) -> Section {
+        let columns = ["name", ">per_unit", "unit", ">units_per_s", ">ratio", "aim", "met"];
+        let mut table = Table::new(title, &columns);
+        if cfg!(debug_assertions) {
+            table = table.note("this is a debug build: the figures say nothing");
+        }
+        Section { n_rounds: if options.is_quick { 3 } else { 5 }, baseline: None, table }
+    }
+
+    /// Measures `round`, which does `n_units` of work and says how long that took (see [`timed`]; what it
+    /// prepares is not counted). The first measurement of a section is its baseline. Gives ns per unit.
+    pub fn measure(&mut self, name: &str, unit: &str, n_units: u64, mut round: impl FnMut() -> Duration) -> f64 {
+        let mut rounds: Vec<Duration> = (0..self.n_rounds).map(|_| round()).collect();
+        rounds.sort_unstable();
+        self.record(name, unit, n_units, rounds[rounds.len() / 2])
+    }
+
+    /// As [`Section::measure`], of work that was timed once (a peer in another process).
+    pub fn record(&mut self, name: &str, unit: &str, n_units: u64, took: Duration) -> f64 {
+        let unit_ns = took.as_nanos() as f64 / n_units.max(1) as f64;
+        let (_, baseline_ns) = self.baseline.get_or_insert_with(|| (name.to_string(), unit_ns));
+        let ratio = unit_ns / baseline_ns.max(f64::MIN_POSITIVE);
+        let per_s = if unit_ns > 0.0 { Cell::Int((1e9 / unit_ns) as i64) } else { Cell::Empty };
+        let per_unit = if unit_ns < 100.0 { Cell::Text(format!("{unit_ns:.2} ns")) } else { Cell::Ns(unit_ns as i64) };
+        let ratio = Cell::Text(format!("{ratio:.3}"));
+        self.table.push(vec![text(name), per_unit, text(unit), per_s, ratio, Cell::Empty, Cell::Empty]);
+        unit_ns
+    }
+
+    /// Compares the last measurement with what it should be at most, in ns per unit.
+    pub fn aim_ns(&mut self, unit_ns: f64, unit_ns_max: f64) {
+        if let Some(row) = self.table.rows.last_mut() {
+            row[5] = Cell::Ns(unit_ns_max as i64);
+            row[6] = Cell::Bool(unit_ns <= unit_ns_max);
+        }
+    }
+
+    /// Compares the last measurement with a number of units per second that it should reach.
+    pub fn aim_per_s(&mut self, unit_ns: f64, per_s_min: f64) {
+        self.aim_ns(unit_ns, 1e9 / per_s_min);
+    }
+
+    /// Adds a figure that is not a time: bytes per event.
+    pub fn figure(&mut self, name: &str, value: f64, unit: &str) {
+        let value = text(&format!("{value:.1}"));
+        self.table.push(vec![text(name), value, text(unit), Cell::Empty, Cell::Empty, Cell::Empty, Cell::Empty]);
+    }
+
+    /// Says what the figures rest on, or which peer is missing and why.
+    pub fn note(&mut self, text: impl Into<String>) {
+        self.table.notes.push(text.into());
+    }
+
+    /// The table; its ratios are to the first measurement.
+    pub fn finish(mut self) -> Table {
+        if let Some((name, _)) = self.baseline {
+            self.table.notes.push(format!("ratio: time per unit against {name:?}"));
+        }
+        self.table
+    }
+}
+
+fn text(text: &str) -> Cell {
+    Cell::Text(text.to_string())
+}
