@@ -114,7 +114,7 @@ impl Timeline {
         if passed >= line.len() {
             return Err(end_of_timeline());
         }
-        self.at = line.nth((passed + n).min(line.len()).checked_sub(1));
+        self.at = line.nth(passed.saturating_add(n).min(line.len()).checked_sub(1));
         Ok(())
     }
 

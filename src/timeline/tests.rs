@@ -106,3 +106,56 @@ fn a_range_limits_a_timeline() {
     assert_eq!(t.at(), Some(Seq(4)));
     assert!(Timeline::over(&recording, 20..30).is_err());
 }
+
+/// A recording with events at random gaps and one branch.
+fn branched(gaps_ns: &[i64], from: u64) -> Recording {
+    let mut recording = Recording::new(RecordingInfo::default());
+    let mut at_ns = 0;
+    for gap_ns in gaps_ns {
+        at_ns += gap_ns;
+        recording.append(&NewEvent::new(at_ns, Kind::Log, Pid::local(1))).unwrap();
+    }
+    let from = Seq(from % gaps_ns.len() as u64);
+    let back_ns = recording.event(from).unwrap().at_ns;
+    recording.begin_branch(Some(from));
+    recording.append(&NewEvent::new(back_ns, Kind::Restored, Pid::local(1))).unwrap();
+    recording.append(&NewEvent::new(back_ns + 5, Kind::Log, Pid::local(1))).unwrap();
+    recording
+}
+
+proptest::proptest! {
+    #[test]
+    fn steps_there_and_back_are_none(gaps_ns in proptest::collection::vec(0i64..50, 1..30), from: u64, at in 0u64..40, n in 1u64..40) {
+        let recording = branched(&gaps_ns, from);
+        let mut t = Timeline::new(&recording);
+        t.to_start();
+        if at > 0 {
+            t.step(&recording, at).unwrap();
+        }
+        let before = t.position(&recording);
+        if t.step(&recording, n).is_ok() {
+            let n_stepped = t.position(&recording).n_passed - before.n_passed;
+            t.step_back(&recording, n_stepped).unwrap();
+            assert_eq!(t.position(&recording), before);
+        }
+    }
+
+    #[test]
+    fn playing_in_pieces_is_playing_at_once(
+        gaps_ns in proptest::collection::vec(0i64..50, 1..30),
+        from: u64,
+        pieces_ns in proptest::collection::vec(0i64..60, 1..10),
+        is_backwards: bool,
+    ) {
+        let recording = branched(&gaps_ns, from);
+        let mut whole = Timeline::new(&recording);
+        if !is_backwards {
+            whole.to_start();
+        }
+        whole.play(if is_backwards { -1.0 } else { 1.0 }).unwrap();
+        let mut pieces = whole.clone();
+        let passed: Vec<Seq> = pieces_ns.iter().flat_map(|ns| pieces.advance(&recording, *ns)).collect();
+        assert_eq!(whole.advance(&recording, pieces_ns.iter().sum()), passed);
+        assert_eq!(whole.at(), pieces.at());
+    }
+}
