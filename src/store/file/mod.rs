@@ -1,0 +1,148 @@
+//! The `.cinema` file: `FORMAT.md` beside the store is its document. This file has the frame that all
+//! parts share: magic, version, block headers, trailer.
+//!
+//! Invariants: every byte after the file's head is inside a block, a block's padding or the trailer; a
+//! block's header has a checksum of its own, so that a torn tail is told from a damaged block.
+
+mod directory;
+mod read;
+mod recover;
+mod write;
+
+use std::ops::Range;
+
+pub use read::open;
+pub use write::save;
+
+use super::wire::Reader;
+
+/// The first eight bytes: a byte that is no text, the name, a line end that a text transfer would change.
+const MAGIC: &[u8; 8] = b"\x89CINEMA\n";
+/// The version that this code writes, and the only one it reads.
+const VERSION: u32 = 1;
+/// Magic and version.
+const FILE_HEAD_BYTES: usize = 16;
+const BLOCK_MAGIC: u32 = u32::from_le_bytes(*b"CBLK");
+const BLOCK_HEAD_BYTES: usize = 24;
+const TRAILER_MAGIC: u64 = u64::from_le_bytes(*b"CINEMEND");
+const TRAILER_BYTES: usize = 24;
+/// Block contents begin at multiples of 8.
+const _: () = assert!(FILE_HEAD_BYTES.is_multiple_of(8) && BLOCK_HEAD_BYTES.is_multiple_of(8));
+/// Up to this size a file is checked whole when it is opened.
+const CHECKED_AT_OPEN_BYTES: usize = 64 << 20;
+
+/// What a block holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+enum BlockKind {
+    /// What was recorded; the first block.
+    Info = 1,
+    /// Actors and tags that the next segment adds to the dictionaries.
+    Dictionary = 2,
+    /// Head and image of a segment.
+    Segment = 3,
+    /// The compressed payload blocks of the segment before it.
+    Payloads = 4,
+    /// All deltas of keyframes, one after the other.
+    Keyframes = 5,
+    /// Everything that is needed to open the file; the last block.
+    Directory = 6,
+}
+
+impl BlockKind {
+    fn from_u32(number: u32) -> Option<BlockKind> {
+        use BlockKind::{Dictionary, Directory, Info, Keyframes, Payloads, Segment};
+        [Info, Dictionary, Segment, Payloads, Keyframes, Directory].into_iter().find(|kind| *kind as u32 == number)
+    }
+}
+
+/// The header of a block: 24 bytes before its content.
+#[derive(Clone, Copy, Debug)]
+struct BlockHead {
+    kind: BlockKind,
+    /// Bytes of content; the next block begins at the next multiple of 8.
+    n_bytes: u64,
+    /// CRC-32 of the content.
+    checksum: u32,
+}
+
+impl BlockHead {
+    fn to_bytes(self) -> [u8; BLOCK_HEAD_BYTES] {
+        let mut bytes = [0; BLOCK_HEAD_BYTES];
+        bytes[..4].copy_from_slice(&BLOCK_MAGIC.to_le_bytes());
+        bytes[4..8].copy_from_slice(&(self.kind as u32).to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.n_bytes.to_le_bytes());
+        bytes[16..20].copy_from_slice(&self.checksum.to_le_bytes());
+        let own_checksum = crc32fast::hash(&bytes[..20]);
+        bytes[20..].copy_from_slice(&own_checksum.to_le_bytes());
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Option<BlockHead> {
+        let mut reader = Reader::new(bytes.get(..BLOCK_HEAD_BYTES)?);
+        let magic = reader.u32()?;
+        let head =
+            BlockHead { kind: BlockKind::from_u32(reader.u32()?)?, n_bytes: reader.u64()?, checksum: reader.u32()? };
+        (magic == BLOCK_MAGIC && reader.u32()? == crc32fast::hash(&bytes[..20])).then_some(head)
+    }
+}
+
+/// A block of a file: its header and where its content lies.
+#[derive(Clone, Debug)]
+struct Block {
+    head: BlockHead,
+    content: Range<usize>,
+}
+
+impl Block {
+    /// The block at `offset`; `None` when its header is damaged or it reaches beyond the file.
+    fn at(file: &[u8], offset: usize) -> Option<Block> {
+        let head = BlockHead::read(file.get(offset..)?)?;
+        let begin = offset + BLOCK_HEAD_BYTES;
+        let end = begin.checked_add(usize::try_from(head.n_bytes).ok()?)?;
+        (end <= file.len()).then_some(Block { head, content: begin..end })
+    }
+    /// Where the next block begins.
+    fn next(&self) -> usize {
+        self.content.end.next_multiple_of(8)
+    }
+    fn is_intact(&self, file: &[u8]) -> bool {
+        crc32fast::hash(&file[self.content.clone()]) == self.head.checksum
+    }
+}
+
+/// The last bytes of a file: where its directory is.
+fn trailer(directory_offset: u64) -> [u8; TRAILER_BYTES] {
+    let mut bytes = [0; TRAILER_BYTES];
+    bytes[..8].copy_from_slice(&TRAILER_MAGIC.to_le_bytes());
+    bytes[8..16].copy_from_slice(&directory_offset.to_le_bytes());
+    let checksum = crc32fast::hash(&bytes[..16]);
+    bytes[16..20].copy_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+/// The offset of the directory that an intact trailer names.
+fn directory_offset(file: &[u8]) -> Option<usize> {
+    let bytes = file.last_chunk::<TRAILER_BYTES>()?;
+    let mut reader = Reader::new(bytes);
+    let (magic, offset, checksum) = (reader.u64()?, reader.u64()?, reader.u32()?);
+    let is_intact = magic == TRAILER_MAGIC && checksum == crc32fast::hash(&bytes[..16]);
+    if is_intact { usize::try_from(offset).ok() } else { None }
+}
+
+/// Changes the content of the block number `place` (counted around) and makes the checksums right again, as a
+/// forger would: what is read then is damaged only in its meaning.
+#[cfg(test)]
+pub fn forge(file: &mut Vec<u8>, change: impl FnOnce(&mut [u8]), place: usize) {
+    let next = |block: &Block| Block::at(file, block.next());
+    let blocks: Vec<Block> = std::iter::successors(Block::at(file, FILE_HEAD_BYTES), next).collect();
+    let block = blocks[place % blocks.len()].clone();
+    if block.head.kind != BlockKind::Directory {
+        // The directory has a checksum of the image: without it, the walk believes the block.
+        file.truncate(blocks.last().map_or(0, |directory| directory.content.start - BLOCK_HEAD_BYTES));
+    }
+    change(&mut file[block.content.clone()]);
+    let checksum = crc32fast::hash(&file[block.content.clone()]);
+    let head = BlockHead { checksum, ..block.head }.to_bytes();
+    file[block.content.start - BLOCK_HEAD_BYTES..block.content.start].copy_from_slice(&head);
+}

@@ -1,0 +1,126 @@
+//! Opening: through the directory when it is intact, else by walking the blocks (`recover`).
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::directory::{Directory, SegmentPlace};
+use super::{Block, BlockKind, CHECKED_AT_OPEN_BYTES, FILE_HEAD_BYTES, MAGIC, VERSION, directory_offset, recover};
+use crate::model::{Failure, Outcome};
+use crate::store::Recording;
+use crate::store::bytes::Bytes;
+use crate::store::dictionary::{Dictionaries, Dictionary};
+use crate::store::keyframe::{Checkpoint, Keyframes};
+use crate::store::segment::{Offsets, Segment};
+use crate::store::tail::Tail;
+
+/// Opens `path`. The second value says what is damaged and where.
+pub fn open(path: &Path) -> Outcome<(Recording, Vec<String>)> {
+    let failed = |error: std::io::Error| {
+        let what = format!("cannot open {}: {error}", path.display());
+        if error.kind() == std::io::ErrorKind::NotFound { Failure::not_found(what) } else { Failure::io(what) }
+    };
+    let file = File::open(path).map_err(failed)?;
+    if file.metadata().map_err(failed)?.len() == 0 {
+        return Err(Failure::bad_input(format!("{} is empty", path.display())));
+    }
+    let bytes = Bytes::map(&file).map_err(failed)?;
+    check_head(&bytes, path)?;
+
+    let mut warnings = Vec::new();
+    let (directory, is_complete) = match read_directory(&bytes) {
+        Ok(directory) => (directory, true),
+        Err(why) => {
+            warnings.push(why);
+            recover::walk(&bytes, &mut warnings)
+        }
+    };
+    let mut recording = assemble(&bytes, directory);
+    if bytes.len() <= CHECKED_AT_OPEN_BYTES || !is_complete {
+        cut_at_damage(&mut recording, &mut warnings);
+    }
+    if !is_complete {
+        recover::restore_branches(&mut recording);
+    }
+    Ok((recording, warnings))
+}
+
+fn check_head(bytes: &[u8], path: &Path) -> Outcome<()> {
+    if !bytes.starts_with(MAGIC) || bytes.len() < FILE_HEAD_BYTES {
+        return Err(Failure::bad_input(format!("{} is not a .cinema file: wrong bytes at offset 0", path.display())));
+    }
+    let version = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
+    if version != VERSION {
+        let what = format!("{} has format version {version}, this program reads {VERSION}", path.display());
+        return Err(Failure::bad_input(what));
+    }
+    Ok(())
+}
+
+/// The directory that the trailer names; the error is the warning to show.
+fn read_directory(bytes: &[u8]) -> Result<Directory, String> {
+    let offset = directory_offset(bytes)
+        .ok_or_else(|| format!("the file's end is missing or damaged (offset {}): read block by block", bytes.len()))?;
+    let damaged = || format!("the directory at offset {offset} is damaged: read block by block");
+    let block = Block::at(bytes, offset).filter(|block| block.head.kind == BlockKind::Directory);
+    let block = block.filter(|block| block.is_intact(bytes)).ok_or_else(damaged)?;
+    Directory::read(&bytes[block.content], bytes.len()).ok_or_else(damaged)
+}
+
+/// A recording whose segments and keyframes are parts of the file. Touches none of them.
+fn assemble(bytes: &Bytes, directory: Directory) -> Recording {
+    let segment = |place: SegmentPlace| {
+        let part = |range| bytes.part(range).expect("the directory's places lie inside the file");
+        let offsets = Offsets { image: place.image.start, stored: place.stored.start };
+        Arc::new(Segment::of_file(place.head, part(place.image), part(place.stored), place.image_checksum, offsets))
+    };
+    let segments: Vec<Arc<Segment>> = directory.segments.into_iter().map(segment).collect();
+    let checkpoint = |place: super::directory::CheckpointPlace| Checkpoint {
+        n_events: place.n_events,
+        delta: bytes.part(place.delta).expect("the directory's places lie inside the file"),
+        checksum: Some(place.checksum),
+    };
+    let n_events = segments.last().map_or(0, |segment| segment.head.end());
+    Recording {
+        dictionaries: Dictionaries {
+            actors: Dictionary::from_items(directory.actors),
+            tags: Dictionary::from_items(directory.tags),
+        },
+        segments,
+        tail: Tail::new(n_events),
+        keyframes: Keyframes { checkpoints: directory.checkpoints.into_iter().map(checkpoint).collect(), live: None },
+        branches: directory.branches,
+        marks: directory.marks,
+        ..Recording::new(directory.info)
+    }
+}
+
+/// Checks everything; ends the recording before the first damaged segment, so that all of it can be trusted.
+fn cut_at_damage(recording: &mut Recording, warnings: &mut Vec<String>) {
+    let damage = |segment: &Arc<Segment>| segment.check().err();
+    if let Some(place) = recording.segments.iter().position(|segment| damage(segment).is_some()) {
+        let segment = &recording.segments[place];
+        let (start, offset) = (segment.head.start, segment.offsets.image);
+        let why = damage(segment).unwrap_or_default();
+        let n_lost = recording.len() - start;
+        warnings.push(format!(
+            "the segment at offset {offset} is damaged ({why}): the {n_lost} events from #{start} on are left out"
+        ));
+        recording.cut(place);
+    }
+    for segment in &recording.segments {
+        if let Some(block_idx) = segment.damaged_payload_block() {
+            let offset = segment.offsets.stored;
+            let (start, end) = (segment.head.start, segment.head.end());
+            warnings.push(format!(
+                "payload block {block_idx} of events #{start} to #{end} is damaged (they begin at offset {offset}): \
+                 its payloads read as absent"
+            ));
+        }
+    }
+    let is_damaged = |c: &Checkpoint| c.checksum.is_some_and(|checksum| crc32fast::hash(&c.delta) != checksum);
+    let n_damaged = recording.keyframes.checkpoints.iter().filter(|c| is_damaged(c)).count();
+    if n_damaged > 0 {
+        warnings.push(format!("{n_damaged} keyframes are damaged: positions near them take longer to reach"));
+    }
+}

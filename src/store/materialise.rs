@@ -1,0 +1,111 @@
+//! The observed system at any event: the nearest checkpoint before it on its branch, and the fold of
+//! the events from there on. Also makes the checkpoints while events are appended.
+
+use std::ops::Range;
+
+use super::keyframe::Folder;
+use super::{Branch, Recording};
+use crate::model::system::{Rows, fold};
+use crate::model::{Actor, Filter, Kind, ProcessRow, Seq, SystemState};
+
+impl Recording {
+    /// The observed system just after event `at`, along the branch that `at` belongs to. An `at` past the end
+    /// is the end. Costs the checkpoint's rows (about 0.2 µs each) and at most
+    /// [`KEYFRAME_EVENTS`](crate::model::limits::KEYFRAME_EVENTS) folded events per branch crossed.
+    pub fn materialise(&self, at: Seq) -> SystemState {
+        let Some(last) = self.len().checked_sub(1).map(|last| last.min(at.0)) else { return SystemState::default() };
+        let at_ns = self.event(Seq(last)).map_or(0, |event| event.at_ns);
+        self.rows_after(Some(Seq(last))).into_state(Some(Seq(last)), at_ns)
+    }
+
+    /// The rows just after event `at`; before the first event for `None`.
+    fn rows_after(&self, at: Option<Seq>) -> Folder {
+        let mut steps: Vec<Range<u64>> = Vec::new();
+        let mut next = at;
+        let mut rows = Folder::default();
+        while let Some(last) = next {
+            let branch = &self.branches[self.branch_of(last) as usize];
+            if let Some((found, n_covered)) = self.nearest_checkpoint(last, branch) {
+                rows = found;
+                steps.push(n_covered..last.0 + 1);
+                break;
+            }
+            steps.push(branch.start.0..last.0 + 1);
+            next = branch.from;
+        }
+        for step in steps.into_iter().rev() {
+            self.fold_into(&mut rows, step);
+        }
+        rows
+    }
+
+    /// The last checkpoint on `branch` that covers no event after `last`, with the number of events that it
+    /// covers; the trunk begins with an empty one. A checkpoint that is damaged costs time, not truth: the one
+    /// before it is taken.
+    fn nearest_checkpoint(&self, last: Seq, branch: &Branch) -> Option<(Folder, u64)> {
+        let is_on_branch = |j: usize| branch.id == 0 || self.keyframes.n_events_of(j) > branch.start.0;
+        let newest_first = (0..=self.keyframes.covering(last.0 + 1)).rev();
+        newest_first.take_while(|j| is_on_branch(*j)).find_map(|j| self.rows_at_checkpoint(j))
+    }
+
+    /// The rows of checkpoint `j` and the number of events that it covers.
+    fn rows_at_checkpoint(&self, j: usize) -> Option<(Folder, u64)> {
+        let (mut rows, long_mailboxes) = self.keyframes.restore(j, &self.dictionaries)?;
+        let n_events = self.keyframes.n_events_of(j);
+        for (actor, oldest) in long_mailboxes {
+            let mailbox = self.waiting(actor, oldest, n_events);
+            if let Some(row) = rows.row_mut(actor) {
+                row.mailbox = mailbox;
+            }
+        }
+        Some((rows, n_events))
+    }
+
+    /// The mailbox of `actor` just before event `n_events`, given its oldest message: what arrived from there
+    /// on and was not taken.
+    fn waiting(&self, actor: Actor, oldest: Seq, n_events: u64) -> std::collections::VecDeque<Seq> {
+        let branch = self.branch_of(Seq(n_events.saturating_sub(1)));
+        let past = self.lineage(branch).into_iter().map(|r| r.start.max(oldest.0)..r.end.min(n_events));
+        let kinds = [Kind::Receive, Kind::Down, Kind::TimerFire, Kind::ExitSignal, Kind::HandleStart];
+        let filter = Filter { ranges: past.filter(|r| !r.is_empty()).collect(), ..Filter::kinds(&kinds) };
+        let mut rows = Folder::default();
+        // It has taken messages before: its mailbox is known.
+        *rows.row(actor) = ProcessRow { n_handled: 1, ..ProcessRow::new(actor) };
+        for event in self.scan(&filter.process(actor)) {
+            fold(&mut rows, &event, &mut || None);
+        }
+        rows.row_mut(actor).map(|row| std::mem::take(&mut row.mailbox)).unwrap_or_default()
+    }
+
+    /// Folds events that follow each other on one branch.
+    fn fold_into(&self, rows: &mut Folder, seqs: Range<u64>) {
+        let mut next = seqs.start;
+        while next < seqs.end {
+            let columns = self.part_columns(self.part_of(next));
+            let end = (columns.start + columns.len() as u64).min(seqs.end);
+            for seq in next..end {
+                let event = columns.event((seq - columns.start) as usize, &self.dictionaries);
+                fold(rows, &event, &mut || self.term(Seq(seq)));
+            }
+            // A damaged part has no events: what follows it is folded all the same.
+            next = end.max(self.part_end(self.part_of(next)));
+        }
+    }
+
+    /// Adds the checkpoint of the first `n_events` events, which are more than the last one covers. Gives its
+    /// bytes.
+    pub(super) fn add_checkpoint(&mut self, n_events: u64) -> usize {
+        let n_covered = self.keyframes.n_events();
+        let live = self.keyframes.live.take();
+        let mut rows = live.unwrap_or_else(|| self.rows_after(n_covered.checked_sub(1).map(Seq)));
+        let mut next = n_covered;
+        let first = self.branches.partition_point(|branch| branch.start.0 < n_covered.max(1));
+        for branch in self.branches[first..].iter().take_while(|branch| branch.start.0 < n_events) {
+            self.fold_into(&mut rows, next..branch.start.0);
+            rows.replace(self.rows_after(branch.from));
+            next = branch.start.0;
+        }
+        self.fold_into(&mut rows, next..n_events);
+        self.keyframes.add(n_events, rows, &self.dictionaries)
+    }
+}

@@ -1,0 +1,155 @@
+//! The open tail: the events of the segment that is being filled. Its memory is used again for the
+//! next segment, so that appending allocates nothing.
+
+use super::columns::{Columns, ColumnsBuf};
+use super::dictionary::{Dictionaries, LocalNumbers};
+use super::payloads::PayloadArena;
+use super::postings;
+use super::segment::Segment;
+use crate::model::{NewEvent, limits};
+use rustc_hash::FxHashMap;
+
+/// Bytes of payload at which a segment is sealed before it has all its events.
+const STREAM_BYTES_MAX: usize = 64 << 20;
+/// Distinct actors, tags, calls or payloads of one segment: an event may bring two, and numbers fit 16 bits.
+const NUMBERS_MAX: usize = u16::MAX as usize - 2;
+
+/// Events `start..start + len`.
+#[derive(Clone, Debug, Default)]
+pub struct Tail {
+    start: u64,
+    columns: ColumnsBuf,
+    actors: LocalNumbers,
+    tags: LocalNumbers,
+    call_places: FxHashMap<u64, u16>,
+    payloads: PayloadArena,
+    time_max_ns: Option<i64>,
+}
+
+impl Tail {
+    /// An empty tail whose first event will be `start`.
+    pub fn new(start: u64) -> Tail {
+        Tail { start, ..Tail::default() }
+    }
+    pub fn start(&self) -> u64 {
+        self.start
+    }
+    pub fn len(&self) -> usize {
+        self.columns.kind.len()
+    }
+    /// Whether the next event could be one too many for a segment.
+    pub fn is_full(&self) -> bool {
+        self.len() >= limits::SEGMENT_EVENTS
+            || self.actors.globals.len() > NUMBERS_MAX
+            || self.tags.globals.len() > NUMBERS_MAX
+            || self.columns.calls.len() > NUMBERS_MAX
+            || self.columns.payload_ends.len() > NUMBERS_MAX
+            || self.payloads.stream.len() >= STREAM_BYTES_MAX
+    }
+    pub fn columns(&self) -> Columns<'_> {
+        let columns = self.columns.view(self.start);
+        Columns { actors: &self.actors.globals, tags: &self.tags.globals, ..columns }
+    }
+    /// Payload `number`, from 1.
+    pub fn payload(&self, number: u16) -> &[u8] {
+        &self.payloads.stream[self.columns().payload_range(number)]
+    }
+    /// The latest time in it.
+    pub fn time_max_ns(&self) -> Option<i64> {
+        self.time_max_ns
+    }
+    /// Bytes in use, about.
+    pub fn n_bytes(&self) -> usize {
+        self.payloads.stream.len() + self.len() * 24
+    }
+
+    /// Appends an event. Invariant kept by the caller: the tail is not full.
+    pub fn push(&mut self, new: &NewEvent<'_>, dictionaries: &mut Dictionaries) {
+        let idx = self.len();
+        let mut local_actor = |actor| self.actors.intern(dictionaries.actors.intern(actor));
+        let process = local_actor(new.process);
+        let peer = new.peer.map_or(0, |peer| local_actor(peer) + 1);
+        let tag = new.tag.map_or(0, |tag| self.tags.intern(dictionaries.tags.intern(tag)) + 1);
+        let call = new.call.map_or(0, |call| {
+            *self.call_places.entry(call.0).or_insert_with(|| {
+                self.columns.calls.push(call.0.to_le_bytes());
+                self.columns.calls.len() as u16
+            })
+        });
+        let columns = &mut self.columns;
+        columns.push_time(idx, new.at_ns);
+        columns.push_cause(idx, self.start + idx as u64, new.cause);
+        columns.kind.push([new.kind as u8]);
+        columns.class.push([new.class as u8]);
+        columns.process.push(process.to_le_bytes());
+        columns.peer.push(peer.to_le_bytes());
+        columns.tag.push(tag.to_le_bytes());
+        columns.call.push(call.to_le_bytes());
+        let payload = self.payloads.intern(new.payload, &mut columns.payload_ends);
+        columns.payload.push(payload.to_le_bytes());
+        let meta = self.payloads.intern(new.meta, &mut columns.payload_ends);
+        if meta > 0 {
+            let [idx_low, idx_high] = (idx as u16).to_le_bytes();
+            let [meta_low, meta_high] = meta.to_le_bytes();
+            columns.meta.push([idx_low, idx_high, meta_low, meta_high]);
+        }
+        self.time_max_ns = Some(self.time_max_ns.map_or(new.at_ns, |max| max.max(new.at_ns)));
+    }
+
+    /// The events as a sealed segment: local numbers in dictionary order, posting lists, compressed payloads.
+    pub fn seal(&self) -> Segment {
+        let columns = self.columns();
+        let (actors, actor_places) = ascending(columns.actors);
+        let (tags, tag_places) = ascending(columns.tags);
+        let moved = |column: &[[u8; 2]], places: &[u16]| -> Vec<[u8; 2]> {
+            column.iter().map(|local| places[usize::from(u16::from_le_bytes(*local))].to_le_bytes()).collect()
+        };
+        // Peers and tags are numbered from 1: 0, none, stays where it is.
+        let after_none = |places: &[u16]| -> Vec<u16> { [0].into_iter().chain(places.iter().map(|p| p + 1)).collect() };
+        let process = moved(columns.process, &actor_places);
+        let peer = moved(columns.peer, &after_none(&actor_places));
+        let tag = moved(columns.tag, &after_none(&tag_places));
+
+        let of_processes = process.iter().map(|local| Some(u16::from_le_bytes(*local)));
+        let (process_starts, process_list) = postings::build(of_processes, actors.len());
+        let of_peers = peer.iter().map(|local| u16::from_le_bytes(*local).checked_sub(1));
+        let (peer_starts, peer_list) = postings::build(of_peers, actors.len());
+        let (blocks, stored) = super::payloads::compress(&self.payloads.stream, columns.payload_ends);
+        let sealed = Columns {
+            process: &process,
+            peer: &peer,
+            tag: &tag,
+            actors: &actors,
+            tags: &tags,
+            process_starts: &process_starts,
+            process_list: &process_list,
+            peer_starts: &peer_starts,
+            peer_list: &peer_list,
+            blocks: &blocks,
+            ..columns
+        };
+        Segment::seal(&sealed, stored)
+    }
+
+    /// Empties the tail; the next event will be `start`.
+    pub fn restart(&mut self, start: u64) {
+        self.start = start;
+        self.columns.clear();
+        self.actors.clear();
+        self.tags.clear();
+        self.call_places.clear();
+        self.payloads.clear();
+        self.time_max_ns = None;
+    }
+}
+
+/// Dictionary numbers in ascending order, and for each old local number its new one.
+fn ascending(globals: &[[u8; 4]]) -> (Vec<[u8; 4]>, Vec<u16>) {
+    let mut order: Vec<u16> = (0..globals.len()).map(|local| local as u16).collect();
+    order.sort_unstable_by_key(|local| u32::from_le_bytes(globals[usize::from(*local)]));
+    let mut places = vec![0; globals.len()];
+    for (new, old) in (0u16..).zip(&order) {
+        places[usize::from(*old)] = new;
+    }
+    (order.iter().map(|old| globals[usize::from(*old)]).collect(), places)
+}

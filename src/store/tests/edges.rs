@@ -1,0 +1,168 @@
+//! Sizes and values at which something changes: full segments, far causes, long mailboxes, limits.
+
+use super::*;
+use crate::model::FailureKind;
+
+#[test]
+fn events_survive_full_segments() {
+    let n_events = 150_000;
+    let recording = busy(n_events);
+    assert_eq!(recording.segments.len(), 2);
+    let opened = reopened(&recording);
+    for recording in [&recording, &opened] {
+        assert_eq!(recording.len(), n_events);
+        for seq in (0..n_events).step_by(97).chain(65_500..65_600) {
+            let row = busy_row(seq);
+            let event = recording.event(Seq(seq)).unwrap();
+            assert_eq!((event.at_ns, event.kind, event.process), (row.event.at_ns, row.event.kind, row.event.process));
+            assert_eq!((event.peer, event.tag), (row.event.peer, row.event.tag));
+            assert_eq!((event.call, event.cause), (row.event.call, row.event.cause));
+            assert_eq!(recording.payload(Seq(seq)).unwrap_or_default(), row.payload);
+        }
+        let last_of_server = Filter::kind(Kind::HandleEnd).process(Actor::from(Pid::local(12)));
+        let expected = (0..n_events).rev().find(|n| n % 6 == 4 && n / 6 % 7 == 2);
+        assert_eq!(recording.scan(&last_of_server).next_back().map(|event| event.seq.0), expected);
+        assert_eq!(recording.count(&Filter::kind(Kind::Receive)), n_events / 6);
+    }
+}
+
+#[test]
+fn keyframes_give_the_system_anywhere() {
+    let n_events = 70_000;
+    let recording = busy(n_events);
+    let opened = reopened(&recording);
+    assert_eq!(opened.keyframes.checkpoints.len(), n_events as usize / limits::KEYFRAME_EVENTS);
+    for at in [0, 1, 8_190, 8_191, 8_192, 8_193, 40_000, 65_535, 65_536, n_events - 1].map(Seq) {
+        let expected = fold_from_start(&recording, at);
+        assert!(recording.materialise(at) == expected, "at {at:?}");
+        assert!(opened.materialise(at) == expected, "at {at:?}, opened");
+    }
+    assert_eq!(recording.materialise(Seq(n_events + 9)).at, Some(Seq(n_events - 1)));
+    assert_eq!(Recording::default().materialise(Seq(3)), crate::model::SystemState::default());
+}
+
+#[test]
+fn recording_goes_on_after_opening() {
+    let all = busy(30_000);
+    let mut opened = reopened(&busy(20_000));
+    for n in 20_000..30_000 {
+        busy_row(n).append_to(&mut opened);
+    }
+    let everything = Filter::default();
+    let events = |recording: &Recording| recording.scan(&everything).collect::<Vec<_>>();
+    assert_eq!(events(&opened), events(&all));
+    let again = reopened(&opened);
+    assert_eq!(events(&again), events(&all));
+    for at in [19_999, 20_000, 24_600, 29_999].map(Seq) {
+        assert_eq!(again.materialise(at), all.materialise(at));
+    }
+}
+
+#[test]
+fn causes_and_effects_are_found_at_any_distance() {
+    let mut recording = Recording::default();
+    let causes = [(70_000, 3), (70_001, 70_000), (140_000, 3), (140_001, 74_000), (140_002, 74_467), (140_003, 74_468)];
+    for n in 0..150_000u64 {
+        let mut row = Row::new(n as i64, Kind::Log, 1);
+        row.event.cause = causes.iter().find(|(at, _)| *at == n).map(|(_, cause)| Seq(*cause));
+        row.append_to(&mut recording);
+    }
+    for (at, cause) in causes {
+        assert_eq!(recording.event(Seq(at)).unwrap().cause, Some(Seq(cause)));
+        let effects = Filter { cause: Some(Seq(cause)), ..Filter::default() };
+        let expected: Vec<u64> = causes.iter().filter(|(_, c)| *c == cause).map(|(at, _)| *at).collect();
+        assert_eq!(recording.scan(&effects).map(|event| event.seq.0).collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn long_mailbox_is_found_from_its_oldest_message() {
+    let mut recording = Recording::default();
+    for n in 0..3_000u64 {
+        Row::new(n as i64, Kind::Receive, 1).append_to(&mut recording);
+        if n % 3 == 0 {
+            // The server takes each third message as it comes and the others never.
+            let mut row = Row::new(n as i64, Kind::HandleStart, 1);
+            row.event.cause = Some(Seq(recording.len() - 1));
+            row.append_to(&mut recording);
+            Row::new(n as i64, Kind::HandleEnd, 1).append_to(&mut recording);
+        }
+    }
+    recording.add_checkpoint(recording.len());
+    let at = Seq(recording.len() - 1);
+    let expected = fold_from_start(&recording, at);
+    assert_eq!(expected.processes.values().next().unwrap().mailbox.len(), 2_000);
+    assert_eq!(recording.materialise(at), expected);
+    assert!(recording.keyframes.checkpoints[0].delta.len() < 100, "a long mailbox is not copied");
+}
+
+#[test]
+fn many_distinct_actors_calls_and_payloads_seal_early() {
+    let mut recording = Recording::default();
+    for n in 0..70_000u32 {
+        let mut row = Row::new(0, Kind::Send, n).payload(&Term::Int(n.into()));
+        row.event.peer = Some(Actor::from(Pid::local(1_000_000 + n)));
+        row.event.call = Some(CallKey(n.into()));
+        row.event.tag = Some(Atom::new(&format!("edge{n}")));
+        etf::encode(&Term::Int(-i64::from(n)), &mut row.meta);
+        row.append_to(&mut recording);
+    }
+    assert!(recording.segments.len() >= 2);
+    for n in [0u32, 32_766, 32_767, 32_768, 65_535, 65_536, 69_999] {
+        let event = recording.event(Seq(n.into())).unwrap();
+        assert_eq!(event.peer, Some(Actor::from(Pid::local(1_000_000 + n))));
+        assert_eq!((event.process, event.call), (Actor::from(Pid::local(n)), Some(CallKey(n.into()))));
+        assert_eq!(event.tag.unwrap().as_str(), format!("edge{n}"));
+        assert_eq!(recording.term(Seq(n.into())), Some(Term::Int(n.into())));
+        assert_eq!(recording.meta(Seq(n.into())), Some(Term::Int(-i64::from(n))));
+    }
+}
+
+#[test]
+fn limits_are_failures_that_leave_the_recording_whole() {
+    let mut recording = Recording::default();
+    let huge = vec![0; limits::PAYLOAD_BYTES_MAX + 1];
+    let event = NewEvent { payload: &huge, ..NewEvent::new(0, Kind::Send, Pid::local(1)) };
+    let failure = recording.append(&event).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Limit);
+    assert!(failure.error.contains("PAYLOAD_BYTES_MAX"), "{failure}");
+
+    recording.n_bytes_max = 1 << 20;
+    let mut n_events = 0u64;
+    let failure = loop {
+        let payload: Vec<u8> = (0..50).map(|byte| (byte * n_events) as u8).collect();
+        let event = NewEvent { payload: &payload, ..NewEvent::new(0, Kind::Send, Pid::local(1)) };
+        match recording.append(&event) {
+            Ok(_) => n_events += 1,
+            Err(failure) => break failure,
+        }
+    };
+    assert!(failure.error.contains("RECORDING_BYTES_MAX"), "{failure}");
+    assert_eq!(recording.len(), n_events);
+    assert!(recording.event(Seq(n_events - 1)).is_some());
+}
+
+#[test]
+fn large_payloads_have_a_block_of_their_own() {
+    let mut recording = Recording::default();
+    let bytes_of = |n: usize| -> Vec<u8> { (0..n).map(|i| (i * i >> 3) as u8).collect() };
+    let sizes = [10, 200_000, 65_536, 1, 65_537, 3_000_000, 30];
+    for size in sizes {
+        let row = Row { payload: bytes_of(size), ..Row::new(0, Kind::Send, 1) };
+        row.append_to(&mut recording);
+    }
+    recording.seal();
+    for (seq, size) in sizes.into_iter().enumerate() {
+        assert_eq!(recording.payload(Seq(seq as u64)), Some(bytes_of(size)));
+    }
+}
+
+#[test]
+fn clone_does_not_see_later_events() {
+    let mut recording = busy(100);
+    let view = recording.clone();
+    busy_row(100).append_to(&mut recording);
+    assert_eq!((view.len(), recording.len()), (100, 101));
+    let thread = std::thread::spawn(move || view.count(&Filter::default()));
+    assert_eq!(thread.join().unwrap(), 100);
+}

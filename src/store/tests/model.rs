@@ -1,0 +1,249 @@
+//! Random operations on the store and on a `Vec`: both must agree on everything that can be asked.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Clone, Debug)]
+enum Op {
+    Append(Box<Row>),
+    Seal,
+    Checkpoint,
+    /// Begins a branch after an event, by its share of the log in percent.
+    Branch(u8),
+    SaveAndOpen,
+    Clone,
+}
+
+/// What a plain list of rows knows.
+#[derive(Default)]
+struct Model {
+    events: Vec<Event>,
+    payloads: Vec<Vec<u8>>,
+    metas: Vec<Vec<u8>>,
+}
+
+fn actor() -> impl Strategy<Value = Actor> {
+    let port =
+        |id: u32| Actor::from(crate::model::Port { id_high: 1, id_low: id, origin: crate::model::Origin::LOCAL });
+    prop_oneof![
+        8 => (0u32..6, 0u32..2).prop_map(|(id, incarnation)| Actor { incarnation, ..Actor::from(Pid::local(id)) }),
+        1 => (0u32..3).prop_map(port),
+    ]
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    let plain: Vec<Kind> = Kind::ALL.iter().copied().filter(|k| !matches!(k, Kind::Restored | Kind::Forked)).collect();
+    prop_oneof![
+        2 => proptest::sample::select(plain),
+        3 => proptest::sample::select(vec![Kind::Receive, Kind::HandleStart, Kind::HandleEnd, Kind::Send]),
+    ]
+}
+
+fn time_ns() -> impl Strategy<Value = i64> {
+    prop_oneof![8 => 0i64..2_000, 1 => 0i64..20_000_000_000, 1 => Just(i64::MAX), 1 => Just(i64::MIN), 1 => -50i64..0]
+}
+
+fn payload() -> impl Strategy<Value = Vec<u8>> {
+    let encoded = |term: Term| {
+        let mut bytes = Vec::new();
+        etf::encode(&term, &mut bytes);
+        bytes
+    };
+    let field = |key: &str, value: Term| (Term::atom(key), value);
+    let map = move |op: &str, id: u32| {
+        let fields =
+            [field("op", Term::atom(op)), field("id", Term::atom("a")), field("pid", Term::from(Pid::local(id)))];
+        let more = [field("supervisor", Term::from(Pid::local(id / 2))), field("total", Term::Int(id.into()))];
+        Term::Map(Arc::new(fields.into_iter().chain(more).collect()))
+    };
+    prop_oneof![
+        2 => Just(Vec::new()),
+        2 => (0i64..20, 0i64..3).prop_map(move |(a, b)| encoded(Term::tuple([Term::Int(a), Term::Int(b)]))),
+        1 => (0u32..6, proptest::sample::select(vec!["added", "removed", "gave_up"]))
+            .prop_map(move |(id, op)| encoded(map(op, id))),
+        1 => vec(any::<u8>(), 0..40),
+    ]
+}
+
+fn row() -> impl Strategy<Value = Row> {
+    let tag = option::of(proptest::sample::select(vec!["a", "b", "EXIT", "reply"]));
+    let class = proptest::sample::select(Class::ALL);
+    let links = (option::of(actor()), tag, option::of(0u64..12), option::of(1u64..30));
+    (time_ns(), kind(), class, actor(), links, payload(), option::weighted(0.1, payload())).prop_map(
+        |(at_ns, kind, class, process, (peer, tag, call, back), payload, meta)| {
+            let call = call.map(CallKey);
+            // The distance to the cause, until the seq is known.
+            let cause = back.map(Seq);
+            let event =
+                NewEvent { class, peer, tag: tag.map(Atom::new), call, cause, ..NewEvent::new(at_ns, kind, process) };
+            Row { event, payload, meta: meta.unwrap_or_default() }
+        },
+    )
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        60 => row().prop_map(|row| Op::Append(Box::new(row))),
+        2 => Just(Op::Seal),
+        4 => Just(Op::Checkpoint),
+        2 => (0u8..=100).prop_map(Op::Branch),
+        1 => Just(Op::SaveAndOpen),
+        1 => Just(Op::Clone),
+    ]
+}
+
+fn filter(len: u64) -> impl Strategy<Value = Filter> {
+    let range = (0..=len, 0..=len).prop_map(|(a, b)| a.min(b)..a.max(b));
+    let ranges = vec(range, 0..3).prop_map(|mut ranges| {
+        ranges.sort_by_key(|r| (r.start, r.end));
+        ranges.dedup_by(|b, a| b.start < a.end);
+        ranges
+    });
+    let time = option::weighted(0.3, (-100i64..2_000, 0i64..2_000).prop_map(|(from, n)| from..from + n));
+    let actors = || vec(actor(), 0..3);
+    let first = (ranges, time, vec(kind(), 0..3), vec(proptest::sample::select(Class::ALL), 0..2));
+    let tags = vec(proptest::sample::select(vec!["a", "b", "unknown"]).prop_map(Atom::new), 0..2);
+    let second = (actors(), actors(), actors(), tags);
+    let rare = |values: std::ops::Range<u64>| option::weighted(0.15, values);
+    let third = (rare(0..14), rare(0..len.max(1)), option::weighted(0.2, 0u32..30));
+    (first, second, third, 0u8..64).prop_map(|(a, b, c, without)| {
+        // Most filters have few conditions, or nothing would match.
+        let keep = |bit: u8| without >> bit & 1 == 0;
+        let some = |bit, actors: Vec<Actor>| if keep(bit) { actors } else { Vec::new() };
+        Filter {
+            ranges: a.0,
+            time_ns: a.1,
+            kinds: if keep(0) { a.2 } else { Vec::new() },
+            classes: if keep(1) { a.3 } else { Vec::new() },
+            processes: some(2, b.0),
+            peers: some(3, b.1),
+            involved: some(4, b.2),
+            tags: if keep(5) { b.3 } else { Vec::new() },
+            call: c.0.map(CallKey),
+            cause: c.1.map(Seq),
+            size_bytes_min: c.2,
+        }
+    })
+}
+
+fn run(ops: &[Op]) -> (Recording, Model) {
+    let mut recording = Recording::default();
+    let mut model = Model::default();
+    for op in ops {
+        match op {
+            Op::Append(row) => append(&mut recording, &mut model, row),
+            Op::Seal => recording.seal(),
+            Op::Checkpoint => {
+                if recording.len() > recording.keyframes.n_events() {
+                    recording.add_checkpoint(recording.len());
+                }
+            }
+            Op::Branch(percent) => {
+                let len = recording.len();
+                let from = (len > 0 && *percent > 0).then(|| Seq((len - 1) * u64::from(*percent) / 100));
+                if percent % 2 == 0 {
+                    recording.begin_branch(from);
+                }
+                let mut row = Row::new(0, Kind::Restored, 0);
+                row.event.cause = from.map(|from| Seq(len - from.0));
+                append(&mut recording, &mut model, &row);
+            }
+            Op::SaveAndOpen => recording = reopened(&recording),
+            Op::Clone => recording = recording.clone(),
+        }
+    }
+    (recording, model)
+}
+
+/// Appends a row whose cause is still a distance.
+fn append(recording: &mut Recording, model: &mut Model, row: &Row) {
+    let seq = Seq(recording.len());
+    let cause = row.event.cause.and_then(|back| seq.0.checked_sub(back.0)).map(Seq);
+    let new = NewEvent { cause, payload: &row.payload, meta: &row.meta, ..row.event };
+    assert_eq!(recording.append(&new), Ok(seq));
+    model.events.push(Event {
+        seq,
+        at_ns: new.at_ns,
+        kind: new.kind,
+        class: new.class,
+        process: new.process,
+        peer: new.peer,
+        tag: new.tag,
+        call: new.call,
+        cause,
+        size_bytes: row.payload.len() as u32,
+    });
+    model.payloads.push(row.payload.clone());
+    model.metas.push(row.meta.clone());
+}
+
+fn check_rows(recording: &Recording, model: &Model) {
+    assert_eq!(recording.len(), model.events.len() as u64);
+    for (event, (payload, meta)) in model.events.iter().zip(model.payloads.iter().zip(&model.metas)) {
+        assert_eq!(recording.event(event.seq).as_ref(), Some(event));
+        assert_eq!(recording.payload(event.seq).unwrap_or_default(), *payload);
+        assert_eq!(recording.meta(event.seq), etf::decode(meta).ok());
+    }
+    assert_eq!(recording.event(Seq(recording.len())), None);
+    let mut actors = Vec::new();
+    for actor in model.events.iter().flat_map(|e| [Some(e.process), e.peer]).flatten() {
+        if !actors.contains(&actor) {
+            actors.push(actor);
+        }
+    }
+    assert_eq!(recording.actors(), actors);
+}
+
+fn check_scan(recording: &Recording, model: &Model, filter: &Filter) {
+    let expected: Vec<Event> = model.events.iter().copied().filter(|event| filter.matches(event)).collect();
+    assert_eq!(recording.scan(filter).collect::<Vec<_>>(), expected);
+    let mut backwards: Vec<Event> = recording.scan(filter).rev().collect();
+    backwards.reverse();
+    assert_eq!(backwards, expected);
+    assert_eq!(recording.count(filter), expected.len() as u64);
+    // From both ends in turn.
+    let (mut scan, mut front, mut back) = (recording.scan(filter), Vec::new(), Vec::new());
+    while let Some(event) = scan.next() {
+        front.push(event);
+        back.extend(scan.next_back());
+    }
+    front.extend(back.into_iter().rev());
+    assert_eq!(front, expected);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rows_scans_and_seeks_agree(
+        (ops, filters, times) in vec(op(), 0..150).prop_flat_map(|ops| {
+            let len = ops.len() as u64;
+            (Just(ops), vec(filter(len), 8), vec(time_ns(), 8))
+        })
+    ) {
+        let (recording, model) = run(&ops);
+        check_rows(&recording, &model);
+        for filter in &filters {
+            check_scan(&recording, &model, filter);
+        }
+        for branch in recording.branches() {
+            let lineage = recording.lineage(branch.id);
+            for at_ns in &times {
+                let mut seqs = lineage.iter().flat_map(|r| r.clone()).map(Seq);
+                let expected = seqs.find(|seq| model.events[seq.0 as usize].at_ns >= *at_ns);
+                prop_assert_eq!(recording.seek_time(&lineage, *at_ns), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn materialise_equals_the_fold_from_the_start(ops in vec(op(), 0..250)) {
+        let (recording, _) = run(&ops);
+        for seq in (0..recording.len()).map(Seq) {
+            prop_assert_eq!(recording.materialise(seq), fold_from_start(&recording, seq), "at {:?}", seq);
+        }
+    }
+}
