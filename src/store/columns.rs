@@ -207,7 +207,7 @@ impl Columns<'_> {
 
 /// The value at `idx` in a table of exceptions.
 fn far(table: &[[u8; 12]], idx: usize) -> Option<[u8; 8]> {
-    let place = table.binary_search_by_key(&(idx as u32), |entry| far_index(entry)).ok()?;
+    let place = table.binary_search_by_key(&(idx as u32), far_index).ok()?;
     table[place].last_chunk().copied()
 }
 

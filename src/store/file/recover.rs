@@ -16,8 +16,7 @@ pub fn walk(file: &[u8], warnings: &mut Vec<String>) -> (Directory, bool) {
     // A segment counts when its payloads are there too.
     let mut pending: Option<SegmentPlace> = None;
     let mut offset = FILE_HEAD_BYTES;
-    loop {
-        let Some(block) = Block::at(file, offset) else { break };
+    while let Some(block) = Block::at(file, offset) {
         // A block of payloads has checksums of its own, block by block.
         if block.head.kind != BlockKind::Payloads && !block.is_intact(file) {
             break;

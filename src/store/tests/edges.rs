@@ -145,7 +145,7 @@ fn limits_are_failures_that_leave_the_recording_whole() {
 #[test]
 fn large_payloads_have_a_block_of_their_own() {
     let mut recording = Recording::default();
-    let bytes_of = |n: usize| -> Vec<u8> { (0..n).map(|i| (i * i >> 3) as u8).collect() };
+    let bytes_of = |n: usize| -> Vec<u8> { (0..n).map(|i| ((i * i) >> 3) as u8).collect() };
     let sizes = [10, 200_000, 65_536, 1, 65_537, 3_000_000, 30];
     for size in sizes {
         let row = Row { payload: bytes_of(size), ..Row::new(0, Kind::Send, 1) };
