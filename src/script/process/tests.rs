@@ -1,1 +1,0 @@
-//! Tests of processes written in Rhai, on the real kernel.
