@@ -1,38 +1,19 @@
-//! Pictures of a synthetic system: well-formed whatever the names, every mark with its tooltip, dense ones fall back.
+//! Pictures of a synthetic system and of a real trace: well-formed whatever the names, every mark with its words,
+//! dense ones fall back, every picture with its table.
 
+mod charts;
+mod check;
+mod hostile;
 mod sample;
 
-use std::collections::BTreeMap;
-
-use cinema::analysis::flow::PairRow;
-use cinema::analysis::tree::{SupervisionTree, TreeNode};
-use cinema::model::{Behaviour, Seq, Status, Syntax};
+use cinema::analysis::flow;
+use cinema::analysis::tree;
+use cinema::model::{Kind, Seq, Syntax, limits};
 use cinema::render::svg::{self, SvgOptions};
+use cinema::store::Recording;
 use cinema::view::build::{self, SpacetimeQuery};
-use cinema::view::{ArrowKind, Axis, Chart, ChartMark, Plot, Series, Spacetime, Unit};
-
-fn node(idx: usize) -> TreeNode {
-    let (name, _, _) = sample::PROCESSES[idx];
-    let children = (0..sample::PROCESSES.len()).filter(|child| sample::PROCESSES[*child].2 == Some(idx));
-    TreeNode {
-        actor: sample::pid(idx).into(),
-        name: name.to_string(),
-        module: None,
-        behaviour: if sample::is_supervisor(idx) { Behaviour::Supervisor } else { Behaviour::GenServer },
-        child_id: None,
-        status: if name == "Worker 4" { Status::Dead } else { Status::Alive },
-        strategy: None,
-        intensity: None,
-        n_restarts: 0,
-        queue_len: 0,
-        ended: None,
-        children: children.map(node).collect(),
-    }
-}
-
-fn tree() -> SupervisionTree {
-    SupervisionTree { at: None, at_ns: 0, roots: vec![node(sample::APP_SUP)], unsupervised: (0..4).map(node).collect() }
-}
+use cinema::view::{ArrowKind, Cell, PointKind};
+use expect_test::expect;
 
 /// Where pictures go to be looked at: `CINEMA_PICTURES=/tmp/x cargo test --test pictures`.
 fn keep(name: &str, svg: &str) {
@@ -41,123 +22,188 @@ fn keep(name: &str, svg: &str) {
     }
 }
 
+fn whole_tree(rec: &Recording) -> tree::SupervisionTree {
+    tree::tree(rec, Seq(rec.len() - 1), true)
+}
+
+/// The names of a row's first columns.
+fn first_rows(table: &cinema::view::Table, n: usize) -> String {
+    let shown = cinema::view::Table { rows: table.rows[..n].to_vec(), title: String::new(), ..table.clone() };
+    cinema::render::text::table(&shown, &Default::default())
+}
+
 #[test]
-fn spacetime_of_the_sample() {
+fn spacetime_shows_what_happened() {
     let rec = sample::recording(1);
     let query = SpacetimeQuery { cursor: Some(Seq(300)), ..SpacetimeQuery::default() };
-    let view = build::spacetime_in(&rec, &query, &tree());
-    keep("spacetime.svg", &svg::spacetime(&view, &SvgOptions::default()));
-}
-
-#[test]
-fn dense() {
-    let rec = sample::recording(20);
-    let view = build::spacetime_in(&rec, &SpacetimeQuery::default(), &tree());
-    keep("dense.svg", &svg::spacetime(&view, &SvgOptions::default()));
-}
-
-#[test]
-fn focus() {
-    let rec = sample::recording(1);
-    // One request: every event that shares the call, and what led from one to the next.
-    let call = rec.event(Seq(400)).and_then(|e| (e.seq.0..rec.len()).find_map(|s| rec.event(Seq(s))?.call)).unwrap();
-    let focus: Vec<Seq> = (0..rec.len()).map(Seq).filter(|s| rec.event(*s).unwrap().call == Some(call)).collect();
-    let query = SpacetimeQuery { cursor: Some(focus[1]), focus, ..SpacetimeQuery::default() };
-    let view = build::spacetime_in(&rec, &query, &tree());
-    keep("focus.svg", &svg::spacetime(&view, &SvgOptions::default()));
-}
-
-/// The traffic of the sample, counted from its arrows.
-fn pairs(view: &Spacetime) -> Vec<PairRow> {
-    let mut counts: BTreeMap<(usize, usize), [u64; 4]> = BTreeMap::new();
-    for arrow in &view.arrows {
-        let kind = match arrow.kind {
-            ArrowKind::Call => 0,
-            ArrowKind::Cast => 1,
-            ArrowKind::Reply => 2,
-            _ => 3,
-        };
-        counts.entry((arrow.from_lane, arrow.to_lane)).or_default()[kind] += 1;
+    let view = build::spacetime(&rec, &query);
+    let svg = svg::spacetime(&view, &SvgOptions::default());
+    keep("spacetime.svg", &svg);
+    let document = check::well_formed(&svg);
+    assert_eq!(view.lanes.len(), sample::PROCESSES.len());
+    for kind in ArrowKind::ALL {
+        let n = view.arrows.iter().filter(|arrow| arrow.kind == kind).count();
+        assert_eq!(check::count(&document, kind.as_str()), n, "{kind:?}");
     }
-    let row = |((from, to), n): ((usize, usize), [u64; 4])| PairRow {
-        from: view.lanes[from].actor,
-        to: Some(view.lanes[to].actor),
-        from_name: view.lanes[from].name.clone(),
-        to_name: view.lanes[to].name.clone(),
-        n_messages: n.iter().sum(),
-        n_calls: n[0],
-        n_casts: n[1],
-        n_replies: n[2],
-        n_others: n[3],
-        n_dead: 0,
-        size_bytes: 0,
-        first: Seq(0),
-        last: Seq(0),
-    };
-    counts.into_iter().map(row).collect()
+    let arrivals = rec.count(&cinema::model::Filter::kinds(&[Kind::Receive, Kind::ExitSignal]));
+    assert_eq!(view.arrows.len() as u64, arrivals);
+    let words = ["crash", "restart", "timeout", "late", "cursor"];
+    assert_eq!(words.map(|class| check::count(&document, class)), [1, 1, 1, 1, 1]);
+    assert!(view.density.is_none() && view.notes.is_empty(), "{:?}", view.notes);
+    expect!["20 processes, 214 messages, 61.6 ms; quiet stretches are cut out"].assert_eq(&view.subtitle);
+    assert_eq!(svg, svg::spacetime(&build::spacetime(&rec, &query), &SvgOptions::default()), "the same twice");
 }
 
 #[test]
-fn tree_and_matrix() {
+fn lanes_are_in_the_order_of_the_tree() {
+    let view = build::spacetime(&sample::recording(1), &SpacetimeQuery::default());
+    let lanes: Vec<String> = view.lanes.iter().map(|l| format!("{}{}\n", "  ".repeat(l.depth), l.name)).collect();
+    expect![[r#"
+        client_1
+        client_2
+        client_3
+        client_4
+        app_sup
+          router
+          pool_sup
+            worker_1
+            worker_2
+            worker_3
+            worker_4
+            worker_5
+            worker_6
+            worker_4
+          cache
+          db_sup
+            db_conn_1
+            db_conn_2
+          logger
+          metrics
+    "#]]
+    .assert_eq(&lanes.concat());
+}
+
+#[test]
+fn spacetime_has_a_table() {
+    let view = build::spacetime(&sample::recording(1), &SpacetimeQuery::default());
+    let table = view.table();
+    assert_eq!(table.rows.len(), view.arrows.len() + view.bars.len() + view.points.len());
+    expect![[r#"
+        #17     0 ns  spawn   logger <0.123.0>                                  #{behaviour => gen_server,label => logger,supervisor => <0.110.0>}
+        #18     0 ns  spawn   metrics <0.124.0>                                 #{behaviour => gen_server,label => metrics,supervisor => <0.110.0>}
+        #19   400 µs  call    client_4 <0.128.0>   router <0.111.0>     198 µs  {get,k}
+        #21   598 µs  handle  router <0.111.0>     router <0.111.0>     110 µs  handle_call get
+        #22   658 µs  cast    router <0.111.0>     worker_1 <0.113.0>    71 µs  {job,k}
+        #25   729 µs  handle  worker_1 <0.113.0>   worker_1 <0.113.0>  3.53 ms  handle_cast job
+        #26   819 µs  call    worker_1 <0.113.0>   cache <0.119.0>      193 µs  {lookup,k}
+        #28  1.01 ms  handle  cache <0.119.0>      cache <0.119.0>      140 µs  handle_call lookup
+        #29  1.14 ms  reply   cache <0.119.0>      worker_1 <0.113.0>    73 µs  k"#]].assert_eq(&first_rows(&table, 26).lines().skip(19).collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn too_many_messages_become_shade() {
+    let rec = sample::recording(20);
+    let view = build::spacetime(&rec, &SpacetimeQuery::default());
+    let svg = svg::spacetime(&view, &SvgOptions::default());
+    keep("dense.svg", &svg);
+    let document = check::well_formed(&svg);
+    assert!(view.arrows.is_empty() && view.bars.is_empty());
+    assert_eq!(check::count(&document, "crash"), 1, "what matters is still there");
+    assert!(check::marks(&document).len() <= limits::PICTURE_MARKS_MAX);
+    assert!(svg.contains("too many for arrows"));
+    let n_events: i64 = view.table().rows.iter().map(|row| if let Cell::Int(n) = row[1] { n } else { 0 }).sum();
+    assert!(n_events > 9_000, "the table counts what the shade shows: {n_events}");
+}
+
+#[test]
+fn too_many_processes_are_counted() {
+    let rec = sample::crowd(limits::PICTURE_LANES_MAX as u32 + 15);
+    let view = build::spacetime(&rec, &SpacetimeQuery::default());
+    check::well_formed(&svg::spacetime(&view, &SvgOptions::default()));
+    assert_eq!(view.lanes.len(), limits::PICTURE_LANES_MAX);
+    assert!(view.notes[0].contains("PICTURE_LANES_MAX (60): 15 quieter processes"), "{:?}", view.notes);
+    let tree = whole_tree(&rec);
+    let pairs = flow::pairs(&rec, &[]);
+    assert_eq!(build::matrix(&tree, &pairs, Syntax::Erlang).names.len(), limits::PICTURE_LANES_MAX);
+    let arcs = build::tree_arcs(&tree, &pairs, Syntax::Erlang);
+    assert_eq!(arcs.tree.rows.len(), limits::PICTURE_LANES_MAX);
+    assert!(arcs.tree.notes.iter().any(|note| note.contains("are hidden")), "{:?}", arcs.tree.notes);
+}
+
+/// Every event of one call.
+fn one_call(rec: &Recording, from: u64) -> Vec<Seq> {
+    let events = || (0..rec.len()).filter_map(|seq| rec.event(Seq(seq)));
+    let call = events().skip(from as usize).find_map(|event| event.call).expect("a call follows");
+    events().filter(|event| event.call == Some(call)).map(|event| event.seq).collect()
+}
+
+#[test]
+fn a_focus_is_at_full_ink_and_labelled() {
     let rec = sample::recording(1);
-    let pairs = pairs(&build::spacetime_in(&rec, &SpacetimeQuery::default(), &tree()));
-    keep("tree_arcs.svg", &svg::tree_arcs(&build::tree_arcs(&tree(), &pairs, Syntax::Erlang), &SvgOptions::default()));
-    keep("matrix.svg", &svg::matrix(&build::matrix(&tree(), &pairs, Syntax::Erlang), &SvgOptions::default()));
+    let focus = one_call(&rec, 400);
+    let query = SpacetimeQuery { cursor: Some(focus[1]), focus, ..SpacetimeQuery::default() };
+    let view = build::spacetime(&rec, &query);
+    let svg = svg::spacetime(&view, &SvgOptions::default());
+    keep("focus.svg", &svg);
+    let document = check::well_formed(&svg);
+    assert_eq!(check::count(&document, "strong"), 2, "the call and its reply");
+    assert!(check::count(&document, "faint") > 100);
 }
 
 #[test]
-fn charts() {
-    let bins = [3.0, 9.0, 24.0, 41.0, 30.0, 12.0, 0.0, 4.0, 1.0];
-    let mut from = 20_000.0;
-    let bins = bins.map(|n| {
-        let bin = (from, from * 1.9, n);
-        from *= 1.9;
-        bin
-    });
-    let mark = |x: f64, label: &str| ChartMark { x, label: label.to_string() };
-    let marks = vec![mark(150_000.0, "p50"), mark(800_000.0, "p90"), mark(900_000.0, "p99")];
-    let histogram = Chart {
-        title: "How long calls took".into(),
-        subtitle: "124 calls".into(),
-        x: Axis::log("total", Unit::Ns),
-        y: Axis::new("calls", Unit::Count),
-        plot: Plot::Bins(bins.to_vec()),
-        marks: marks.clone(),
-        notes: vec![],
-    };
-    keep("histogram.svg", &svg::chart(&histogram, &SvgOptions::default()));
-    let n = 60;
-    let points = (0..n).map(|i| (20_000.0 * 1.08f64.powi(i), f64::from(i + 1) / f64::from(n))).collect();
-    let cdf = Chart {
-        x: Axis::log("total", Unit::Ns),
-        y: Axis::new("share", Unit::Share),
-        plot: Plot::Steps(vec![Series { name: "all calls".into(), points }]),
-        ..histogram.clone()
-    };
-    keep("cdf.svg", &svg::chart(&cdf, &SvgOptions::default()));
-    let series = |k: usize| Series {
-        name: format!("Worker {k}"),
-        points: (0..40).map(|i| (i as f64 * 1.55e6, ((i * (k + 3)) % (5 + 3 * k)) as f64)).collect(),
-    };
-    let queues = Chart {
-        title: "Messages waiting".into(),
-        subtitle: "6 processes".into(),
-        x: Axis::new("time since start", Unit::Ns),
-        y: Axis::new("messages", Unit::Count),
-        plot: Plot::Steps((1..7).map(series).collect()),
-        marks: vec![mark(22e6, "cursor")],
-        notes: vec![],
-    };
-    keep("queue.svg", &svg::chart(&queues, &SvgOptions::default()));
-    let memory = |k: usize| Series {
-        name: format!("Cache {k}"),
-        points: (0..40).map(|i| (i as f64 * 1.55e6, (i * i * k * 700 + 2048) as f64)).collect(),
-    };
-    let memory = Chart {
-        title: "Memory".into(),
-        y: Axis::new("memory", Unit::Bytes),
-        plot: Plot::Lines((1..3).map(memory).collect()),
-        ..queues
-    };
-    keep("memory.svg", &svg::chart(&memory, &SvgOptions::default()));
+fn a_focus_in_a_crowd_narrows_the_picture() {
+    let rec = sample::recording(40);
+    let query = SpacetimeQuery { focus: one_call(&rec, 9_000), ..SpacetimeQuery::default() };
+    let view = build::spacetime(&rec, &query);
+    let svg = svg::spacetime(&view, &SvgOptions::default());
+    keep("focus-narrow.svg", &svg);
+    let document = check::well_formed(&svg);
+    assert_eq!(check::count(&document, "strong"), 2);
+    assert!(view.arrows.len() < 260 && view.moments.len() < 1_000, "{} arrows", view.arrows.len());
+}
+
+#[test]
+fn tree_and_matrix_count_messages() {
+    let rec = sample::recording(1);
+    let (tree, pairs) = (whole_tree(&rec), flow::pairs(&rec, &[]));
+    let arcs = build::tree_arcs(&tree, &pairs, Syntax::Erlang);
+    let svg = svg::tree_arcs(&arcs, &SvgOptions::default());
+    keep("tree_arcs.svg", &svg);
+    check::well_formed(&svg);
+    let matrix = build::matrix(&tree, &pairs, Syntax::Erlang);
+    let svg = svg::matrix(&matrix, &SvgOptions::default());
+    keep("matrix.svg", &svg);
+    check::well_formed(&svg);
+    let sum: u64 = matrix.counts.iter().flatten().sum();
+    assert_eq!(sum, arcs.arcs.iter().map(|arc| arc.n_messages).sum::<u64>());
+    expect![[r#"
+        from      to        messages
+        ────────────────────────────
+        client_1  router           9
+        client_2  router           9
+        client_3  router           9
+        client_4  router           9
+        router    worker_1         6
+    "#]]
+    .assert_eq(&first_rows(&matrix.table(), 5));
+    let svg = svg::matrix(&matrix, &SvgOptions { width: 400.0 });
+    check::well_formed(&svg);
+}
+
+/// The trace of a call that times out, as `ttb` left it.
+#[test]
+fn a_real_trace_shows_its_timeout() {
+    let mut rec = Recording::default();
+    let path = std::path::Path::new("tests/data/shop-ttb");
+    let mut append =
+        |batch: &cinema::model::EventBatch| batch.iter().try_for_each(|event| rec.append(&event).map(drop));
+    cinema::sandbox::import::import(path, &mut append, &mut |_| true).unwrap();
+    let view = build::spacetime(&rec, &SpacetimeQuery { title: "shop".into(), ..SpacetimeQuery::default() });
+    let svg = svg::spacetime(&view, &SvgOptions::default());
+    keep("shop.svg", &svg);
+    let document = check::well_formed(&svg);
+    let kinds = [PointKind::Timeout, PointKind::LateReply, PointKind::Crash];
+    assert_eq!(kinds.map(|kind| view.points.iter().filter(|point| point.kind == kind).count()), [1, 1, 1]);
+    assert_eq!(check::count(&document, "timeout"), 1);
+    assert!(view.arrows.iter().any(|arrow| arrow.label == "{buy,1}"));
 }

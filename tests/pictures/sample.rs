@@ -9,43 +9,43 @@ const US: i64 = 1_000;
 
 /// Name, pid, supervisor (index).
 pub const PROCESSES: &[(&str, u32, Option<usize>)] = &[
-    ("Client 1", 125, None),
-    ("Client 2", 126, None),
-    ("Client 3", 127, None),
-    ("Client 4", 128, None),
-    ("App.Sup", 110, None),
-    ("Router", 111, Some(APP_SUP)),
-    ("Pool.Sup", 112, Some(APP_SUP)),
-    ("Worker 1", 113, Some(POOL_SUP)),
-    ("Worker 2", 114, Some(POOL_SUP)),
-    ("Worker 3", 115, Some(POOL_SUP)),
-    ("Worker 4", 116, Some(POOL_SUP)),
-    ("Worker 5", 117, Some(POOL_SUP)),
-    ("Worker 6", 118, Some(POOL_SUP)),
-    ("Cache", 119, Some(APP_SUP)),
-    ("DB.Sup", 120, Some(APP_SUP)),
-    ("DB.Conn 1", 121, Some(DB_SUP)),
-    ("DB.Conn 2", 122, Some(DB_SUP)),
-    ("Logger", 123, Some(APP_SUP)),
-    ("Metrics", 124, Some(APP_SUP)),
-    ("Worker 4'", 129, Some(POOL_SUP)),
+    ("client_1", 125, None),
+    ("client_2", 126, None),
+    ("client_3", 127, None),
+    ("client_4", 128, None),
+    ("app_sup", 110, None),
+    ("router", 111, Some(APP_SUP)),
+    ("pool_sup", 112, Some(APP_SUP)),
+    ("worker_1", 113, Some(POOL_SUP)),
+    ("worker_2", 114, Some(POOL_SUP)),
+    ("worker_3", 115, Some(POOL_SUP)),
+    ("worker_4", 116, Some(POOL_SUP)),
+    ("worker_5", 117, Some(POOL_SUP)),
+    ("worker_6", 118, Some(POOL_SUP)),
+    ("cache", 119, Some(APP_SUP)),
+    ("db_sup", 120, Some(APP_SUP)),
+    ("db_conn_1", 121, Some(DB_SUP)),
+    ("db_conn_2", 122, Some(DB_SUP)),
+    ("logger", 123, Some(APP_SUP)),
+    ("metrics", 124, Some(APP_SUP)),
+    ("worker_4", 129, Some(POOL_SUP)),
 ];
-pub const APP_SUP: usize = 4;
+const APP_SUP: usize = 4;
 const ROUTER: usize = 5;
-pub const POOL_SUP: usize = 6;
+const POOL_SUP: usize = 6;
 const WORKER_1: usize = 7;
 const WORKER_4: usize = 10;
 const CACHE: usize = 13;
-pub const DB_SUP: usize = 14;
+const DB_SUP: usize = 14;
 const DB_1: usize = 15;
 const LOGGER: usize = 17;
 const WORKER_4_NEXT: usize = 19;
 
-pub fn pid(idx: usize) -> Pid {
+fn pid(idx: usize) -> Pid {
     Pid::local(PROCESSES[idx].1)
 }
 
-pub fn is_supervisor(idx: usize) -> bool {
+fn is_supervisor(idx: usize) -> bool {
     PROCESSES.iter().any(|(_, _, supervisor)| *supervisor == Some(idx))
 }
 
@@ -237,6 +237,22 @@ fn append(drafts: Vec<Draft>) -> Recording {
             ..NewEvent::new(draft.at_ns, draft.kind, pid(draft.process))
         };
         rec.append(&event).expect("a small recording fits");
+    }
+    rec
+}
+
+/// `n` processes in a ring, each telling the next.
+pub fn crowd(n: u32) -> Recording {
+    let mut rec = Recording::default();
+    let mut at_ns = 0;
+    for idx in 0..n {
+        let (from, to) = (Pid::local(1_000 + idx), Pid::local(1_000 + (idx + 1) % n));
+        let send = NewEvent { class: Class::Cast, peer: Some(to.into()), ..NewEvent::new(at_ns, Kind::Send, from) };
+        let sent = rec.append(&send).expect("a small recording fits");
+        let arrival =
+            NewEvent { class: Class::Cast, peer: Some(from.into()), ..NewEvent::new(at_ns + US, Kind::Receive, to) };
+        rec.append(&NewEvent { cause: Some(sent), ..arrival }).expect("a small recording fits");
+        at_ns += 5 * US;
     }
     rec
 }

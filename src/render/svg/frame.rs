@@ -80,6 +80,7 @@ fn entry_px(entry: &Entry) -> f64 {
 /// A row of entries whose middle is at `at.1`.
 fn legend_row(canvas: &mut Canvas, row: &[Entry], at: (f64, f64)) {
     let (mut x, y) = at;
+    canvas.open("legend");
     for entry in row {
         let end = x + entry.glyph_px();
         match entry {
@@ -99,6 +100,7 @@ fn legend_row(canvas: &mut Canvas, row: &[Entry], at: (f64, f64)) {
         canvas.text("", (end + 7.0, y + 4.0), Anchor::Start, entry.text());
         x += entry_px(entry);
     }
+    canvas.close();
 }
 
 /// Draws notes from `y` on, one a line or more; gives the y under them.
