@@ -24,9 +24,9 @@ pub struct Names {
 }
 
 impl Names {
-    /// Reads the spawn, register, unregister and end events of the scope.
+    /// Reads the spawn, name, child and end events of the scope.
     pub fn new(rec: &Recording, scope: Scope<'_>) -> Names {
-        let kinds = [Kind::Spawn, Kind::Register, Kind::Unregister, Kind::Exit, Kind::Crash];
+        let kinds = [Kind::Spawn, Kind::Register, Kind::Unregister, Kind::ChildSpecChange, Kind::Exit, Kind::Crash];
         let filter = Filter { ranges: scope.to_vec(), ..Filter::kinds(&kinds) };
         let mut names =
             Names { syntax: if rec.info.is_elixir { Syntax::Elixir } else { Syntax::Erlang }, ..Names::default() };
@@ -34,9 +34,14 @@ impl Names {
             names.learn(&event);
         }
         for (actor, spawn) in names.spawns.iter().filter(|(actor, _)| !names.taken.contains_key(actor)) {
+            if spawn.size_bytes == 0 {
+                continue;
+            }
             let payload = rec.term(spawn.seq);
             let field = |key| payload.as_ref()?.as_map()?.get_atom(key)?.as_atom();
-            names.labels.extend(field("label").or_else(|| field("name")).map(|label| (*actor, label)));
+            if let Some(label) = field("label").or_else(|| field("name")) {
+                names.labels.insert(*actor, label);
+            }
         }
         names
     }
@@ -50,6 +55,12 @@ impl Names {
                 self.holders.entry(name).or_default().push((seq, Some(process)));
             }
             (Kind::Unregister, Some(name)) => self.holders.entry(name).or_default().push((seq, None)),
+            // A child of a static supervisor goes by its id.
+            (Kind::ChildSpecChange, Some(id)) => {
+                if let Some(child) = event.peer {
+                    self.labels.entry(child).or_insert(id);
+                }
+            }
             (Kind::Exit | Kind::Crash, _) => drop(self.ends.insert(process, seq)),
             _ => {}
         }
@@ -67,7 +78,7 @@ impl Names {
         let held = row.names.first().copied();
         match held.or_else(|| last().filter(|_| row.status != Status::Alive)) {
             Some(name) => name.display(self.syntax),
-            None => self.with_word(row.label.or(row.module), row.actor),
+            None => self.with_word(row.label.or(row.child_id).or(row.module), row.actor),
         }
     }
 

@@ -71,7 +71,8 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn node(&self, row: &ProcessRow, depth: usize) -> TreeNode {
-        let spec = if row.behaviour == Behaviour::Supervisor { self.spec(row) } else { Spec::default() };
+        let state = row.state.filter(|_| row.behaviour == Behaviour::Supervisor).and_then(|seq| self.rec.term(seq));
+        let flags = state.map(|state| Flags::read(&state)).unwrap_or_default();
         let mine = self.children.get(&row.actor).map(Vec::as_slice).unwrap_or_default();
         let rows = mine.iter().filter_map(|child| self.state.processes.get(child)).filter(|_| depth < DEPTH_MAX);
         TreeNode {
@@ -81,19 +82,28 @@ impl Maker<'_> {
             behaviour: row.behaviour,
             child_id: row.child_id,
             status: row.status,
-            strategy: spec.strategy,
-            intensity: spec.intensity,
+            strategy: flags.strategy,
+            intensity: flags.intensity,
             n_restarts: row.n_restarts,
             queue_len: row.mailbox.len() as u64,
             ended: row.ended,
             children: rows.map(|row| self.node(row, depth + 1)).collect(),
         }
     }
+}
 
-    /// From the supervisor's own state: the sim's map, or the record of OTP's supervisor.erl.
-    fn spec(&self, row: &ProcessRow) -> Spec {
-        let Some(term) = row.state.and_then(|seq| self.rec.term(seq)) else { return Spec::default() };
-        let (strategy, intensity, period) = match (&term, term.as_tuple()) {
+/// What a supervisor's own state tells of its flags: the sim's map, or the record of OTP's supervisor.erl.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Flags {
+    pub strategy: Option<String>,
+    /// Restarts allowed, within so many seconds.
+    pub intensity: Option<(u64, u64)>,
+}
+
+impl Flags {
+    /// Reads the state; what it does not tell is `None`.
+    pub fn read(state: &Term) -> Flags {
+        let (strategy, intensity, period) = match (state, state.as_tuple()) {
             (Term::Map(map), _) => (map.get_atom("strategy"), map.get_atom("intensity"), map.get_atom("period")),
             (_, Some([head, _, strategy, _, _, intensity, period, ..])) if head.is_atom("state") => {
                 (Some(strategy), Some(intensity), Some(period))
@@ -101,17 +111,11 @@ impl Maker<'_> {
             _ => (None, None, None),
         };
         let number = |term: Option<&Term>| u64::try_from(term?.as_int()?).ok();
-        Spec {
+        Flags {
             strategy: strategy.and_then(Term::as_atom).map(|atom| atom.as_str().to_string()),
             intensity: number(intensity).zip(number(period)),
         }
     }
-}
-
-#[derive(Default)]
-struct Spec {
-    strategy: Option<String>,
-    intensity: Option<(u64, u64)>,
 }
 
 fn is_shown(row: &ProcessRow, with_dead: bool) -> bool {

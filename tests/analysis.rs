@@ -1,0 +1,128 @@
+//! The analysis on two recorded traces whose truth is known (see `tests/data/README.md`).
+
+use std::fmt::Write;
+use std::path::Path;
+
+use cinema::analysis::why::why;
+use cinema::model::{Event, EventBatch, Filter, Kind, Seq, Style};
+use cinema::sandbox::import::import;
+use cinema::store::{Recording, RecordingInfo};
+use expect_test::{Expect, expect};
+
+fn recorded(name: &str) -> Recording {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
+    let mut recording = Recording::new(RecordingInfo { source: "import".into(), ..RecordingInfo::default() });
+    let mut append = |batch: &EventBatch| {
+        for event in batch.iter() {
+            recording.append(&event)?;
+        }
+        Ok(())
+    };
+    import(&path, &mut append, &mut |_| true).expect("the file is a trace");
+    recording
+}
+
+/// The paragraph and the events that prove it.
+fn check(rec: &Recording, seq: u64, expected: Expect) {
+    let why = why(rec, &[], Seq(seq)).expect("the event exists");
+    let mut out = String::new();
+    for sentence in &why.sentences {
+        let _ = writeln!(out, "{sentence}");
+    }
+    let seqs: Vec<String> = why.evidence.iter().map(|e| format!("#{} {}", e.seq.0, e.role)).collect();
+    let _ = writeln!(out, "evidence: {}", seqs.join(", "));
+    for note in &why.notes {
+        let _ = writeln!(out, "note: {note}");
+    }
+    let _ = writeln!(out, "next: {}", why.next.join(", "));
+    expected.assert_eq(&out);
+}
+
+/// The first event of a kind whose tag or payload shows `text`.
+fn find(rec: &Recording, kind: Kind, text: &str) -> u64 {
+    let shows = |event: &Event| {
+        let payload = rec.term(event.seq).map(|term| term.display(Style::erlang()).to_string()).unwrap_or_default();
+        event.tag.is_some_and(|tag| tag.as_str() == text) || payload.contains(text)
+    };
+    rec.scan(&Filter::kind(kind)).find(shows).expect("there is such an event").seq.0
+}
+
+#[test]
+fn a_shop_call_times_out_because_audit_holds_the_server() {
+    let rec = recorded("shop-ttb");
+    check(
+        &rec,
+        find(&rec, Kind::Timeout, "buy"),
+        expect![[r#"
+        erl_eval <0.88.0> gave up on its call {buy,1} to shop after 51 ms (sent #48, given up #50).
+        All that time shop was busy with the call audit of shop <0.90.0> (#44), which took 152 ms (#44 to #51).
+        shop's reply came 89.1 ms after the timeout (#56), too late, and was dropped.
+        evidence: #44 holder, #48 call, #49 arrival, #50 timeout, #51 holder ends, #56 late reply
+        next: process_timeline("shop"), chain(seq(50))
+    "#]],
+    );
+}
+
+#[test]
+fn a_shop_crash_is_told_with_message_and_state() {
+    let rec = recorded("shop-ttb");
+    check(
+        &rec,
+        find(&rec, Kind::Crash, "boom"),
+        expect![[r#"
+        shop crashed while handling the call boom of erl_eval <0.88.0> (#64): {boom,7}, raised in shop:handle_call/3 (shop.erl:9) (#77).
+        erl_eval <0.88.0>, which waited for the answer, got the exit instead (#79).
+        Its state was #{sold => 7,stock => 23} (since #54).
+        evidence: #54 state before, #64 callback, #77 end, #79 caller told
+        next: chain(seq(77))
+    "#]],
+    );
+}
+
+#[test]
+fn ejabberd_collapses_after_ten_restarts_against_a_survivor() {
+    let rec = recorded("ejabberd-small.trace");
+    let restarts: Vec<Event> = rec.scan(&Filter::kind(Kind::SupervisorRestart)).collect();
+    assert_eq!(restarts.len(), 10);
+    check(
+        &rec,
+        restarts[4].seq.0,
+        expect![[r#"
+        ejabberd_sm was killed (#9003). No process in the recording sent the signal, so it came from outside what was recorded.
+        ejabberd_sup, its supervisor, restarted it ten times within 12.6 ms (#9054 to #9597), each time as a new process.
+        Every new ejabberd_sm failed in turn with {already_started,<0.362.0>}.
+        ejabberd_sm got that reason as the answer of ejabberd_backend_sup (#9100) to its call {start_child,{ejabberd_sm_mnesia,{… 3 more},transient,5000,worker,… 1 more}} (#9090).
+        That pid is ejabberd_sm_mnesia <0.362.0>. It was running before ejabberd_sm died and survived it under another supervisor, ejabberd_backend_sup: what each new ejabberd_sm wanted to start was there already.
+        ejabberd_sup allows 10 restarts within 1 s; the next one was too many, and it gave up (#9651).
+        The collapse that followed is its effect: it took down 33 processes below it (#9660 to #10464) and then ended itself with shutdown (#10470), 26.6 ms after giving up.
+        evidence: #9003 end, #9054 restart, #9090 its call, #9095 survivor, #9100 the answer, #9127 restart, #9191 restart, #9247 restart, #9308 restart, #9350 restart, #9392 restart, #9500 restart, #9552 restart, #9597 restart, #9651 gave up, #9804 failed again, #10470 supervisor's end
+        next: tree(seq(9651)), why(seq(9003))
+    "#]],
+    );
+    check(
+        &rec,
+        find(&rec, Kind::Crash, "killed"),
+        expect![[r#"
+        <0.516.0> was killed (#1203). No process in the recording sent the signal, so it came from outside what was recorded.
+        evidence: #1203 end
+        next: chain(seq(1203))
+    "#]],
+    );
+}
+
+#[test]
+fn an_ejabberd_process_that_fell_with_the_rest_points_to_the_root() {
+    let rec = recorded("ejabberd-small.trace");
+    let survivor = rec.scan(&Filter::kind(Kind::Exit)).find(|event| event.process.to_string() == "<0.362.0>");
+    check(
+        &rec,
+        survivor.expect("it ends").seq.0,
+        expect![[r#"
+            ejabberd_sm_mnesia ended with shutdown (#10334): its supervisor ejabberd_backend_sup shut it down (#10328).
+            ejabberd_backend_sup in turn was told to end by ejabberd_sup (#10327).
+            ejabberd_sup was going down because it had given up on restarting ejabberd_sm (#9651).
+            evidence: #9651 gave up, #10327 from above, #10328 shut down, #10334 end
+            next: why(seq(9651)), chain(seq(10334))
+        "#]],
+    );
+}
