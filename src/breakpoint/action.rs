@@ -3,7 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use super::BreakpointId;
+use super::{BreakpointId, Candidate};
 use crate::model::{Event, Outcome};
 
 /// What a breakpoint does when its condition holds.
@@ -24,7 +24,7 @@ pub enum Action {
 /// Code that runs at a hit.
 pub trait HitScript {
     /// Runs; what it gives decides whether the run goes on.
-    fn run(&self, hit: &Hit) -> Outcome<Flow>;
+    fn run(&self, hit: &Hit, candidate: &Candidate<'_>) -> Outcome<Flow>;
     /// Its source, for lists.
     fn describe(&self) -> String;
 }

@@ -22,24 +22,18 @@ pub struct Candidate<'a> {
 impl<'a> Candidate<'a> {
     /// The event that `recording`'s newest branch gets next.
     pub fn coming(new: &NewEvent<'a>, recording: &'a Recording) -> Candidate<'a> {
-        let event = Event {
-            seq: Seq(recording.len()),
-            at_ns: new.at_ns,
-            kind: new.kind,
-            class: new.class,
-            process: new.process,
-            peer: new.peer,
-            tag: new.tag,
-            call: new.call,
-            cause: new.cause,
-            size_bytes: new.payload.len() as u32,
-        };
+        let event = Event { seq: Seq(recording.len()), ..Event::of(new) };
         Candidate { event, coming: Some((new.payload, new.meta)), recording, branch: recording.current_branch() }
     }
 
     /// A recorded event of `branch` or of its past.
     pub fn stored(event: Event, recording: &'a Recording, branch: u32) -> Candidate<'a> {
         Candidate { event, coming: None, recording, branch }
+    }
+
+    /// Whether the event has not happened yet.
+    pub fn is_coming(&self) -> bool {
+        self.coming.is_some()
     }
 
     /// The payload's external term format, 131 first; `None` when the event has none.

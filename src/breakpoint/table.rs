@@ -191,6 +191,11 @@ impl Table {
         self.nearest(past, |search| search.before(past.line, at), |a, b| a.seq > b.seq)
     }
 
+    /// A search for one breakpoint's hits, enabled or not. Errors: no such breakpoint.
+    pub fn search<'a>(&'a self, id: BreakpointId, past: Past<'a>) -> Outcome<Search<'a>> {
+        Ok(Search::new(past.recording, past.branch, &self.get(id)?.condition))
+    }
+
     fn nearest(
         &self,
         past: Past<'_>,

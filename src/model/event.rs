@@ -229,6 +229,24 @@ pub struct Event {
     pub size_bytes: u32,
 }
 
+impl Event {
+    /// The row of an event that has no seq yet (0 stands in).
+    pub fn of(new: &NewEvent<'_>) -> Event {
+        Event {
+            seq: Seq(0),
+            at_ns: new.at_ns,
+            kind: new.kind,
+            class: new.class,
+            process: new.process,
+            peer: new.peer,
+            tag: new.tag,
+            call: new.call,
+            cause: new.cause,
+            size_bytes: new.payload.len() as u32,
+        }
+    }
+}
+
 impl Kind {
     /// Whether this event puts a message into `process`'s mailbox ([`Kind::ExitSignal`] only with tag `EXIT`).
     pub fn is_arrival(self) -> bool {

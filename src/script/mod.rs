@@ -1,12 +1,14 @@
 //! Floor 7: the Rhai engine. Scripts' values, profiles with their limits, the shell, processes and
 //! breakpoint predicates written in Rhai. Only this floor imports rhai.
 
+pub mod api;
 pub mod closure;
 pub mod control;
 pub mod convert;
 pub mod encode;
 pub mod engine;
 pub mod error;
+pub mod event;
 mod excerpt;
 pub mod names;
 mod native;

@@ -20,7 +20,7 @@ use crate::store::Recording;
 /// Makes the value that a condition's closure gets.
 pub type EventMaker = Rc<dyn Fn(&Candidate<'_>) -> Dynamic>;
 /// Makes the value that an action's closure gets.
-pub type HitMaker = Rc<dyn Fn(&Hit) -> Dynamic>;
+pub type HitMaker = Rc<dyn Fn(&Hit, &Candidate<'_>) -> Dynamic>;
 
 /// An engine in which closures run, with what errors need.
 #[derive(Clone)]
@@ -188,8 +188,8 @@ impl ScriptAction {
 }
 
 impl HitScript for ScriptAction {
-    fn run(&self, hit: &Hit) -> Outcome<Flow> {
-        let said = self.evaluator.call(&self.closure, (self.hit)(hit))?;
+    fn run(&self, hit: &Hit, candidate: &Candidate<'_>) -> Outcome<Flow> {
+        let said = self.evaluator.call(&self.closure, (self.hit)(hit, candidate))?;
         let pauses =
             said.as_bool().unwrap_or(false) || said.as_immutable_string_ref().is_ok_and(|text| *text == "pause");
         Ok(if pauses { Flow::Pause } else { Flow::Continue })

@@ -1,1 +1,128 @@
-//! Floor 4: what the shell works on, and the one table of operations.
+//! Floor 4: what the shell works on. A [`Session`] owns sources (a sandbox or an opened recording,
+//! each with its recording, timelines and breakpoints) and performs the operations of one table.
+//!
+//! It lives on one thread and knows neither scripts nor pictures: conditions and actions come as
+//! trait objects, results go out as [`reply::Reply`].
+
+mod compare;
+mod director;
+mod find;
+mod import;
+mod notice;
+pub mod operation;
+pub mod ops;
+pub mod reply;
+mod source;
+pub mod value;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::model::{Failure, Outcome};
+use crate::sandbox::sim::Modules;
+
+pub use notice::{Notice, Notifier};
+pub use reply::Reply;
+pub use source::{SharedRecording, Source, SourceId, TimelineId};
+
+/// What the operations work on. Cheap to make; nothing runs before a source is opened.
+pub struct Session {
+    sources: Vec<Source>,
+    current: Option<SourceId>,
+    /// The seed of sandboxes that do not name one.
+    pub seed: u64,
+    loader: Box<dyn ModuleLoader>,
+    notifier: Notifier,
+    interrupt: Arc<AtomicBool>,
+}
+
+/// A session as the script functions share it. One operation borrows it at a time, never across a script's closure.
+pub type SharedSession = Rc<RefCell<Session>>;
+
+/// Makes process code from what a user names: a folder or file of scripts, a built-in example.
+pub trait ModuleLoader {
+    /// The modules at `path`, with a title for people.
+    fn load(&self, path: &str) -> Outcome<(Rc<dyn Modules>, String)>;
+}
+
+impl Session {
+    /// A session without sources. `interrupt` is the one token that Ctrl-C sets.
+    pub fn new(loader: Box<dyn ModuleLoader>, interrupt: Arc<AtomicBool>) -> Session {
+        Session { sources: Vec::new(), current: None, seed: 1, loader, notifier: Notifier::default(), interrupt }
+    }
+
+    /// Sends notices (hits, log lines) to `notifier` as they happen; it must not block.
+    pub fn set_notifier(&mut self, notifier: impl Fn(Notice) + 'static) {
+        self.notifier = Notifier::new(notifier);
+    }
+
+    /// The current source.
+    pub fn source(&self) -> Outcome<&Source> {
+        self.current.and_then(|id| self.sources.get(id.0)).ok_or_else(no_source)
+    }
+    /// The current source, to change it.
+    pub fn source_mut(&mut self) -> Outcome<&mut Source> {
+        self.current.and_then(|id| self.sources.get_mut(id.0)).ok_or_else(no_source)
+    }
+    /// Every source of the session, in the order of opening; ids are positions.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+    /// The current source's id, if there is one.
+    pub fn current(&self) -> Option<SourceId> {
+        self.current
+    }
+    /// Adds a source and makes it the current one.
+    pub fn add(&mut self, source: Source) -> SourceId {
+        let id = SourceId(self.sources.len());
+        self.sources.push(source);
+        self.current = Some(id);
+        id
+    }
+    /// Makes another source the current one.
+    pub fn select(&mut self, id: SourceId) -> Outcome<()> {
+        if id.0 >= self.sources.len() {
+            return Err(Failure::not_found(format!("no sandbox {}: there are {}", id.0, self.sources.len()))
+                .hint("sandboxes()"));
+        }
+        self.current = Some(id);
+        Ok(())
+    }
+
+    /// The current source with what a run of it needs.
+    pub(crate) fn source_to_run(&mut self) -> Outcome<(&mut Source, source::RunContext<'_>)> {
+        let id = self.current.ok_or_else(no_source)?;
+        let context = source::RunContext { notifier: &self.notifier, interrupt: &self.interrupt };
+        Ok((self.sources.get_mut(id.0).ok_or_else(no_source)?, context))
+    }
+    /// Tells a user something that is no result.
+    pub fn warn(&self, text: String) {
+        self.notifier.send(Notice::Warning(text));
+    }
+
+    /// Whether Ctrl-C was pressed since the last line began.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupt.load(Ordering::Relaxed)
+    }
+
+    /// Does `what` while another timeline of the current source is its current one.
+    pub(crate) fn on_timeline<T>(
+        &mut self,
+        id: TimelineId,
+        what: impl FnOnce(&mut Session) -> Outcome<T>,
+    ) -> Outcome<T> {
+        let before = self.source_mut()?.select_timeline(id)?;
+        let result = what(self);
+        self.source_mut()?.select_timeline(before)?;
+        result
+    }
+}
+
+fn no_source() -> Failure {
+    Failure::not_found("nothing is open yet")
+        .hint("demo()")
+        .hint("sandbox(\"examples/bank\")")
+        .hint("open(\"session.cinema\")")
+}

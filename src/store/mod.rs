@@ -321,6 +321,10 @@ impl Recording {
     pub fn save(&self, path: &Path) -> Outcome<()> {
         file::save(self, path)
     }
+    /// Whether the file begins as a session file does. Errors: it cannot be read.
+    pub fn is_session_file(path: &Path) -> Outcome<bool> {
+        file::is_session(path)
+    }
     /// Opens a `.cinema` file. Damage is reported in the second value, with its offset, and what lies before it
     /// is readable. Up to 64 MiB are checked at once; a larger file's segments when they are first read (a
     /// damaged one has no events then). Errors: not a `.cinema` file, a newer version, the system's.

@@ -8,6 +8,7 @@ mod matrix;
 mod scale;
 mod spacetime;
 mod table;
+pub mod tables;
 mod tree;
 
 pub use chart::{Axis, Chart, ChartMark, Plot, Series, Unit};

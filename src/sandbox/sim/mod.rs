@@ -3,6 +3,7 @@
 pub mod behaviour;
 pub mod context;
 pub mod otp;
+mod pending;
 
 pub use behaviour::{After, Behaviour, Callback, Effect, Frame, Interrupt, Modules, Raise, Return};
 pub use context::Context;

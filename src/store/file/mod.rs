@@ -9,12 +9,27 @@ mod read;
 mod recover;
 mod write;
 
+use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
+use std::path::Path;
 
 pub use read::open;
 pub use write::save;
 
 use super::wire::Reader;
+use crate::model::{Failure, Outcome};
+
+/// Whether a file is meant to be a session file: by its first bytes or, where these are damaged, by its name.
+pub fn is_session(path: &Path) -> Outcome<bool> {
+    if path.extension().is_some_and(|extension| extension == "cinema") {
+        return Ok(true);
+    }
+    let failure = |error| Failure::io(format!("cannot read {}: {error}", path.display()));
+    let mut head = Vec::new();
+    File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut head)).map_err(failure)?;
+    Ok(head == MAGIC)
+}
 
 /// The first eight bytes: a byte that is no text, the name, a line end that a text transfer would change.
 const MAGIC: &[u8; 8] = b"\x89CINEMA\n";

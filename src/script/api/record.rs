@@ -1,0 +1,95 @@
+//! The struct-like result of a script: fields by name, and how it prints.
+//! It must not know how anything is drawn.
+
+use std::rc::Rc;
+
+use rhai::plugin::*;
+use rhai::{Array, ImmutableString, Map};
+
+use super::rows::cell_value;
+use crate::model::{Failure, Seq};
+use crate::script::error::raise;
+use crate::view::{Cell, Table, Tree};
+
+type Raised<T> = Result<T, Box<EvalAltResult>>;
+
+/// One part of what a result shows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Block {
+    Text(String),
+    Table(Table),
+    Tree(Tree),
+}
+
+/// Fields for scripts, blocks for people. Cheap to clone.
+#[derive(Clone)]
+pub struct Record(Rc<Parts>);
+
+struct Parts {
+    fields: Map,
+    blocks: Vec<Block>,
+    /// The events that a picture of it draws at full ink.
+    focus: Vec<Seq>,
+}
+
+impl Record {
+    pub fn new(fields: Map, blocks: Vec<Block>) -> Record {
+        Record(Rc::new(Parts { fields, blocks, focus: Vec::new() }))
+    }
+    /// A record that stands for events of a picture.
+    pub fn with_focus(fields: Map, blocks: Vec<Block>, focus: Vec<Seq>) -> Record {
+        Record(Rc::new(Parts { fields, blocks, focus }))
+    }
+    /// A table to look at.
+    pub fn shown(table: Table) -> Record {
+        Record::new(Map::new(), vec![Block::Table(table)])
+    }
+    /// A record of a table with two columns, name and value: its rows are its fields.
+    pub fn of_fields(table: Table) -> Record {
+        let mut fields = Map::new();
+        for row in &table.rows {
+            if let [Cell::Text(name), value] = row.as_slice() {
+                fields.insert(name.as_str().into(), cell_value(value));
+            }
+        }
+        Record::new(fields, vec![Block::Table(table)])
+    }
+
+    pub fn fields(&self) -> &Map {
+        &self.0.fields
+    }
+    pub fn blocks(&self) -> &[Block] {
+        &self.0.blocks
+    }
+    pub fn focus(&self) -> &[Seq] {
+        &self.0.focus
+    }
+}
+
+#[export_module]
+mod functions {
+    /// A field by its name.
+    #[rhai_fn(index_get, pure, return_raw)]
+    pub fn field(record: &mut Record, name: ImmutableString) -> Raised<Dynamic> {
+        record.fields().get(name.as_str()).cloned().ok_or_else(|| {
+            let known: Vec<&str> = record.fields().keys().map(|key| key.as_str()).collect();
+            raise(Failure::not_found(format!("no field {name:?}")).hint(format!("fields: {}", known.join(", "))))
+        })
+    }
+    /// The names of the fields.
+    #[rhai_fn(name = "keys", pure)]
+    pub fn keys(record: &mut Record) -> Array {
+        record.fields().keys().map(|key| Dynamic::from(key.as_str().to_string())).collect()
+    }
+    /// The fields as an object map.
+    #[rhai_fn(name = "to_map", pure)]
+    pub fn to_map(record: &mut Record) -> Map {
+        record.fields().clone()
+    }
+}
+
+/// Registers the type and its fields.
+pub fn register(engine: &mut rhai::Engine) {
+    engine.register_type_with_name::<Record>("record");
+    engine.register_global_module(exported_module!(functions).into());
+}

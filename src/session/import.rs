@@ -1,0 +1,51 @@
+//! Foreign recordings into ours: the importer reads on its own thread, this one appends.
+//! It must not know the formats.
+
+use std::path::Path;
+
+use super::Session;
+use crate::model::{Failure, Outcome};
+use crate::sandbox::import::{Import, ImportReport};
+use crate::store::{Recording, RecordingInfo};
+
+/// Imports a trace file or folder. Damage becomes warnings; everything before it is there.
+pub(super) fn recording(session: &Session, path: &Path, title: &str) -> Outcome<Recording> {
+    let mut import = Import::start(path)?;
+    let mut recording =
+        Recording::new(RecordingInfo { source: "import".into(), title: title.into(), ..Default::default() });
+    while let Some(batch) = import.next_batch() {
+        if session.is_interrupted() {
+            return Err(Failure::interrupted());
+        }
+        batch.iter().try_for_each(|event| recording.append(&event).map(drop))?;
+        import.give_back(batch);
+    }
+    let report = import.finish()?;
+    describe(&mut recording, &report);
+    for defect in &report.defects.kept {
+        session.warn(defect.to_string());
+    }
+    if report.defects.n_total > report.defects.kept.len() as u64 {
+        session.warn(format!("{title}: {} damaged places in all", report.defects.n_total));
+    }
+    Ok(recording)
+}
+
+/// Writes what the import found out into the recording's notes.
+fn describe(recording: &mut Recording, report: &ImportReport) {
+    recording.info.is_elixir = report.is_elixir;
+    let mut note = |name: &str, value: String| recording.info.notes.push((name.to_string(), value));
+    if let Some(node) = report.node {
+        note("node", node.as_str().to_string());
+    }
+    note("frames", report.n_frames.to_string());
+    if report.n_dropped > 0 {
+        note("dropped by the tracer", report.n_dropped.to_string());
+    }
+    for (kind, n) in &report.unstored {
+        note(&format!("not stored: {kind}"), n.to_string());
+    }
+    if report.n_late > 0 {
+        note("late", report.n_late.to_string());
+    }
+}

@@ -1,0 +1,202 @@
+//! Questions about processes, states, mailboxes and trees at a moment. `events()`, the query over
+//! events, is a value with methods of its own and lives with the scripts.
+
+use crate::analysis::{process, tree};
+use crate::model::{Failure, Filter, Kind, Moment, Outcome, Term};
+use crate::session::operation::{Perform, operations};
+use crate::session::reply::Reply;
+use crate::session::value::{ProcessRef, Span};
+use crate::session::{Session, compare};
+
+operations! { ASK:
+    /// Lists the processes and ports known at a moment, the dead ones too.
+    Ask "processes" Processes {
+        /// When; the cursor's moment when left out.
+        moment: Option<Moment>,
+    } -> "a row per process", "processes()";
+
+    /// Tells all about one process at a moment: status, queue, links, monitors, supervisor, memory (estimated on a sim).
+    Ask "process" GetProcess {
+        /// A pid, a registered name, a label or module.
+        process: ProcessRef,
+        /// When; the cursor's moment when left out.
+        moment: Option<Moment>,
+    } -> "the process", "process(\"alice\")";
+
+    /// Sums the system up at a moment: processes by status, queues, memory.
+    Ask "system" GetSystem {
+        /// When; the cursor's moment when left out.
+        moment: Option<Moment>,
+    } -> "the summary", "system(\"50%\")";
+
+    /// Gives a process's state at a moment, as a value.
+    Ask "state" GetState {
+        /// Which process.
+        process: ProcessRef,
+        /// When; the cursor's moment when left out.
+        moment: Option<Moment>,
+    } -> "the state", "state(\"alice\").balance";
+
+    /// Lists the changes of a process's state, with the paths that changed and what triggered each.
+    Ask "history" History {
+        /// Which process.
+        process: ProcessRef,
+        /// `[from, to]`; the whole timeline when left out.
+        range: Option<Span>,
+    } -> "a row per change", "history(\"alice\")";
+
+    /// Lists the events of one process, as actor and as the other end.
+    Ask "process_timeline" ProcessTimeline {
+        /// Which process.
+        process: ProcessRef,
+        /// `[from, to]`; the whole timeline when left out.
+        range: Option<Span>,
+    } -> "events", "process_timeline(\"alice\", [\"start\", \"10ms\"])";
+
+    /// Lists the messages that wait in a process's mailbox at a moment, oldest first.
+    Ask "mailbox" Mailbox {
+        /// Which process.
+        process: ProcessRef,
+        /// When; the cursor's moment when left out.
+        moment: Option<Moment>,
+    } -> "a row per message", "mailbox(\"pool\", \"20ms\")";
+
+    /// Gives the supervision tree at a moment.
+    Ask "tree" Tree {
+        /// When; the cursor's moment when left out.
+        moment: Option<Moment>,
+    } -> "the tree", "tree()";
+
+    /// Compares two moments: processes that came, went or changed, and the paths that differ in their states.
+    Ask "diff" Diff {
+        /// The earlier moment, a snapshot's name for example.
+        a: Moment,
+        /// The later moment; the cursor's when left out.
+        b: Option<Moment>,
+    } -> "a row per difference", "diff(\"start\", \"end\")";
+
+    /// Gives the message, reason or state that an event carries.
+    Ask "payload" Payload {
+        /// Which event.
+        event: Moment,
+    } -> "a value", "payload(\"#12\")";
+
+    /// Counts what was lost or dropped while recording, and lists where.
+    Ask "loss" Loss {} -> "events", "loss()";
+}
+
+impl Perform for Processes {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        let source = session.source()?;
+        let Some(at) = source.resolve(self.moment.as_ref())? else { return Ok(Reply::Processes(Vec::new())) };
+        Ok(Reply::Processes(process::processes(&source.recording(), at)))
+    }
+}
+
+impl Perform for GetProcess {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        let source = session.source()?;
+        let at = source.resolve_event(self.moment.as_ref())?;
+        let actor = source.find_process(&self.process, self.moment.as_ref())?;
+        let info = process::process(&source.recording(), actor, at);
+        let info = info.ok_or_else(|| Failure::not_found(format!("the process was not known at #{}", at.0)))?;
+        Ok(Reply::Process(Box::new(info)))
+    }
+}
+
+impl Perform for GetSystem {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        let source = session.source()?;
+        let at = source.resolve_event(self.moment.as_ref())?;
+        Ok(Reply::System(process::summary(&source.recording(), at)))
+    }
+}
+
+impl Perform for GetState {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        let source = session.source()?;
+        let at = source.resolve_event(self.moment.as_ref())?;
+        let actor = source.find_process(&self.process, self.moment.as_ref())?;
+        let recording = source.recording();
+        let seq = process::process(&recording, actor, at).and_then(|info| info.state);
+        let Some(seq) = seq else {
+            return Err(Failure::not_found(format!("no state of this process is recorded up to #{}", at.0)).hint(
+                "states are recorded on a sim, and in traces that hold calls and returns of handle_* functions",
+            ));
+        };
+        payload_of(&recording, seq).map(Reply::Term)
+    }
+}
+
+impl Perform for History {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        let source = session.source()?;
+        let actor = source.find_process(&self.process, None)?;
+        let scope = source.scope_of(self.range.as_ref())?;
+        Ok(Reply::History(process::history(&source.recording(), &scope, actor)))
+    }
+}
+
+impl Perform for ProcessTimeline {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        let source = session.source()?;
+        let actor = source.find_process(&self.process, None)?;
+        let scope = source.scope_of(self.range.as_ref())?;
+        let n_max = crate::model::limits::QUERY_ROWS_MAX;
+        let (events, n_more) = process::timeline(&source.recording(), &scope, actor, n_max);
+        Ok(Reply::Events { seqs: events.into_iter().map(|event| event.seq).collect(), n_more })
+    }
+}
+
+impl Perform for Mailbox {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        let source = session.source()?;
+        let at = source.resolve_event(self.moment.as_ref())?;
+        let actor = source.find_process(&self.process, self.moment.as_ref())?;
+        Ok(Reply::Mailbox(process::mailbox(&source.recording(), actor, at)))
+    }
+}
+
+impl Perform for Tree {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        let source = session.source()?;
+        let at = source.resolve_event(self.moment.as_ref())?;
+        Ok(Reply::Tree(tree::tree(&source.recording(), at, false)))
+    }
+}
+
+impl Perform for Diff {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        let source = session.source()?;
+        let (from, to) = (source.resolve(Some(&self.a))?, source.resolve(self.b.as_ref())?);
+        Ok(Reply::Diff(compare::moments(&source.recording(), from, to)))
+    }
+}
+
+impl Perform for Payload {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        let source = session.source()?;
+        let seq = source.resolve_event(Some(&self.event))?;
+        let recording = source.recording();
+        if recording.payload(seq).is_none() {
+            return Ok(Reply::Nothing);
+        }
+        payload_of(&recording, seq).map(Reply::Term)
+    }
+}
+
+impl Perform for Loss {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        let source = session.source()?;
+        let filter = Filter { ranges: source.scope(), ..Filter::kind(Kind::Loss) };
+        let seqs = source.recording().scan(&filter).map(|event| event.seq).collect();
+        Ok(Reply::Events { seqs, n_more: 0 })
+    }
+}
+
+/// The payload as a term; one that is too deep or damaged says so.
+fn payload_of(recording: &crate::store::Recording, seq: crate::model::Seq) -> Outcome<Term> {
+    let bytes = recording.payload(seq).unwrap_or_default();
+    crate::codec::etf::decode(&bytes)
+        .map_err(|error| Failure::bad_input(format!("the payload of #{} ({} bytes): {error}", seq.0, bytes.len())))
+}

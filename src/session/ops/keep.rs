@@ -1,0 +1,162 @@
+//! Snapshots, branches, marks and session files.
+
+use std::path::Path;
+
+use crate::model::{Failure, Kind, Moment, Outcome};
+use crate::session::Session;
+use crate::session::operation::{Perform, operations};
+use crate::session::reply::Reply;
+use crate::store::Mark;
+
+operations! { KEEP:
+    /// Names a moment to come back to; on a sandbox it can be restored.
+    Keep "snapshot" Snapshot {
+        /// Its name.
+        name: String,
+        /// When; the cursor's moment when left out.
+        moment: Option<Moment>,
+    } -> "the position", "snapshot(\"before\")";
+
+    /// Lists the snapshots.
+    Keep "snapshots" Snapshots {} -> "a row per snapshot", "snapshots()";
+
+    /// Returns the sandbox to a moment and goes on from there on a new branch; what came after stays recorded.
+    Keep "restore" Restore {
+        /// A snapshot's name or any moment.
+        moment: Moment,
+    } -> "the position", "restore(\"before\")";
+
+    /// Begins a branch at a moment, as `restore` does, under a name.
+    Keep "fork" Fork {
+        /// Where the branch leaves the past; the cursor's moment when left out.
+        moment: Option<Moment>,
+        /// A name for lists.
+        name: Option<String>,
+    } -> "the position", "fork(\"#100\", \"what if\")";
+
+    /// Lists the branches: where each left its parent.
+    Keep "branches" Branches {} -> "a row per branch", "branches()";
+
+    /// Marks a moment by a name.
+    Keep "mark" SetMark {
+        /// Its name.
+        name: String,
+        /// When; the cursor's moment when left out.
+        moment: Option<Moment>,
+    } -> "nothing", "mark(\"here it starts\")";
+
+    /// Lists the marks, snapshots among them.
+    Keep "marks" Marks {} -> "a row per mark", "marks()";
+
+    /// Writes a note at a moment.
+    Keep "note" Note {
+        /// When.
+        moment: Moment,
+        /// The text.
+        text: String,
+    } -> "nothing", "note(\"#120\", \"the pool is full from here on\")";
+
+    /// Saves the recording with its marks as a `.cinema` session file.
+    Keep "save" Save {
+        /// The file.
+        path: String,
+    } -> "what was written", "save(\"outage.cinema\")";
+}
+
+impl Perform for Snapshot {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        set_mark(session, self.name, self.moment.as_ref(), String::new(), true)?;
+        Ok(Reply::Position(session.source()?.position()))
+    }
+}
+
+impl Perform for Snapshots {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        let source = session.source()?;
+        let marks = source.recording().marks().iter().filter(|mark| mark.is_snapshot).cloned().collect();
+        Ok(Reply::Marks(marks))
+    }
+}
+
+impl Perform for Restore {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        let source = session.source_mut()?;
+        let at = source.resolve_anywhere(&self.moment)?;
+        let name = if let Moment::Mark(name) = &self.moment { name.as_str() } else { "" };
+        source.restore(at, Kind::Restored, name)?;
+        Ok(Reply::Position(source.position()))
+    }
+}
+
+impl Perform for Fork {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        let source = session.source_mut()?;
+        let at = match &self.moment {
+            Some(moment) => source.resolve_anywhere(moment)?,
+            None => source.timeline().at(),
+        };
+        source.restore(at, Kind::Forked, self.name.as_deref().unwrap_or(""))?;
+        Ok(Reply::Position(source.position()))
+    }
+}
+
+impl Perform for Branches {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        Ok(Reply::Branches(session.source()?.recording().branches().to_vec()))
+    }
+}
+
+impl Perform for SetMark {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        set_mark(session, self.name, self.moment.as_ref(), String::new(), false)?;
+        Ok(Reply::Nothing)
+    }
+}
+
+impl Perform for Marks {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        Ok(Reply::Marks(session.source()?.recording().marks().to_vec()))
+    }
+}
+
+impl Perform for Note {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        let seq = session.source()?.resolve_event(Some(&self.moment))?;
+        let existing = session.source()?.recording().marks().iter().find(|mark| mark.at == seq).cloned();
+        let name = existing.as_ref().map_or_else(|| format!("note {}", seq.0), |mark| mark.name.clone());
+        let is_snapshot = existing.is_some_and(|mark| mark.is_snapshot);
+        set_mark(session, name, Some(&Moment::Seq(seq)), self.text, is_snapshot)?;
+        Ok(Reply::Nothing)
+    }
+}
+
+impl Perform for Save {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        let path = Path::new(&self.path);
+        if path.extension().is_none_or(|extension| extension != "cinema") {
+            return Err(Failure::usage(format!("{:?} does not end with .cinema", self.path))
+                .hint(format!("save({:?})", format!("{}.cinema", self.path))));
+        }
+        let recording = session.source()?.recording();
+        recording.save(path)?;
+        let n_bytes = std::fs::metadata(path).map(|meta| meta.len()).unwrap_or(0);
+        Ok(Reply::Said(format!("saved {} events, {n_bytes} bytes, to {}", recording.len(), path.display())))
+    }
+}
+
+fn set_mark(
+    session: &mut Session,
+    name: String,
+    moment: Option<&Moment>,
+    note: String,
+    is_snapshot: bool,
+) -> Outcome<()> {
+    if name.is_empty() || Moment::parse(&name) != Ok(Moment::Mark(name.clone())) {
+        return Err(Failure::usage(format!("{name:?} cannot name a mark: it would be read as another moment"))
+            .hint("begin the name with a letter; start, end and now are taken"));
+    }
+    let source = session.source_mut()?;
+    let at = source.resolve_event(moment)?;
+    source.set_mark(Mark { name, at, note, is_snapshot });
+    Ok(())
+}

@@ -1,0 +1,325 @@
+//! A source of the session: a sandbox that can run, or a recording that cannot; with its timelines
+//! and breakpoints. It must not know other sources.
+
+use std::cell::{Ref, RefCell};
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::director::Director;
+use super::notice::Notifier;
+use super::reply::{SourceInfo, StopReport};
+use super::value::{ProcessRef, Span};
+use crate::analysis::names::Names;
+use crate::breakpoint;
+use crate::model::{Actor, Failure, Kind, Moment, NewEvent, Outcome, Pid, Seq, SystemState, Term};
+use crate::sandbox::{Capabilities, Input, RunEnd, RunLimit, Sandbox};
+use crate::store::{Mark, Recording};
+use crate::timeline::{Position, Timeline};
+
+/// A source's position among the session's sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct SourceId(pub usize);
+
+/// A timeline's position among its source's timelines; 0 is the main one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct TimelineId(pub usize);
+
+/// A recording that handles and conditions read while the session appends to it between events.
+pub type SharedRecording = Rc<RefCell<Recording>>;
+
+/// A sandbox or an opened recording.
+pub struct Source {
+    pub title: String,
+    pub breakpoints: breakpoint::Table,
+    sandbox: Option<Box<dyn Sandbox>>,
+    recording: SharedRecording,
+    timelines: Vec<Timeline>,
+    current: TimelineId,
+    /// Where the cursor was, oldest first, and how many of these `back` has undone.
+    visited: Vec<Option<Seq>>,
+    n_undone: usize,
+    /// The event before which the last run stopped: its breakpoints do not stop the next run again.
+    stopped_before: Option<Seq>,
+}
+
+/// What a run needs beside the source.
+pub struct RunContext<'a> {
+    pub notifier: &'a Notifier,
+    pub interrupt: &'a Arc<AtomicBool>,
+}
+
+impl Source {
+    /// A source over a finished recording.
+    pub fn recorded(title: String, recording: Recording) -> Source {
+        Source::new(title, None, recording)
+    }
+    /// A source that runs; what it does is recorded into `recording`.
+    pub fn running(title: String, sandbox: Box<dyn Sandbox>, recording: Recording) -> Source {
+        Source::new(title, Some(sandbox), recording)
+    }
+
+    fn new(title: String, sandbox: Option<Box<dyn Sandbox>>, recording: Recording) -> Source {
+        let main = Timeline::new(&recording);
+        Source {
+            title,
+            breakpoints: breakpoint::Table::default(),
+            sandbox,
+            recording: Rc::new(RefCell::new(recording)),
+            timelines: vec![main],
+            current: TimelineId(0),
+            visited: Vec::new(),
+            n_undone: 0,
+            stopped_before: None,
+        }
+    }
+
+    pub fn recording(&self) -> Ref<'_, Recording> {
+        self.recording.borrow()
+    }
+    pub fn shared_recording(&self) -> &SharedRecording {
+        &self.recording
+    }
+    pub fn capabilities(&self) -> Capabilities {
+        self.sandbox.as_ref().map(|sandbox| sandbox.capabilities()).unwrap_or_default()
+    }
+    pub fn info(&self, id: SourceId, is_current: bool) -> SourceInfo {
+        let recording = self.recording();
+        SourceInfo {
+            id,
+            is_current,
+            title: self.title.clone(),
+            description: self.sandbox.as_ref().map_or_else(|| "recording".to_string(), |s| s.describe()),
+            capabilities: self.capabilities(),
+            n_events: recording.len(),
+            n_branches: recording.branches().len().max(1) as u64,
+            time_range_ns: recording.time_range_ns(),
+            notes: recording.info.notes.clone(),
+        }
+    }
+
+    // Timelines.
+
+    pub fn timeline(&self) -> &Timeline {
+        &self.timelines[self.current.0]
+    }
+    /// The current timeline to move it, with the recording that it stands on.
+    pub fn timeline_mut(&mut self) -> (&mut Timeline, Ref<'_, Recording>) {
+        (&mut self.timelines[self.current.0], self.recording.borrow())
+    }
+    pub fn timelines(&self) -> &[Timeline] {
+        &self.timelines
+    }
+    pub fn current_timeline(&self) -> TimelineId {
+        self.current
+    }
+    pub fn add_timeline(&mut self, timeline: Timeline) -> TimelineId {
+        self.timelines.push(timeline);
+        TimelineId(self.timelines.len() - 1)
+    }
+    /// Makes another timeline the current one; gives the one that was.
+    pub fn select_timeline(&mut self, id: TimelineId) -> Outcome<TimelineId> {
+        if id.0 >= self.timelines.len() {
+            return Err(Failure::not_found(format!("no timeline {}: there are {}", id.0, self.timelines.len())));
+        }
+        Ok(std::mem::replace(&mut self.current, id))
+    }
+    /// Whether the current timeline is the one that follows a run.
+    pub fn is_on_main_timeline(&self) -> bool {
+        self.current == TimelineId(0)
+    }
+    /// Moves the current timeline and remembers where it was, for [`Source::go_back`].
+    pub fn move_cursor<T>(&mut self, step: impl FnOnce(&mut Timeline, &Recording) -> Outcome<T>) -> Outcome<T> {
+        let before = self.timeline().at();
+        let (timeline, recording) = self.timeline_mut();
+        let moved = step(timeline, &recording)?;
+        drop(recording);
+        self.visited.truncate(self.visited.len() - std::mem::take(&mut self.n_undone));
+        self.visited.push(before);
+        Ok(moved)
+    }
+    /// Undoes the newest move that is not undone yet.
+    pub fn go_back(&mut self) -> Outcome<()> {
+        self.travel(self.n_undone + 1, "no earlier position")
+    }
+    /// Undoes the newest undoing.
+    pub fn go_forward(&mut self) -> Outcome<()> {
+        let n = self.n_undone.checked_sub(1).unwrap_or(usize::MAX);
+        self.travel(n, "no later position")
+    }
+    fn travel(&mut self, n_undone: usize, edge: &str) -> Outcome<()> {
+        let failure = || Failure::new(crate::model::FailureKind::Edge, edge);
+        // The slot of the move that is undone or done again holds the other end of it meanwhile.
+        let slot = self.visited.len().checked_sub(n_undone.max(self.n_undone)).ok_or_else(failure)?;
+        let other = std::mem::replace(&mut self.visited[slot], self.timelines[self.current.0].at());
+        let (timeline, recording) = self.timeline_mut();
+        match other {
+            Some(seq) => timeline.seek(&recording, &Moment::Seq(seq))?,
+            None => timeline.to_start(),
+        }
+        drop(recording);
+        self.n_undone = n_undone;
+        Ok(())
+    }
+    /// The clock at the end of the recording.
+    pub fn clock_ns(&self) -> i64 {
+        let recording = self.recording();
+        let last = self.timelines[0].line(&recording).last();
+        last.and_then(|seq| recording.event(seq)).map_or(0, |event| event.at_ns)
+    }
+    pub fn position(&self) -> Position {
+        self.timeline().position(&self.recording())
+    }
+    /// The seqs of the current timeline: the scope of every question without a range.
+    pub fn scope(&self) -> Vec<Range<u64>> {
+        self.timeline().line(&self.recording()).ranges().to_vec()
+    }
+    /// The seqs from after `span.from` through `span.to`.
+    pub fn scope_of(&self, span: Option<&Span>) -> Outcome<Vec<Range<u64>>> {
+        let Some(span) = span else { return Ok(self.scope()) };
+        let (recording, timeline) = (self.recording(), self.timeline());
+        let (from, to) = (timeline.resolve(&recording, &span.from)?, timeline.resolve(&recording, &span.to)?);
+        let Some(to) = to else { return Ok(Vec::new()) };
+        // A range that begins with an event by name includes it.
+        let from = match (&span.from, from) {
+            (Moment::Seq(_) | Moment::Mark(_), Some(seq)) => seq.0,
+            (_, from) => from.map_or(0, |seq| seq.0 + 1),
+        };
+        let cut = |r: Range<u64>| r.start.max(from)..r.end.min(to.0 + 1);
+        Ok(self.scope().into_iter().map(cut).filter(|r| r.start < r.end).collect())
+    }
+    /// The event after which `moment` lies, the cursor's without one.
+    pub fn resolve(&self, moment: Option<&Moment>) -> Outcome<Option<Seq>> {
+        match moment {
+            None => Ok(self.timeline().at()),
+            Some(moment) => self.timeline().resolve(&self.recording(), moment),
+        }
+    }
+    /// As [`Source::resolve`], where there must be an event.
+    pub fn resolve_event(&self, moment: Option<&Moment>) -> Outcome<Seq> {
+        self.resolve(moment)?.ok_or_else(|| {
+            Failure::not_found("nothing has happened yet at the start of the timeline")
+                .hint("step()")
+                .hint("seek(\"end\")")
+        })
+    }
+    /// As [`Source::resolve`], but an event or mark of any branch will do.
+    pub fn resolve_anywhere(&self, moment: &Moment) -> Outcome<Option<Seq>> {
+        let recording = self.recording();
+        let anywhere = match moment {
+            Moment::Seq(seq) => Some(*seq),
+            Moment::Mark(name) => recording.marks().iter().find(|mark| mark.name == *name).map(|mark| mark.at),
+            _ => None,
+        };
+        match anywhere.filter(|seq| seq.0 < recording.len()) {
+            Some(seq) => Ok(Some(seq)),
+            None => self.timeline().resolve(&recording, moment),
+        }
+    }
+    /// The system as it was at a moment; empty before the first event.
+    pub fn system_at(&self, moment: Option<&Moment>) -> Outcome<SystemState> {
+        Ok(self.resolve(moment)?.map(|seq| self.recording().materialise(seq)).unwrap_or_default())
+    }
+
+    // Processes.
+
+    /// Finds a process as a user names it: pid, registered name at the moment, else label or module of one process.
+    pub fn find_process(&self, wanted: &ProcessRef, moment: Option<&Moment>) -> Outcome<Actor> {
+        let text = match wanted {
+            ProcessRef::Actor(actor) => return Ok(*actor),
+            ProcessRef::Named(text) => text.as_str(),
+        };
+        let recording = self.recording();
+        let at = self.resolve(moment)?.or_else(|| self.timeline().line(&recording).last());
+        let Some(at) = at else { return Err(unknown_process(text, &[])) };
+        super::find::process(&recording, at, text).map_err(|known| unknown_process(text, &known))
+    }
+    /// The names of this timeline's processes.
+    pub fn names(&self) -> Names {
+        Names::new(&self.recording(), &self.scope())
+    }
+
+    // Running.
+
+    /// Runs until `limit`, a breakpoint or idleness. Errors: the source is a recording.
+    pub fn run(&mut self, context: &RunContext<'_>, limit: RunLimit) -> Outcome<StopReport> {
+        self.drive(context, "run", |sandbox, sink| sandbox.run(limit, sink))
+    }
+    /// Does an input and what it needs of the run.
+    pub fn input(&mut self, context: &RunContext<'_>, input: Input) -> Outcome<StopReport> {
+        if !self.capabilities().can_input {
+            return Err(self.cannot("can_input", "take input"));
+        }
+        self.drive(context, "input", |sandbox, sink| sandbox.input(input, sink))
+    }
+
+    fn drive(
+        &mut self,
+        context: &RunContext<'_>,
+        what: &str,
+        go: impl FnOnce(&mut dyn Sandbox, &mut Director<'_>) -> Outcome<RunEnd>,
+    ) -> Outcome<StopReport> {
+        let failure = self.cannot("can_run", what);
+        let Some(sandbox) = self.sandbox.as_mut() else { return Err(failure) };
+        let first = Seq(self.recording.borrow().len());
+        let mut director = Director::new(&self.recording, &mut self.breakpoints, context, self.stopped_before.take());
+        let end = go(sandbox.as_mut(), &mut director);
+        let (hits, failure, stopped_before) = director.finish();
+        self.stopped_before = stopped_before;
+        self.timelines[0].to_end(&self.recording.borrow());
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        let end = end?;
+        let n_events = self.recording.borrow().len() - first.0;
+        Ok(StopReport { end, n_events, hits, position: self.timelines[0].position(&self.recording.borrow()) })
+    }
+
+    /// Goes back to a moment of the past and begins a branch there. Errors: the source cannot restore.
+    pub fn restore(&mut self, at: Option<Seq>, kind: Kind, name: &str) -> Outcome<u32> {
+        let failure = self.cannot("can_restore", "be restored");
+        let Some(sandbox) = self.sandbox.as_mut().filter(|s| s.capabilities().can_restore) else { return Err(failure) };
+        let mut recording = self.recording.borrow_mut();
+        sandbox.restore(at, Seq(recording.len()))?;
+        let branch = recording.begin_branch(at);
+        let at_ns = at.and_then(|seq| recording.event(seq)).map_or(0, |event| event.at_ns);
+        let mut payload = Vec::new();
+        let entries =
+            [(Term::atom("branch"), Term::Int(i64::from(branch))), (Term::atom("name"), Term::binary(name.as_bytes()))];
+        crate::codec::etf::encode(&Term::map(entries), &mut payload);
+        let event = NewEvent { cause: at, payload: &payload, ..NewEvent::new(at_ns, kind, SYSTEM) };
+        recording.append(&event)?;
+        self.breakpoints.follow(&recording);
+        self.timelines[0].to_end(&recording);
+        self.stopped_before = None;
+        Ok(branch)
+    }
+
+    /// Names an event. Errors: none; a mark of that name is replaced.
+    pub fn set_mark(&mut self, mark: Mark) {
+        self.recording.borrow_mut().set_mark(mark);
+    }
+
+    /// The failure of an operation that the source is not capable of.
+    pub fn cannot(&self, capability: &str, what: &str) -> Failure {
+        let failure = Failure::unsupported(format!("{} cannot {what} (capability {capability})", self.title));
+        match self.sandbox {
+            None => {
+                failure.hint("a recording is only read: seek, step, why, patterns .. work on it; run needs sandbox(..)")
+            }
+            Some(_) => failure.hint("info() shows what this source is capable of"),
+        }
+    }
+}
+
+/// The actor of events that the shell itself makes (marks, restores).
+pub const SYSTEM: Pid = Pid { serial: 0, id: 0, origin: crate::model::Origin::LOCAL };
+
+fn unknown_process(text: &str, known: &[String]) -> Failure {
+    let failure = Failure::not_found(format!("no process {text:?}"));
+    match super::find::nearest(text, known) {
+        Some(near) => failure.hint(format!("did you mean {near:?}?")).hint("processes() lists them"),
+        None => failure.hint("processes() lists them"),
+    }
+}
