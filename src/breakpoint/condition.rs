@@ -268,7 +268,7 @@ impl From<What> for Condition {
 
 impl Selector {
     /// Whether the event is about a selected process.
-    fn selects_event(self, event: &Event, roster: &Roster) -> bool {
+    pub(super) fn selects_event(self, event: &Event, roster: &Roster) -> bool {
         self.selects(event.process, event, roster)
             || event.kind == Kind::SupervisorRestart && event.peer.is_some_and(|peer| self.selects(peer, event, roster))
     }
@@ -307,17 +307,17 @@ fn ends_a_call(candidate: &Candidate<'_>) -> bool {
 }
 
 fn state_holds(candidate: &Candidate<'_>, path: &Path, test: &Test) -> bool {
-    let Some(payload) = candidate.payload() else { return false };
-    let Some(value) = value_at(&payload, path) else { return false };
-    if !test.passes(&value) {
-        return false;
-    }
-    let before = candidate.state_before(candidate.event.process);
-    before.and_then(|state| value_at(&state, path)).is_none_or(|before| before != value)
+    let Some(value) = candidate.payload().and_then(|state| value_at(&state, path)) else { return false };
+    test.passes(&value) && value_before(candidate, path).is_none_or(|before| before != value)
+}
+
+/// The value at `path` of the process's state just before the event. A look-up.
+pub(super) fn value_before(candidate: &Candidate<'_>, path: &Path) -> Option<Term> {
+    value_at(&candidate.state_before(candidate.event.process)?, path)
 }
 
 /// The value at `path` inside an encoded state; builds only that value.
-fn value_at(state: &[u8], path: &Path) -> Option<Term> {
+pub(super) fn value_at(state: &[u8], path: &Path) -> Option<Term> {
     let (mut raw, _) = RawTerm::parse(state).ok()?;
     for (position, step) in path.steps.iter().enumerate() {
         let inner = match step {
