@@ -13,6 +13,8 @@
 //! }
 //! ```
 
+use smallvec::SmallVec;
+
 use super::etf::{self, Defect, EtfError};
 use super::read::Reader;
 use super::tags;
@@ -24,6 +26,23 @@ pub struct RawTerm<'a> {
     /// From the term's tag to the end of the buffer, which may lie beyond the term.
     /// Invariant: skipping one term here succeeds.
     rest: &'a [u8],
+}
+
+/// A checked term that knows its end: [`RawTerm`] with free [`Part::bytes`].
+#[derive(Clone, Copy)]
+pub struct Part<'a>(&'a [u8]);
+
+/// The elements of a tuple with their ends; trace messages have at most eight.
+pub type Parts<'a> = SmallVec<[Part<'a>; 8]>;
+
+impl<'a> Part<'a> {
+    pub fn term(self) -> RawTerm<'a> {
+        RawTerm { rest: self.0 }
+    }
+    /// The term's own bytes, without version byte.
+    pub fn bytes(self) -> &'a [u8] {
+        self.0
+    }
 }
 
 /// The parts of a compound term in order. Moving past a part skips its bytes, once.
@@ -65,6 +84,27 @@ impl<'a> RawTerm<'a> {
         Ok((RawTerm { rest: &bytes[1..] }, reader.at))
     }
 
+    /// Checks a term as [`RawTerm::parse`] does and gives the elements of the tuple that it is, none when
+    /// it is no tuple: one walk for both.
+    pub fn parse_tuple(bytes: &'a [u8]) -> Result<(Parts<'a>, usize), EtfError> {
+        let mut reader = Reader::new(bytes, 0);
+        reader.version()?;
+        let arity = match bytes.get(1) {
+            Some(&tags::SMALL_TUPLE) => {
+                reader.take(1)?;
+                reader.u8()?
+            }
+            _ => return Ok((Parts::new(), RawTerm::parse(bytes)?.1)),
+        };
+        let mut parts = Parts::new();
+        for _ in 0..arity {
+            let start = reader.at;
+            reader.skip()?;
+            parts.push(Part(&bytes[start..reader.at]));
+        }
+        Ok((parts, reader.at))
+    }
+
     /// The term's own bytes, without version byte. Costs a skip.
     pub fn bytes(self) -> &'a [u8] {
         &self.rest[..self.len()]
@@ -96,6 +136,10 @@ impl<'a> RawTerm<'a> {
     pub fn is_atom(self, text: &str) -> bool {
         debug_assert!(text.is_ascii(), "other text differs between the atom encodings");
         self.body().atom_text(self.tag_byte()).is_ok_and(|found| found == text.as_bytes())
+    }
+    /// The text of an atom as its bytes: the same in every encoding when it is ASCII.
+    pub fn as_atom_bytes(self) -> Option<&'a [u8]> {
+        self.body().atom_text(self.tag_byte()).ok()
     }
     /// The bytes of an atom's text, when it is ASCII.
     pub fn as_atom_text(self) -> Option<&'a str> {

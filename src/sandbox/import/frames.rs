@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use crate::codec::walk::RawTerm;
+use crate::codec::walk::{Parts, RawTerm};
 use crate::model::limits::{DEFECTS_KEPT_MAX, FRAME_BYTES_MAX};
 
 /// Bytes before a frame's body.
@@ -49,10 +49,9 @@ impl Defects {
 }
 
 /// One frame.
-#[derive(Clone, Copy)]
 pub enum Frame<'a> {
-    /// A checked term and where its frame begins.
-    Term { offset: usize, term: RawTerm<'a> },
+    /// The elements of a checked tuple, none of another term, and where the frame begins.
+    Term { offset: usize, parts: Parts<'a> },
     /// So many trace messages were dropped here.
     Lost { n: u32 },
 }
@@ -136,8 +135,8 @@ impl<'a> Frames<'a> {
         let end = body_at + body.len();
         let is_framed = self.is_boundary(end);
         let resume = |search_from| if is_framed { Resume::At(end) } else { Resume::SearchFrom(search_from) };
-        match RawTerm::parse(body) {
-            Ok((term, n_used)) if n_used == body.len() => Ok((Frame::Term { offset: start, term }, end)),
+        match RawTerm::parse_tuple(body) {
+            Ok((parts, n_used)) if n_used == body.len() => Ok((Frame::Term { offset: start, parts }, end)),
             Ok((_, n_used)) => Err(Damage {
                 offset: start,
                 what: format!("frame of {} bytes holds a term of {n_used}", body.len()),

@@ -100,7 +100,7 @@ impl<'a> Source<'a> {
             self.n_frames += 1;
             match frame {
                 Frame::Lost { n } => self.n_lost += u64::from(n),
-                Frame::Term { offset, term } => match Message::parse(term) {
+                Frame::Term { offset, parts } => match Message::parse(&parts) {
                     Some(Message::Trace(trace)) => return Some(Item { trace, n_lost: self.take_lost() }),
                     Some(Message::Lost(n)) => self.n_lost += n,
                     Some(Message::Other(kind)) => other(kind),

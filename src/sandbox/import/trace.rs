@@ -1,10 +1,8 @@
 //! One raw trace message, borrowed from its bytes: `{trace_ts, Tracee, Kind, .., Timestamp}` and its
 //! relatives (erts, erlang:trace/3). Nothing is built and nothing is interpreted yet.
 
-use smallvec::SmallVec;
-
 use super::EventClock;
-use crate::codec::walk::RawTerm;
+use crate::codec::walk::{Part, RawTerm};
 use crate::model::{Actor, ActorId};
 
 /// The place of a trace message in time: nanoseconds, and the unique integer of `strict_monotonic`
@@ -33,16 +31,16 @@ pub struct Trace<'a> {
 #[derive(Clone, Copy)]
 pub enum What<'a> {
     Send {
-        message: RawTerm<'a>,
+        message: Part<'a>,
         to: RawTerm<'a>,
     },
     SendToNonExisting {
-        message: RawTerm<'a>,
+        message: Part<'a>,
         to: RawTerm<'a>,
     },
     /// `extra` is what a receive match spec adds: `{Node, Sender}`.
     Receive {
-        message: RawTerm<'a>,
+        message: Part<'a>,
         extra: Option<RawTerm<'a>>,
     },
     Spawn {
@@ -54,7 +52,7 @@ pub enum What<'a> {
         start: Mfa<'a>,
     },
     Exit {
-        reason: RawTerm<'a>,
+        reason: Part<'a>,
     },
     Link {
         peer: ActorId,
@@ -88,7 +86,7 @@ pub enum What<'a> {
     GcStart,
     GcEnd {
         is_major: bool,
-        info: RawTerm<'a>,
+        info: Part<'a>,
     },
     /// A port was opened by `owner`.
     Open {
@@ -96,7 +94,7 @@ pub enum What<'a> {
         driver: RawTerm<'a>,
     },
     Closed {
-        reason: RawTerm<'a>,
+        reason: Part<'a>,
     },
     /// Kinds that make no event, by their name.
     Other(&'a str),
@@ -135,57 +133,52 @@ pub enum Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads one term of the stream; `None` when it is no trace message. Costs a skip of each part.
-    pub fn parse(term: RawTerm<'a>) -> Option<Message<'a>> {
-        let parts: SmallVec<[RawTerm<'a>; 8]> = term.tuple()?.collect();
+    /// Reads one tuple of the stream; `None` when it is no trace message.
+    pub fn parse(parts: &[Part<'a>]) -> Option<Message<'a>> {
         let (tag, rest) = parts.split_first()?;
-        match (tag.as_atom_text()?, rest) {
-            ("trace_ts", [who, kind, args @ .., stamp]) => {
-                Some(Message::Trace(Trace::of(*who, kind.as_atom_text()?, args, Some(read_stamp(*stamp)?))?))
+        match (tag.term().as_atom_bytes()?, rest) {
+            (b"trace_ts", [who, kind, args @ .., stamp]) => {
+                Some(Message::Trace(Trace::of(*who, *kind, args, Some(read_stamp(stamp.term())?))?))
             }
-            ("trace", [who, kind, args @ ..]) => {
-                Some(Message::Trace(Trace::of(*who, kind.as_atom_text()?, args, None)?))
-            }
-            ("seq_trace", _) => Some(Message::Other("seq_trace")),
-            ("drop", [n]) => Some(Message::Lost(u64::try_from(n.as_int()?).ok()?)),
+            (b"trace", [who, kind, args @ ..]) => Some(Message::Trace(Trace::of(*who, *kind, args, None)?)),
+            (b"seq_trace", _) => Some(Message::Other("seq_trace")),
+            (b"drop", [n]) => Some(Message::Lost(u64::try_from(n.term().as_int()?).ok()?)),
             _ => None,
         }
     }
 }
 
 impl<'a> Trace<'a> {
-    fn of(
-        who: RawTerm<'a>,
-        kind: &'a str,
-        args: &[RawTerm<'a>],
-        stamp: Option<(Stamp, EventClock)>,
-    ) -> Option<Trace<'a>> {
-        let actor = |term: RawTerm<'a>| term.as_actor().map(|actor: Actor| actor.id);
-        let what = match (kind, args) {
-            ("send", &[message, to, ..]) => What::Send { message, to },
-            ("send_to_non_existing_process", &[message, to, ..]) => What::SendToNonExisting { message, to },
-            ("receive", &[message]) => What::Receive { message, extra: None },
-            ("receive", &[message, extra, ..]) => What::Receive { message, extra: Some(extra) },
-            ("call", &[function, ..]) => What::Call { function: Mfa::of(function)? },
-            ("return_from", &[function, value, ..]) => What::ReturnFrom { function: Mfa::of(function)?, value },
-            ("exception_from", &[function, exception, ..]) => {
-                What::ExceptionFrom { function: Mfa::of(function)?, exception }
+    fn of(who: Part<'a>, kind: Part<'a>, args: &[Part<'a>], stamp: Option<(Stamp, EventClock)>) -> Option<Trace<'a>> {
+        let actor = |part: Part<'a>| part.term().as_actor().map(|actor: Actor| actor.id);
+        let mfa = |part: Part<'a>| Mfa::of(part.term());
+        let what = match (kind.term().as_atom_bytes()?, args) {
+            (b"send", &[message, to, ..]) => What::Send { message, to: to.term() },
+            (b"send_to_non_existing_process", &[message, to, ..]) => What::SendToNonExisting { message, to: to.term() },
+            (b"receive", &[message]) => What::Receive { message, extra: None },
+            (b"receive", &[message, extra, ..]) => What::Receive { message, extra: Some(extra.term()) },
+            (b"call", &[function, ..]) => What::Call { function: mfa(function)? },
+            (b"return_from", &[function, value, ..]) => {
+                What::ReturnFrom { function: mfa(function)?, value: value.term() }
             }
-            ("spawn", &[child, start, ..]) => What::Spawn { child: actor(child)?, start: Mfa::of(start)? },
-            ("spawned", &[parent, start, ..]) => What::Spawned { parent: actor(parent)?, start: Mfa::of(start)? },
-            ("exit", &[reason, ..]) => What::Exit { reason },
-            ("link", &[peer, ..]) => What::Link { peer: actor(peer)? },
-            ("getting_linked", &[peer, ..]) => What::GettingLinked { peer: actor(peer)? },
-            ("unlink", &[peer, ..]) => What::Unlink { peer: actor(peer)? },
-            ("getting_unlinked", &[peer, ..]) => What::GettingUnlinked { peer: actor(peer)? },
-            ("register", &[name, ..]) => What::Register { name },
-            ("unregister", &[name, ..]) => What::Unregister { name },
-            ("gc_minor_start" | "gc_major_start", _) => What::GcStart,
-            ("gc_minor_end", &[info, ..]) => What::GcEnd { is_major: false, info },
-            ("gc_major_end", &[info, ..]) => What::GcEnd { is_major: true, info },
-            ("open", &[owner, driver, ..]) => What::Open { owner: actor(owner)?, driver },
-            ("closed", &[reason, ..]) => What::Closed { reason },
-            (other, _) => What::Other(other),
+            (b"exception_from", &[function, exception, ..]) => {
+                What::ExceptionFrom { function: mfa(function)?, exception: exception.term() }
+            }
+            (b"spawn", &[child, start, ..]) => What::Spawn { child: actor(child)?, start: mfa(start)? },
+            (b"spawned", &[parent, start, ..]) => What::Spawned { parent: actor(parent)?, start: mfa(start)? },
+            (b"exit", &[reason, ..]) => What::Exit { reason },
+            (b"link", &[peer, ..]) => What::Link { peer: actor(peer)? },
+            (b"getting_linked", &[peer, ..]) => What::GettingLinked { peer: actor(peer)? },
+            (b"unlink", &[peer, ..]) => What::Unlink { peer: actor(peer)? },
+            (b"getting_unlinked", &[peer, ..]) => What::GettingUnlinked { peer: actor(peer)? },
+            (b"register", &[name, ..]) => What::Register { name: name.term() },
+            (b"unregister", &[name, ..]) => What::Unregister { name: name.term() },
+            (b"gc_minor_start" | b"gc_major_start", _) => What::GcStart,
+            (b"gc_minor_end", &[info, ..]) => What::GcEnd { is_major: false, info },
+            (b"gc_major_end", &[info, ..]) => What::GcEnd { is_major: true, info },
+            (b"open", &[owner, driver, ..]) => What::Open { owner: actor(owner)?, driver: driver.term() },
+            (b"closed", &[reason, ..]) => What::Closed { reason },
+            _ => What::Other(kind.term().as_atom_text()?),
         };
         Some(Trace { who: actor(who)?, stamp, what })
     }

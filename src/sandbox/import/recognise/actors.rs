@@ -61,23 +61,41 @@ pub(super) struct Signals {
 /// The rows, found by pid or port.
 #[derive(Default)]
 pub(super) struct Actors {
-    rows: FxHashMap<ActorId, Row>,
+    rows: Vec<Row>,
+    index: FxHashMap<ActorId, usize>,
+    /// Asked for last: a trace message asks for its tracee again and again.
+    last: Option<(ActorId, usize)>,
 }
 
 impl Actors {
     pub fn row(&mut self, id: ActorId) -> &mut Row {
-        self.rows.entry(id).or_default()
+        let idx = match self.last {
+            Some((last, idx)) if last == id => idx,
+            _ => {
+                let rows = &mut self.rows;
+                let idx = *self.index.entry(id).or_insert_with(|| {
+                    rows.push(Row::default());
+                    rows.len() - 1
+                });
+                self.last = Some((id, idx));
+                idx
+            }
+        };
+        &mut self.rows[idx]
     }
     pub fn get(&self, id: ActorId) -> Option<&Row> {
-        self.rows.get(&id)
+        match self.last {
+            Some((last, idx)) if last == id => Some(&self.rows[idx]),
+            _ => self.index.get(&id).map(|idx| &self.rows[*idx]),
+        }
     }
     pub fn get_mut(&mut self, id: ActorId) -> Option<&mut Row> {
-        self.rows.get_mut(&id)
+        self.index.get(&id).map(|idx| &mut self.rows[*idx])
     }
 
     /// `id` in its present incarnation.
     pub fn actor(&self, id: ActorId) -> Actor {
-        Actor { id, incarnation: self.rows.get(&id).map_or(0, |row| row.incarnation) }
+        Actor { id, incarnation: self.get(id).map_or(0, |row| row.incarnation) }
     }
 
     /// Begins the next incarnation of `id` when this one is over or was never told to begin.

@@ -3,13 +3,13 @@
 
 use super::Recogniser;
 use super::message::{Message, hash, is_orderly};
-use crate::codec::walk::RawTerm;
+use crate::codec::walk::{Part, RawTerm};
 use crate::model::{Actor, ActorId, Kind, NewEvent, Seq};
 
 impl Recogniser {
-    pub(super) fn exit(&mut self, who: ActorId, reason: RawTerm<'_>) {
+    pub(super) fn exit(&mut self, who: ActorId, reason: Part<'_>) {
         let process = self.actors.actor(who);
-        let bytes = reason.bytes();
+        let (bytes, reason) = (reason.bytes(), reason.term());
         let reason_hash = hash(bytes);
         let kind = if is_orderly(reason) { Kind::Exit } else { Kind::Crash };
         let cause = self.cause_of_end(process, reason, reason_hash);

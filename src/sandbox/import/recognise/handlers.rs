@@ -4,10 +4,11 @@
 //! mailbox; a callback within it is the same handling. The state comes from the arguments (before) and
 //! from the return value (after), and is told when its bytes differ from the last ones known.
 
-use super::Recogniser;
 use super::fields::Fields;
 use super::message::{Message, hash};
+use super::{Recogniser, end_key};
 use crate::codec::walk::RawTerm;
+use crate::model::limits::OPEN_ENDS_MAX;
 use crate::model::{Actor, ActorId, Atom, CallKey, Class, Kind, NewEvent, Seq};
 use crate::sandbox::import::trace::Mfa;
 
@@ -143,6 +144,7 @@ impl Recogniser {
         };
         let args: smallvec::SmallVec<[RawTerm<'_>; 8]> =
             function.args.list().map(Iterator::collect).unwrap_or_default();
+        self.arrivals.raise(OPEN_ENDS_MAX);
         self.forget_unreturned(who, module, handler);
         let outer = self.actors.row(who).running.last().copied();
         let module = if handler == Handler::Loop { self.note_loop(who, &args).unwrap_or(module) } else { module };
@@ -180,11 +182,11 @@ impl Recogniser {
 
     fn begin_callback(&mut self, process: Actor, module: Atom, handler: Handler, given: &Given<'_>) -> Running {
         let arrival = given.message.as_ref().and_then(|message| {
-            let hash = match given.call {
+            let content = match given.call {
                 Some(key) => key.0,
-                None => message.arrival_hash(),
+                None => message.arrival_hash(hash(message.whole.bytes())),
             };
-            self.arrivals.pop(&(process, hash))
+            self.arrivals.pop(&end_key(process, content))
         });
         let tag = match handler {
             Handler::Init | Handler::Terminate => Some(module),

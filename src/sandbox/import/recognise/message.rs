@@ -33,55 +33,57 @@ impl<'a> Message<'a> {
     }
 
     pub fn of(whole: RawTerm<'a>) -> Message<'a> {
-        let plain = Message::plain(whole);
-        let Some(mut items) = whole.tuple() else { return plain };
+        let bare =
+            Message { class: Class::Info, tag: None, call: None, is_alias: false, about: None, body: whole, whole };
+        let Some(mut items) = whole.tuple() else { return Message::plain(whole) };
         let arity = items.len();
-        let Some(first) = items.next() else { return plain };
-        let Some(text) = first.as_atom_text() else {
-            return match (call_key(first), items.next()) {
-                (Some(key), Some(answer)) if arity == 2 => {
+        let (Some(first), Some(second)) = (items.next(), items.next()) else { return Message::plain(whole) };
+        let Some(text) = first.as_atom_bytes() else {
+            return match call_key(first) {
+                Some(key) if arity == 2 => {
                     let is_alias = first.as_ref().is_none();
-                    Message { class: Class::Reply, tag: answer.tag(), call: Some(key), is_alias, ..plain }
+                    Message { class: Class::Reply, tag: second.tag(), call: Some(key), is_alias, ..bare }
                 }
-                _ => plain,
+                _ => bare,
             };
         };
-        let (Some(second), third) = (items.next(), items.next()) else { return plain };
-        match (text, arity, third) {
-            ("$gen_call" | "$gen_sync_event" | "$gen_sync_all_state_event", 3, Some(request)) => {
-                plain.request(Class::Call, second, request)
+        let tagged = |class| Message { class, tag: first.as_atom(), ..bare };
+        match (text, arity) {
+            (b"$gen_call" | b"$gen_sync_event" | b"$gen_sync_all_state_event", 3) => {
+                bare.request(Class::Call, second, items.next())
             }
-            ("system", 3, Some(request)) => plain.request(Class::System, second, request),
-            ("$gen_cast" | "$gen_event" | "$gen_all_state_event", 2, None) => {
-                Message { class: Class::Cast, tag: second.tag(), body: second, ..plain }
+            (b"system", 3) => bare.request(Class::System, second, items.next()),
+            (b"$gen_cast" | b"$gen_event" | b"$gen_all_state_event", 2) => {
+                Message { class: Class::Cast, tag: second.tag(), body: second, ..bare }
             }
-            ("EXIT", 3, Some(_)) => {
-                Message { class: Class::Exit, about: second.as_actor().map(|actor| actor.id), ..plain }
+            (b"EXIT", 3) => Message { about: second.as_actor().map(|actor| actor.id), ..tagged(Class::Exit) },
+            (b"DOWN", 5) => {
+                let about = items.nth(1).and_then(RawTerm::as_actor).map(|actor| actor.id);
+                Message { call: call_key(second), about, ..tagged(Class::Down) }
             }
-            ("DOWN", 5, Some(_)) => {
-                let about = items.next().and_then(RawTerm::as_actor).map(|actor| actor.id);
-                Message { class: Class::Down, call: call_key(second), about, ..plain }
-            }
-            ("timeout", 3, Some(_)) => match second.as_ref() {
-                Some(timer) => Message { class: Class::Timer, call: Some(CallKey(timer.key())), ..plain },
-                None => plain,
+            (b"timeout", 3) => match second.as_ref() {
+                Some(timer) => Message { call: Some(CallKey(timer.key())), ..tagged(Class::Timer) },
+                None => tagged(Class::Info),
             },
-            _ => plain,
+            _ => tagged(Class::Info),
         }
     }
 
     /// `from` is `{Caller, Reference}` or `{Caller, [alias | Reference]}`.
-    fn request(self, class: Class, from: RawTerm<'a>, request: RawTerm<'a>) -> Message<'a> {
-        let Some([caller, reference]) = from.tuple_of() else { return self };
+    fn request(self, class: Class, from: RawTerm<'a>, request: Option<RawTerm<'a>>) -> Message<'a> {
+        let (Some([caller, reference]), Some(request)) = (from.tuple_of(), request) else {
+            return Message::plain(self.whole);
+        };
         let about = caller.as_actor().map(|actor| actor.id);
         Message { class, tag: request.tag(), call: call_key(reference), about, body: request, ..self }
     }
 
-    /// By which an arrival and the callback that takes it find each other.
-    pub fn arrival_hash(&self) -> u64 {
+    /// By which an arrival and the callback that takes it find each other. `whole` is the hash of the whole message.
+    pub fn arrival_hash(&self, whole: u64) -> u64 {
         match (self.class, self.call) {
             (Class::Call, Some(key)) => key.0,
-            _ => hash(self.body.bytes()),
+            (Class::Cast | Class::System, _) => hash(self.body.bytes()),
+            _ => whole,
         }
     }
 

@@ -17,21 +17,25 @@ mod signals;
 mod start;
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use self::actors::Actors;
 use self::fields::Fields;
 use self::handlers::Handler;
 use self::recent::{Queues, Recent};
 use super::trace::{Trace, What};
-use crate::codec::walk::RawTerm;
+use crate::codec::walk::{Part, RawTerm};
 use crate::codec::write;
 use crate::model::limits::{OPEN_ENDS_MAX, PAYLOAD_BYTES_MAX};
 use crate::model::{Actor, ActorId, Atom, CallKey, EventBatch, Kind, NewEvent, Pid, Seq};
 
 /// Kinds of trace messages that are counted by name; further ones together.
 const UNSTORED_KINDS_MAX: usize = 64;
+
+/// Arrivals that are kept before the first call of a callback: until then, nothing seems to take messages out.
+const ARRIVALS_UNTIL_CALLS: usize = 1 << 14;
 
 /// Turns trace messages into events, which gather in [`Recogniser::batch`].
 pub struct Recogniser {
@@ -47,12 +51,12 @@ pub struct Recogniser {
     /// Names that processes are said to have, until they appear.
     hints: FxHashMap<ActorId, Atom>,
     hinted_names: FxHashMap<Atom, ActorId>,
-    /// Sends on their way, by receiver and content.
-    sends: Queues<(Actor, u64), Sent>,
+    /// Sends on their way, by receiver and content ([`end_key`]).
+    sends: Queues<u64, Sent>,
     /// Sends to names whose owner is not known yet, by content.
     sends_to_names: Queues<u64, (Atom, Sent)>,
     /// Messages in mailboxes, by receiver and [`message::Message::arrival_hash`].
-    arrivals: Queues<(Actor, u64), Seq>,
+    arrivals: Queues<u64, Seq>,
     calls: Recent<CallKey, Call>,
     /// Callbacks that were seen to return: the trace has their ends.
     returning: FxHashSet<(Atom, Handler)>,
@@ -84,6 +88,13 @@ struct Call {
     is_start_request: bool,
 }
 
+/// By which the two ends of a message's way find each other: its content, as a hash, at this actor.
+fn end_key(actor: Actor, content: u64) -> u64 {
+    let mut hasher = FxHasher::default();
+    (actor, content).hash(&mut hasher);
+    hasher.finish()
+}
+
 impl Recogniser {
     /// A recogniser whose first event will be `first`.
     pub fn new(first: Seq) -> Recogniser {
@@ -97,7 +108,7 @@ impl Recogniser {
             hinted_names: FxHashMap::default(),
             sends: Queues::new(OPEN_ENDS_MAX),
             sends_to_names: Queues::new(OPEN_ENDS_MAX),
-            arrivals: Queues::new(OPEN_ENDS_MAX),
+            arrivals: Queues::new(ARRIVALS_UNTIL_CALLS),
             calls: Recent::new(OPEN_ENDS_MAX),
             returning: FxHashSet::default(),
             unstored: BTreeMap::new(),
@@ -276,7 +287,7 @@ impl Recogniser {
         self.emit(&NewEvent { tag: Some(name), meta: &meta.finish(), ..self.event(Kind::Register, process) });
     }
 
-    fn collected(&mut self, who: ActorId, is_major: bool, info: RawTerm<'_>) {
+    fn collected(&mut self, who: ActorId, is_major: bool, info: Part<'_>) {
         let process = self.actors.actor(who);
         let mut meta = Fields::default();
         if let Some(start_ns) = self.actors.row(who).gc_start_ns.take() {

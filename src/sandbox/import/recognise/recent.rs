@@ -18,6 +18,11 @@ impl<K: Hash + Eq, V> Recent<K, V> {
         Recent { young: FxHashMap::default(), old: FxHashMap::default(), n_max }
     }
 
+    /// Keeps up to `n_max` entries from now on, when that is more than before.
+    pub fn raise(&mut self, n_max: usize) {
+        self.n_max = self.n_max.max(n_max);
+    }
+
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         match self.young.get_mut(key) {
             Some(found) => Some(found),
@@ -58,18 +63,21 @@ impl<K: Hash + Eq, V: Copy> Queues<K, V> {
         Queues { queues: Recent::new(n_keys_max) }
     }
 
+    /// As [`Recent::raise`], in keys.
+    pub fn raise(&mut self, n_keys_max: usize) {
+        self.queues.raise(n_keys_max);
+    }
+
     pub fn push(&mut self, key: K, value: V) {
-        match self.queues.get_mut(&key) {
-            None => self.queues.insert(key, Queue::One(value)),
-            Some(Queue::Many(values)) => {
+        let Some(queue) = self.queues.get_mut(&key) else {
+            return self.queues.insert(key, Queue::One(value));
+        };
+        match queue {
+            Queue::One(first) => *queue = Queue::Many(VecDeque::from([*first, value])),
+            Queue::Many(values) => {
                 values.push_back(value);
                 if values.len() > QUEUE_MAX {
                     values.pop_front();
-                }
-            }
-            Some(queue) => {
-                if let Queue::One(first) = *queue {
-                    *queue = Queue::Many(VecDeque::from([first, value]));
                 }
             }
         }

@@ -5,8 +5,8 @@
 
 use super::fields::Fields;
 use super::message::{Message, hash};
-use super::{Call, Recogniser, Sent};
-use crate::codec::walk::RawTerm;
+use super::{Call, Recogniser, Sent, end_key};
+use crate::codec::walk::{Part, RawTerm};
 use crate::model::{Actor, ActorId, Atom, CallKey, Class, Kind, NewEvent, Seq};
 
 /// Where a message goes.
@@ -20,9 +20,9 @@ struct Target {
 const WAITS_MAX: usize = 64;
 
 impl Recogniser {
-    pub(super) fn send(&mut self, who: ActorId, whole: RawTerm<'_>, to: RawTerm<'_>, is_to_dead: bool) {
+    pub(super) fn send(&mut self, who: ActorId, whole: Part<'_>, to: RawTerm<'_>, is_to_dead: bool) {
         let process = self.actors.actor(who);
-        let message = Message::of(whole);
+        let message = Message::of(whole.term());
         let call = message.call.and_then(|key| self.calls.get(&key).copied());
         let target = self.target(to, call);
         let is_reply = message.class == Class::Reply && (call.is_some() || message.is_alias);
@@ -56,7 +56,7 @@ impl Recogniser {
         }
         let sent = Sent { seq, from: process };
         match (target.actor, target.name) {
-            (Some(receiver), _) => self.sends.push((receiver, hash(bytes)), sent),
+            (Some(receiver), _) => self.sends.push(end_key(receiver, hash(bytes)), sent),
             (None, Some(name)) => self.sends_to_names.push(hash(bytes), (name, sent)),
             (None, None) => {}
         }
@@ -133,10 +133,12 @@ impl Recogniser {
         }
     }
 
-    pub(super) fn receive(&mut self, who: ActorId, whole: RawTerm<'_>, extra: Option<RawTerm<'_>>) {
+    pub(super) fn receive(&mut self, who: ActorId, whole: Part<'_>, extra: Option<RawTerm<'_>>) {
         let process = self.actors.actor(who);
         let bytes = whole.bytes();
-        let sent = self.sent(process, whole, bytes);
+        let whole = whole.term();
+        let content = hash(bytes);
+        let sent = self.sent(process, whole, content);
         if sent.is_none() && whole.is_atom("timeout") {
             return self.receive_timed_out(process);
         }
@@ -178,7 +180,7 @@ impl Recogniser {
             ..self.event(kind, process)
         };
         let seq = self.emit_term(&event, bytes);
-        self.arrivals.push((process, message.arrival_hash()), seq);
+        self.arrivals.push(end_key(process, message.arrival_hash(content)), seq);
         self.after_receive(process, &message, kind, seq);
     }
 
@@ -211,12 +213,11 @@ impl Recogniser {
     }
 
     /// The send that this receive belongs to.
-    fn sent(&mut self, process: Actor, whole: RawTerm<'_>, bytes: &[u8]) -> Option<Sent> {
-        let hash = hash(bytes);
-        if let Some(sent) = self.sends.pop(&(process, hash)) {
+    fn sent(&mut self, process: Actor, whole: RawTerm<'_>, content: u64) -> Option<Sent> {
+        if let Some(sent) = self.sends.pop(&end_key(process, content)) {
             return Some(sent);
         }
-        let (name, sent) = self.sends_to_names.pop(&hash)?;
+        let (name, sent) = self.sends_to_names.pop(&content)?;
         // Only a message that names somebody is telling enough to learn from who has the name.
         let is_telling = whole.tuple().is_some_and(|mut items| items.any(|item| item.as_actor().is_some()));
         if is_telling {
