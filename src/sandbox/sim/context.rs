@@ -1,17 +1,44 @@
-//! What process code can do: the host functions, each a logged operation.
+//! What process code can do: the host functions. Each is an operation of the effect log
+//! ([`super::effects`]): done once, answered from the log when the callback is run again. What is
+//! made of several, as a call is, logs its parts.
 
-use crate::model::{Atom, Pid, Term};
+use std::sync::Arc;
 
-use super::behaviour::Effect;
+use crate::model::{Atom, CallKey, Class, Kind, Pid, Reference, Term};
+
+use super::atoms::atoms;
+use super::behaviour::{Effect, Interrupt, Raise};
+use super::effects::Op;
+use super::machine::{Machine, Unwinding};
+use super::messages::{Target, badarg};
+use super::otp::{gen_server, plain};
+use super::outbox::{Note, Payload};
+use super::process::{Stage, Wait};
+use super::signal::Pattern;
+use super::spawn::SpawnRequest;
+use super::world::{EventIdx, serial};
 
 /// The world as one running callback sees it.
 ///
 /// It is owned data, so that a driver whose host functions are `'static` closures can
 /// [`Context::lend`] it to them for the length of a callback and [`Context::give_back`] afterwards.
 #[derive(Default)]
-pub struct Context(Option<()>);
+pub struct Context(Option<Box<Machine>>);
+
+/// The default timeout of `gen_server:call`; a call with it shows as `call/2` in exit reasons.
+pub const CALL_TIMEOUT_MS: u64 = 5_000;
 
 impl Context {
+    pub(super) fn new(machine: Machine) -> Context {
+        Context(Some(Box::new(machine)))
+    }
+    pub(super) fn machine(&mut self) -> &mut Machine {
+        self.0.as_mut().expect("a lent context is given back before the callback returns")
+    }
+    fn machine_ref(&self) -> &Machine {
+        self.0.as_ref().expect("a lent context is given back before the callback returns")
+    }
+
     /// Moves the context out, for a driver that must own it. Before the callback returns it has to be given back.
     pub fn lend(&mut self) -> Context {
         std::mem::take(self)
@@ -20,188 +47,474 @@ impl Context {
     pub fn give_back(&mut self, lent: Context) {
         *self = lent;
     }
+
+    /// Does an operation, or answers it from the log. Its second value is an event that later operations need.
+    fn operate(
+        &mut self,
+        op: Op,
+        args: [Term; 2],
+        perform: impl FnOnce(&mut Machine, &[Term; 2]) -> (Result<Term, Raise>, Option<EventIdx>),
+    ) -> Effect<Term> {
+        let machine = self.machine();
+        if machine.run.unwinding.is_some() {
+            return Err(Interrupt::Suspend);
+        }
+        if let Some(answer) = machine.replay(op, &args[0], &args[1]) {
+            return answer.map_err(Interrupt::Raise);
+        }
+        if machine.run.unwinding.is_some() {
+            return Err(Interrupt::Suspend);
+        }
+        machine.run.n_operations += 1;
+        let (result, event) = perform(machine, &args);
+        machine.log(op, args, result.clone(), event);
+        result.map_err(Interrupt::Raise)
+    }
+
+    /// An operation that cannot fail and leaves nothing for later ones.
+    fn act(&mut self, op: Op, args: [Term; 2], perform: impl FnOnce(&mut Machine, &[Term; 2]) -> Term) -> Effect<Term> {
+        self.operate(op, args, |machine, args| (Ok(perform(machine, args)), None))
+    }
+
+    /// An operation that may raise.
+    fn attempt(
+        &mut self,
+        op: Op,
+        args: [Term; 2],
+        perform: impl FnOnce(&mut Machine, &[Term; 2]) -> Result<Term, Raise>,
+    ) -> Effect<Term> {
+        self.operate(op, args, |machine, args| (perform(machine, args), None))
+    }
+
+    /// Interrupts the callback until `wait` is over.
+    fn suspend(&mut self, wait: Wait) -> Interrupt {
+        let run = &mut self.machine().run;
+        if run.resume.take().is_none() {
+            run.n_blocking += 1;
+        }
+        run.unwinding = Some(Unwinding::Suspend(wait));
+        Interrupt::Suspend
+    }
+
     /// `self()`.
     pub fn self_pid(&self) -> Pid {
-        todo!("kernel")
+        self.machine_ref().run.pid
     }
+
     /// Whether an [`Interrupt`] is on its way out. A driver that evaluates scripts must trust this, not the
     /// error that it sees: scripts can swallow errors. While it is true every host function fails.
     pub fn is_unwinding(&self) -> bool {
-        todo!("kernel")
+        self.machine_ref().run.unwinding.is_some()
     }
+
     /// `Dest ! Message`. `dest`: a pid, a registered name, `{Name, Node}` or an alias. Raises badarg for an unknown plain name.
     pub fn send(&mut self, dest: &Term, message: Term) -> Effect<()> {
-        let _ = (dest, message);
-        todo!("kernel")
+        self.attempt(Op::Send, [dest.clone(), message], |machine, [dest, message]| {
+            let target = machine.resolve(dest)?;
+            if let (Target::Unknown(_), Term::Atom(_)) = (target, dest) {
+                return Err(badarg());
+            }
+            let (pid, cause) = (machine.run.pid, machine.run.cause);
+            machine.send_to(pid, target, message.clone(), cause);
+            Ok(Term::Nil)
+        })
+        .map(drop)
     }
+
     /// `erlang:send_after(Ms, Dest, Message)`: the timer's reference.
     pub fn send_after(&mut self, after_ms: u64, dest: &Term, message: Term) -> Effect<Term> {
-        let _ = (after_ms, dest, message);
-        todo!("kernel")
+        self.timer(after_ms, dest, message, false)
     }
+
     /// `erlang:start_timer(Ms, Dest, Message)`: as send_after, but the message is `{timeout, Ref, Message}`.
     pub fn start_timer(&mut self, after_ms: u64, dest: &Term, message: Term) -> Effect<Term> {
-        let _ = (after_ms, dest, message);
-        todo!("kernel")
+        self.timer(after_ms, dest, message, true)
     }
+
+    fn timer(&mut self, after_ms: u64, dest: &Term, message: Term, wraps: bool) -> Effect<Term> {
+        self.attempt(Op::StartTimer, [dest.clone(), message], |machine, [dest, message]| {
+            if !matches!(dest, Term::Pid(_) | Term::Atom(_)) {
+                return Err(badarg());
+            }
+            Ok(machine.start_timer(machine.run.pid, after_ms, dest, message.clone(), wraps))
+        })
+    }
+
     /// `erlang:cancel_timer(Ref)`: milliseconds left, or `false`.
     pub fn cancel_timer(&mut self, timer: &Term) -> Effect<Term> {
-        let _ = timer;
-        todo!("kernel")
+        self.attempt(Op::CancelTimer, [timer.clone(), Term::Nil], |machine, [timer, _]| match timer {
+            Term::Ref(reference) => Ok(machine.cancel_timer(machine.run.pid, reference)),
+            _ => Err(badarg()),
+        })
     }
+
     /// `gen_server:call(Dest, Request, Timeout)`; blocks. `None` is infinity. Raises exit `{Reason, {gen_server, call, Args}}`.
     pub fn gen_call(&mut self, dest: &Term, request: Term, timeout_ms: Option<u64>) -> Effect<Term> {
-        let _ = (dest, request, timeout_ms);
-        todo!("kernel")
+        let a = atoms();
+        let failed = |reason: Term| {
+            let mut args = vec![dest.clone(), request.clone()];
+            match timeout_ms {
+                Some(CALL_TIMEOUT_MS) => {}
+                Some(ms) => args.push(Term::Int(ms as i64)),
+                None => args.push(Term::Atom(a.infinity)),
+            }
+            let call = Term::tuple(vec![Term::Atom(a.gen_server), Term::Atom(a.call), Term::list(args)]);
+            Interrupt::exit(Term::tuple(vec![reason, call]))
+        };
+        let has_alias = timeout_ms.is_some();
+        let begun = self.operate(Op::CallBegin, [dest.clone(), request.clone()], |machine, [dest, request]| {
+            begin_call(machine, dest, request, has_alias)
+        })?;
+        let Term::Ref(reference) = begun else { return Err(failed(begun)) };
+        let pattern = Pattern::Answer(serial(&reference));
+        let answer = self.receive_pattern(pattern, timeout_ms)?;
+        // An answer that came at the very moment of the timeout still counts, as in gen:do_call.
+        let answer = self.act(
+            Op::CallEnd,
+            [Term::Ref(reference.clone()), answer.unwrap_or(Term::Nil)],
+            |machine, [_, answer]| end_call(machine, &reference, answer),
+        )?;
+        match answer.as_tuple() {
+            Some([_, reply]) => Ok(reply.clone()),
+            Some([_, _, _, _, reason]) => Err(failed(reason.clone())),
+            _ => Err(failed(Term::Atom(a.timeout))),
+        }
     }
+
     /// `gen_server:cast(Dest, Request)`; never fails.
     pub fn cast(&mut self, dest: &Term, request: Term) -> Effect<()> {
-        let _ = (dest, request);
-        todo!("kernel")
+        self.act(Op::Cast, [dest.clone(), request], |machine, [dest, request]| {
+            let message = Term::tuple(vec![Term::Atom(atoms().gen_cast), request.clone()]);
+            if let Ok(target) = machine.resolve(dest) {
+                let (pid, cause) = (machine.run.pid, machine.run.cause);
+                machine.send_to(pid, target, message, cause);
+            }
+            Term::Nil
+        })
+        .map(drop)
     }
+
     /// `gen_server:reply(From, Value)`.
     pub fn reply(&mut self, from: &Term, value: Term) -> Effect<()> {
-        let _ = (from, value);
-        todo!("kernel")
+        self.act(Op::Send, [from.clone(), value], |machine, [from, value]| {
+            gen_server::reply_to(machine, machine.run.pid, from, value.clone());
+            Term::Nil
+        })
+        .map(drop)
     }
+
     /// `link(Pid)`.
     pub fn link(&mut self, pid: Pid) -> Effect<()> {
-        let _ = pid;
-        todo!("kernel")
+        self.attempt(Op::Link, [Term::Pid(pid), Term::Nil], |machine, _| {
+            machine.link(machine.run.pid, pid).map(|()| Term::Nil)
+        })
+        .map(drop)
     }
+
     /// `unlink(Pid)`.
     pub fn unlink(&mut self, pid: Pid) -> Effect<()> {
-        let _ = pid;
-        todo!("kernel")
+        self.act(Op::Unlink, [Term::Pid(pid), Term::Nil], |machine, _| {
+            machine.unlink(machine.run.pid, pid);
+            Term::Nil
+        })
+        .map(drop)
     }
+
     /// `monitor(process, Dest)`: the monitor's reference.
     pub fn monitor(&mut self, dest: &Term) -> Effect<Term> {
-        let _ = dest;
-        todo!("kernel")
+        self.attempt(Op::Monitor, [dest.clone(), Term::Nil], |machine, [dest, _]| {
+            machine.monitor(machine.run.pid, dest, false, true).map(Term::Ref)
+        })
     }
+
     /// `demonitor(Ref, [flush])`, or without flush.
     pub fn demonitor(&mut self, monitor: &Term, flush: bool) -> Effect<()> {
-        let _ = (monitor, flush);
-        todo!("kernel")
+        self.attempt(Op::Demonitor, [monitor.clone(), Term::Nil], |machine, [monitor, _]| match monitor {
+            Term::Ref(reference) => {
+                machine.demonitor(machine.run.pid, serial(reference), flush, true);
+                Ok(Term::Nil)
+            }
+            _ => Err(badarg()),
+        })
+        .map(drop)
     }
+
     /// `exit(Pid, Reason)`: an exit signal. A process ends itself by `return Err(Interrupt::exit(reason))`.
     pub fn exit_signal(&mut self, pid: Pid, reason: Term) -> Effect<()> {
-        let _ = (pid, reason);
-        todo!("kernel")
+        self.act(Op::ExitSignal, [Term::Pid(pid), reason], |machine, [_, reason]| {
+            machine.exit_signal(machine.run.pid, pid, reason.clone());
+            Term::Nil
+        })
+        .map(drop)
     }
+
     /// `process_flag(trap_exit, Flag)`: the old flag.
     pub fn trap_exit(&mut self, flag: bool) -> Effect<bool> {
-        let _ = flag;
-        todo!("kernel")
+        let old = self.act(Op::TrapExit, [Term::bool(flag), Term::Nil], |machine, _| {
+            let pid = machine.run.pid;
+            let old = machine.world.process_mut(pid).map(|process| std::mem::replace(&mut process.traps_exit, flag));
+            Term::bool(old.unwrap_or(false))
+        })?;
+        Ok(old.is_atom("true"))
     }
+
     /// `register(Name, Pid)`. Raises badarg when the name or the process has one already, or is dead.
     pub fn register(&mut self, name: Atom, pid: Pid) -> Effect<()> {
-        let _ = (name, pid);
-        todo!("kernel")
+        let args = [Term::Atom(name), Term::Pid(pid)];
+        self.attempt(Op::Register, args, |machine, _| machine.register(name, pid).map(|()| Term::Nil)).map(drop)
     }
+
     /// `unregister(Name)`. Raises badarg for an unknown name.
     pub fn unregister(&mut self, name: Atom) -> Effect<()> {
-        let _ = name;
-        todo!("kernel")
+        let args = [Term::Atom(name), Term::Nil];
+        self.attempt(Op::Unregister, args, |machine, _| machine.unregister(name).map(|()| Term::Nil)).map(drop)
     }
+
     /// `whereis(Name)`.
     pub fn whereis(&mut self, name: Atom) -> Effect<Option<Pid>> {
-        let _ = name;
-        todo!("kernel")
+        let found = self.act(Op::Whereis, [Term::Atom(name), Term::Nil], |machine, _| {
+            machine.world.whereis(name).map_or(Term::Nil, Term::Pid)
+        })?;
+        Ok(found.as_pid())
     }
+
     /// `start_link` of a behaviour module; blocks until its init is over. `{ok, Pid}`, `ignore` or `{error, Reason}`.
     pub fn start_link(&mut self, module: Atom, args: Term, name: Option<Atom>) -> Effect<Term> {
-        let _ = (module, args, name);
-        todo!("kernel")
+        self.start_process(module, args, name, true, false)
     }
+
     /// `start`: as start_link, without the link.
     pub fn start(&mut self, module: Atom, args: Term, name: Option<Atom>) -> Effect<Term> {
-        let _ = (module, args, name);
-        todo!("kernel")
+        self.start_process(module, args, name, false, false)
     }
+
+    /// gen:start and proc_lib:start: the name is looked at first, then the child's init acknowledges.
+    pub(super) fn start_process(
+        &mut self,
+        module: Atom,
+        args: Term,
+        name: Option<Atom>,
+        is_linked: bool,
+        is_child: bool,
+    ) -> Effect<Term> {
+        let a = atoms();
+        let pair = |tag: Atom, value: Term| Term::tuple(vec![Term::Atom(tag), value]);
+        if let Some(name) = name
+            && let Some(holder) = self.whereis(name)?
+        {
+            return Ok(pair(a.error, pair(a.already_started, Term::Pid(holder))));
+        }
+        let begun = self.operate(Op::Spawn, [Term::Atom(module), args], |machine, [_, args]| {
+            let request = SpawnRequest { parent: machine.run.pid, module, args: args.clone(), name, is_linked, is_child };
+            let started = machine.spawn(request).map(|pid| {
+                let kind = machine.world.process(pid).map(|process| process.birth.kind);
+                if kind == Some(crate::model::Behaviour::Process) {
+                    pair(a.ok, Term::Pid(pid))
+                } else {
+                    Term::Pid(pid)
+                }
+            });
+            (started, None)
+        })?;
+        // A plain process has no init to wait for.
+        let Term::Pid(pid) = begun else { return Ok(begun) };
+        let monitor = if is_linked { None } else { Some(self.watch_silently(pid)?) };
+        let pattern = match &monitor {
+            Some(monitor) => Pattern::StartedOrDown(pid, serial(monitor)),
+            None => Pattern::Started(pid),
+        };
+        let answer = self.receive_pattern(pattern, None)?;
+        if let Some(monitor) = monitor {
+            self.unwatch_silently(&monitor)?;
+        }
+        let answer = answer.unwrap_or(Term::Nil);
+        Ok(match answer.as_tuple() {
+            Some([Term::Atom(tag), _, result]) if *tag == a.ack => result.clone(),
+            Some([_, _, reason] | [_, _, _, _, reason]) => pair(a.error, reason.clone()),
+            _ => answer,
+        })
+    }
+
+    /// A monitor that is part of another operation and not recorded.
+    fn watch_silently(&mut self, pid: Pid) -> Effect<Arc<Reference>> {
+        let reference = self.attempt(Op::Monitor, [Term::Pid(pid), Term::Nil], |machine, [dest, _]| {
+            machine.monitor(machine.run.pid, dest, false, false).map(Term::Ref)
+        })?;
+        let Term::Ref(reference) = reference else { return Err(Interrupt::badarg()) };
+        Ok(reference)
+    }
+
+    fn unwatch_silently(&mut self, reference: &Arc<Reference>) -> Effect<()> {
+        self.act(Op::Demonitor, [Term::Ref(reference.clone()), Term::Nil], |machine, _| {
+            machine.demonitor(machine.run.pid, serial(reference), true, false);
+            Term::Nil
+        })
+        .map(drop)
+    }
+
+    /// Stops a child as supervisor:shutdown/1 does: by signal, then after the timeout by kill. It waits for the
+    /// monitor, so a child that unlinked cannot hang it. `None` is infinity. Gives the reason of the end.
+    pub(super) fn shut_down(&mut self, pid: Pid, signal: Term, timeout_ms: Option<u64>) -> Effect<Term> {
+        let monitor = self.watch_silently(pid)?;
+        self.exit_signal(pid, signal)?;
+        let pattern = Pattern::Down(serial(&monitor));
+        let down = match self.receive_pattern(pattern.clone(), timeout_ms)? {
+            Some(down) => down,
+            None => {
+                self.exit_signal(pid, Term::Atom(atoms().kill))?;
+                self.receive_pattern(pattern, None)?.unwrap_or(Term::Nil)
+            }
+        };
+        self.unlink(pid)?;
+        let exit = self.act(Op::Flush, [Term::Pid(pid), Term::Nil], |machine, _| {
+            machine.take_all(machine.run.pid, &Pattern::Exit(pid)).pop().unwrap_or(Term::Nil)
+        })?;
+        // What the process ended with is in its 'EXIT' when it was dead before the monitor was set.
+        Ok(match (exit.as_tuple(), down.as_tuple()) {
+            (Some([_, _, reason]), _) | (_, Some([_, _, _, _, reason])) => reason.clone(),
+            _ => Term::Atom(atoms().noproc),
+        })
+    }
+
     /// `supervisor:start_child(Sup, ChildSpec | ExtraArgs)`; blocks.
     pub fn start_child(&mut self, supervisor: &Term, spec: Term) -> Effect<Term> {
-        let _ = (supervisor, spec);
-        todo!("kernel")
+        self.ask_supervisor(supervisor, "start_child", spec)
     }
     /// `supervisor:terminate_child(Sup, Id)`; blocks.
     pub fn terminate_child(&mut self, supervisor: &Term, id: Term) -> Effect<Term> {
-        let _ = (supervisor, id);
-        todo!("kernel")
+        self.ask_supervisor(supervisor, "terminate_child", id)
     }
     /// `supervisor:restart_child(Sup, Id)`; blocks.
     pub fn restart_child(&mut self, supervisor: &Term, id: Term) -> Effect<Term> {
-        let _ = (supervisor, id);
-        todo!("kernel")
+        self.ask_supervisor(supervisor, "restart_child", id)
     }
     /// `supervisor:delete_child(Sup, Id)`; blocks.
     pub fn delete_child(&mut self, supervisor: &Term, id: Term) -> Effect<Term> {
-        let _ = (supervisor, id);
-        todo!("kernel")
+        self.ask_supervisor(supervisor, "delete_child", id)
     }
     /// `supervisor:which_children(Sup)`; blocks.
     pub fn which_children(&mut self, supervisor: &Term) -> Effect<Term> {
-        let _ = supervisor;
-        todo!("kernel")
+        self.gen_call(supervisor, Term::atom("which_children"), None)
     }
     /// `supervisor:count_children(Sup)`; blocks.
     pub fn count_children(&mut self, supervisor: &Term) -> Effect<Term> {
-        let _ = supervisor;
-        todo!("kernel")
+        self.gen_call(supervisor, Term::atom("count_children"), None)
     }
+
+    fn ask_supervisor(&mut self, supervisor: &Term, verb: &str, argument: Term) -> Effect<Term> {
+        self.gen_call(supervisor, Term::tuple(vec![Term::atom(verb), argument]), None)
+    }
+
+    /// `sys:get_state(Dest)` and its like: sends `{system, From, Request}` and waits for the answer.
+    pub fn sys(&mut self, dest: &Term, request: Term) -> Effect<Term> {
+        let begun = self.operate(Op::CallBegin, [dest.clone(), request], |machine, [dest, request]| {
+            begin_tagged(machine, atoms().system, dest, request, true)
+        })?;
+        let Term::Ref(reference) = begun else { return Err(Interrupt::exit(begun)) };
+        let answer = self.receive_pattern(Pattern::Answer(serial(&reference)), Some(CALL_TIMEOUT_MS))?;
+        let args = [Term::Ref(reference.clone()), answer.unwrap_or(Term::Nil)];
+        let answer = self.act(Op::CallEnd, args, |machine, [_, answer]| end_call(machine, &reference, answer))?;
+        match answer.as_tuple() {
+            Some([_, reply]) => Ok(reply.clone()),
+            Some([_, _, _, _, reason]) => Err(Interrupt::exit(reason.clone())),
+            _ => Err(Interrupt::exit(Term::Atom(atoms().timeout))),
+        }
+    }
+
     /// `is_process_alive(Pid)`.
     pub fn is_alive(&mut self, pid: Pid) -> Effect<bool> {
-        let _ = pid;
-        todo!("kernel")
+        let args = [Term::Pid(pid), Term::Nil];
+        Ok(self.act(Op::IsAlive, args, |machine, _| Term::bool(machine.world.is_alive(pid)))?.is_atom("true"))
     }
+
     /// `process_info(Pid)` as a map of the keys that the sim knows; `undefined` for the dead.
     pub fn process_info(&mut self, pid: Pid) -> Effect<Term> {
-        let _ = pid;
-        todo!("kernel")
+        self.act(Op::ProcessInfo, [Term::Pid(pid), Term::Nil], |machine, _| super::info::process_info(machine, pid))
     }
+
     /// `put(Key, Value)`: the old value, or `undefined`.
     pub fn put(&mut self, key: Term, value: Term) -> Effect<Term> {
-        let _ = (key, value);
-        todo!("kernel")
+        self.act(Op::Put, [key, value], |machine, [key, value]| {
+            machine.own_dictionary().and_then(|own| own.insert(key.clone(), value.clone())).unwrap_or_else(undefined)
+        })
     }
+
     /// `get(Key)`: the value, or `undefined`.
     pub fn get(&mut self, key: &Term) -> Effect<Term> {
-        let _ = key;
-        todo!("kernel")
+        self.act(Op::Get, [key.clone(), Term::Nil], |machine, [key, _]| {
+            let process = machine.world.process(machine.run.pid);
+            process.and_then(|process| process.dictionary.get(key).cloned()).unwrap_or_else(undefined)
+        })
     }
+
     /// `erase(Key)`: the old value, or `undefined`.
     pub fn erase(&mut self, key: &Term) -> Effect<Term> {
-        let _ = key;
-        todo!("kernel")
+        self.act(Op::Erase, [key.clone(), Term::Nil], |machine, [key, _]| {
+            machine.own_dictionary().and_then(|own| own.remove(key)).unwrap_or_else(undefined)
+        })
     }
+
     /// The virtual clock in nanoseconds.
     pub fn now_ns(&mut self) -> Effect<i64> {
-        todo!("kernel")
+        let now = self.act(Op::Now, [Term::Nil, Term::Nil], |machine, _| Term::Int(machine.world.now_ns))?;
+        Ok(now.as_int().unwrap_or(0))
     }
+
     /// A number from 0 to `n - 1`, from the world's seeded generator. Raises badarg for 0.
     pub fn random(&mut self, n: u64) -> Effect<u64> {
-        let _ = n;
-        todo!("kernel")
+        let drawn = self.attempt(Op::Random, [Term::Int(n as i64), Term::Nil], |machine, _| match n {
+            0 => Err(badarg()),
+            n => Ok(Term::Int(machine.world.choices.pick(n) as i64)),
+        })?;
+        Ok(drawn.as_int().unwrap_or(0) as u64)
     }
+
     /// `make_ref()`.
     pub fn make_ref(&mut self) -> Effect<Term> {
-        todo!("kernel")
+        self.act(Op::MakeRef, [Term::Nil, Term::Nil], |machine, _| {
+            Term::Ref(Arc::new(machine.world.make_reference(None).0))
+        })
     }
+
     /// Writes a line of output: a log event.
     pub fn log(&mut self, text: &str) -> Effect<()> {
-        let _ = text;
-        todo!("kernel")
+        self.act(Op::Log, [Term::binary(text), Term::Nil], |machine, [text, _]| {
+            let note = Note { cause: machine.run.cause, ..Note::new(Kind::Log, machine.run.pid) };
+            machine.emit_term(note, text);
+            Term::Nil
+        })
+        .map(drop)
     }
+
     /// Computes for `ns` of virtual time: the process is busy, others run. Blocks.
     pub fn work(&mut self, ns: u64) -> Effect<()> {
-        let _ = ns;
-        todo!("kernel")
+        self.pause(ns, true)
     }
+
     /// `timer:sleep`; blocks.
     pub fn sleep(&mut self, ns: u64) -> Effect<()> {
-        let _ = ns;
-        todo!("kernel")
+        self.pause(ns, false)
     }
+
+    fn pause(&mut self, ns: u64, is_busy: bool) -> Effect<()> {
+        let args = [Term::Int(i64::try_from(ns).unwrap_or(i64::MAX)), Term::bool(is_busy)];
+        if let Some(answer) = self.from_log(Op::Pause, &args)? {
+            return answer.map(drop).map_err(Interrupt::Raise);
+        }
+        let machine = self.machine();
+        let due_ns = match machine.run.resume {
+            Some(Wait::Until { due_ns, .. }) => due_ns,
+            _ => machine.world.now_ns.saturating_add(i64::try_from(ns).unwrap_or(i64::MAX)),
+        };
+        if machine.world.now_ns < due_ns {
+            return Err(self.suspend(Wait::Until { due_ns, is_busy }));
+        }
+        machine.run.resume = None;
+        machine.run.n_operations += if is_busy { ns / 100 } else { 1 };
+        machine.log(Op::Pause, args, Ok(Term::Nil), None);
+        Ok(())
+    }
+
     /// `receive` with an optional timeout: the oldest message for which `matches` holds, or `None` after the timeout. Blocks.
     /// `matches` must be a function of the message alone.
     pub fn receive(
@@ -209,12 +522,196 @@ impl Context {
         timeout_ms: Option<u64>,
         matches: Option<&mut dyn FnMut(&Term) -> bool>,
     ) -> Effect<Option<Term>> {
-        let _ = (timeout_ms, matches, self.0);
-        todo!("kernel")
+        if self.machine().run.stage == Stage::Run {
+            // The message before this one has been dealt with.
+            self.act(Op::ReceiveBegin, [Term::Nil, Term::Nil], |machine, _| {
+                plain::end_handling(machine, machine.run.pid);
+                Term::Nil
+            })?;
+        }
+        match matches {
+            None => self.receive_where(Pattern::Any, timeout_ms, &mut |_| true),
+            Some(matches) => self.receive_where(Pattern::Closure, timeout_ms, matches),
+        }
     }
+
+    fn receive_pattern(&mut self, pattern: Pattern, timeout_ms: Option<u64>) -> Effect<Option<Term>> {
+        self.receive_where(pattern.clone(), timeout_ms, &mut |message| pattern.matches(message))
+    }
+
+    fn receive_where(
+        &mut self,
+        pattern: Pattern,
+        timeout_ms: Option<u64>,
+        matches: &mut dyn FnMut(&Term) -> bool,
+    ) -> Effect<Option<Term>> {
+        let args = [timeout_ms.map_or(Term::Nil, |ms| Term::Int(ms as i64)), Term::Nil];
+        if let Some(answer) = self.from_log(Op::Receive, &args)? {
+            return answer.map(found).map_err(Interrupt::Raise);
+        }
+        let machine = self.machine();
+        let (pid, now_ns) = (machine.run.pid, machine.world.now_ns);
+        let due_ns = match (&machine.run.resume, timeout_ms) {
+            (Some(Wait::Message { due_ns, .. }), _) => *due_ns,
+            (_, Some(ms)) => {
+                let after_ns = i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+                Some(now_ns.saturating_add(after_ns))
+            }
+            (_, None) => None,
+        };
+        let taken = machine
+            .world
+            .process_mut(pid)
+            .and_then(|process| process.mailbox.take_match(|envelope| matches(&envelope.message)));
+        match taken {
+            Some(arrived) => {
+                machine.run.resume = None;
+                let event = if machine.run.stage == Stage::Run && arrived.envelope.class != Class::Reply {
+                    let started = machine.emit_handle_start(pid, &arrived);
+                    if let Some(process) = machine.world.process_mut(pid) {
+                        process.handling = Some((started, arrived.envelope.class));
+                    }
+                    machine.run.cause = Some(started);
+                    Some(started)
+                } else {
+                    machine.emit_taken(pid, &arrived);
+                    None
+                };
+                let message = arrived.envelope.message.clone();
+                machine.log(Op::Receive, args, Ok(some(message.clone())), event);
+                Ok(Some(message))
+            }
+            None if due_ns.is_some_and(|due_ns| due_ns <= now_ns) => {
+                machine.run.resume = None;
+                if let Some(process) = machine.world.process_mut(pid) {
+                    process.mailbox.reset_save();
+                }
+                machine.log(Op::Receive, args, Ok(Term::Nil), None);
+                Ok(None)
+            }
+            None => Err(self.suspend(Wait::Message { pattern, due_ns })),
+        }
+    }
+
+    /// The answer of a blocking operation that the log has, if it has come so far.
+    #[expect(clippy::type_complexity, reason = "an answer, none yet, or the unwinding")]
+    #[expect(clippy::wrong_self_convention, reason = "it reads from the log")]
+    fn from_log(&mut self, op: Op, args: &[Term; 2]) -> Effect<Option<Result<Term, Raise>>> {
+        let machine = self.machine();
+        if machine.run.unwinding.is_some() {
+            return Err(Interrupt::Suspend);
+        }
+        let answer = machine.replay(op, &args[0], &args[1]);
+        if machine.run.unwinding.is_some() {
+            return Err(Interrupt::Suspend);
+        }
+        Ok(answer)
+    }
+
     /// `proc_lib:set_label(Text)`.
     pub fn label(&mut self, text: &str) -> Effect<()> {
-        let _ = text;
-        todo!("kernel")
+        let key = Term::atom("$process_label");
+        self.act(Op::Label, [Term::binary(text), Term::Nil], |machine, [text, _]| {
+            if let Some(own) = machine.own_dictionary() {
+                own.insert(key, text.clone());
+            }
+            Term::Nil
+        })
+        .map(drop)
     }
+
+    /// Records what only a supervisor knows; `old` is the process whose end is the cause, else the running callback is.
+    pub(super) fn note_supervision(
+        &mut self,
+        kind: Kind,
+        id: Option<Atom>,
+        child: Option<Pid>,
+        old: Option<Pid>,
+        payload: Term,
+    ) -> Effect<()> {
+        self.act(Op::Note, [payload, Term::Nil], |machine, [payload, _]| {
+            let ended = old.and_then(|old| machine.world.ended(old));
+            let cause = ended.or(machine.run.cause);
+            machine.emit_term(Note { tag: id, peer: child, cause, ..Note::new(kind, machine.run.pid) }, payload);
+            Term::Nil
+        })
+        .map(drop)
+    }
+}
+
+/// Sends `{'$gen_call', {self(), Tag}, Request}` under a monitor: its reference, or why there is nobody to call.
+fn begin_call(
+    machine: &mut Machine,
+    dest: &Term,
+    request: &Term,
+    has_alias: bool,
+) -> (Result<Term, Raise>, Option<EventIdx>) {
+    begin_tagged(machine, atoms().gen_call, dest, request, has_alias)
+}
+
+/// As [`begin_call`], under the verb of gen_server or of sys.
+fn begin_tagged(
+    machine: &mut Machine,
+    verb: Atom,
+    dest: &Term,
+    request: &Term,
+    has_alias: bool,
+) -> (Result<Term, Raise>, Option<EventIdx>) {
+    let a = atoms();
+    let (pid, cause) = (machine.run.pid, machine.run.cause);
+    let target = match machine.resolve(dest) {
+        Ok(target) => target,
+        Err(raise) => return (Err(raise), None),
+    };
+    let reference = match target {
+        Target::Process(to) if to == pid => return (Ok(Term::Atom(a.calling_self)), None),
+        Target::Elsewhere | Target::Alias { .. } => return (Ok(Term::Atom(a.noproc)), None),
+        Target::Unknown(_) => Arc::new(machine.world.make_reference(None).0),
+        Target::Process(_) => match machine.monitor(pid, dest, has_alias, false) {
+            Ok(reference) => reference,
+            Err(raise) => return (Err(raise), None),
+        },
+    };
+    let tag = match has_alias {
+        true => Term::improper(vec![Term::Atom(a.alias)], Term::Ref(reference.clone())),
+        false => Term::Ref(reference.clone()),
+    };
+    let from = Term::tuple(vec![Term::Pid(pid), tag]);
+    let message = Term::tuple(vec![Term::Atom(verb), from, request.clone()]);
+    let sent = machine.send_to(pid, target, message, cause);
+    match target {
+        Target::Unknown(_) => (Ok(Term::Atom(a.noproc)), Some(sent)),
+        _ => (Ok(Term::Ref(reference)), Some(sent)),
+    }
+}
+
+/// Ends a call: the monitor and its alias go; a call without an answer is recorded as timed out.
+fn end_call(machine: &mut Machine, reference: &Arc<Reference>, answer: &Term) -> Term {
+    let pid = machine.run.pid;
+    if *answer == Term::Nil {
+        let begun = machine.run.log.iter().rev().find(|entry| {
+            entry.op == Op::CallBegin && matches!(&entry.result, Ok(Term::Ref(other)) if other == reference)
+        });
+        let sent = begun.and_then(|entry| entry.event);
+        let server = machine.world.process(pid).and_then(|process| {
+            process.monitors.iter().find(|monitor| monitor.serial == serial(reference))?.target
+        });
+        let call = Some(CallKey(reference.key()));
+        machine.emit(Note { peer: server, call, cause: sent, ..Note::new(Kind::Timeout, pid) }, Payload::None);
+    }
+    machine.demonitor(pid, serial(reference), true, false);
+    answer.clone()
+}
+
+fn undefined() -> Term {
+    Term::Atom(atoms().undefined)
+}
+
+/// A received message in the log; a receive that timed out is `[]` there.
+fn some(message: Term) -> Term {
+    Term::tuple(vec![message])
+}
+
+fn found(logged: Term) -> Option<Term> {
+    logged.as_tuple().and_then(|items| items.first().cloned())
 }
