@@ -305,14 +305,11 @@ impl Context {
             return Ok(pair(a.error, pair(a.already_started, Term::Pid(holder))));
         }
         let begun = self.operate(Op::Spawn, [Term::Atom(module), args], |machine, [_, args]| {
-            let request = SpawnRequest { parent: machine.run.pid, module, args: args.clone(), name, is_linked, is_child };
+            let request =
+                SpawnRequest { parent: machine.run.pid, module, args: args.clone(), name, is_linked, is_child };
             let started = machine.spawn(request).map(|pid| {
                 let kind = machine.world.process(pid).map(|process| process.birth.kind);
-                if kind == Some(crate::model::Behaviour::Process) {
-                    pair(a.ok, Term::Pid(pid))
-                } else {
-                    Term::Pid(pid)
-                }
+                if kind == Some(crate::model::Behaviour::Process) { pair(a.ok, Term::Pid(pid)) } else { Term::Pid(pid) }
             });
             (started, None)
         })?;
@@ -594,7 +591,6 @@ impl Context {
     }
 
     /// The answer of a blocking operation that the log has, if it has come so far.
-    #[expect(clippy::type_complexity, reason = "an answer, none yet, or the unwinding")]
     #[expect(clippy::wrong_self_convention, reason = "it reads from the log")]
     fn from_log(&mut self, op: Op, args: &[Term; 2]) -> Effect<Option<Result<Term, Raise>>> {
         let machine = self.machine();
@@ -693,9 +689,10 @@ fn end_call(machine: &mut Machine, reference: &Arc<Reference>, answer: &Term) ->
             entry.op == Op::CallBegin && matches!(&entry.result, Ok(Term::Ref(other)) if other == reference)
         });
         let sent = begun.and_then(|entry| entry.event);
-        let server = machine.world.process(pid).and_then(|process| {
-            process.monitors.iter().find(|monitor| monitor.serial == serial(reference))?.target
-        });
+        let server = machine
+            .world
+            .process(pid)
+            .and_then(|process| process.monitors.iter().find(|monitor| monitor.serial == serial(reference))?.target);
         let call = Some(CallKey(reference.key()));
         machine.emit(Note { peer: server, call, cause: sent, ..Note::new(Kind::Timeout, pid) }, Payload::None);
     }

@@ -54,7 +54,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Whether a re-run asks for the same thing.
+    /// Whether a re-run does the same thing.
     pub fn is(&self, op: Op, first: &Term, second: &Term) -> bool {
         self.op == op && self.args[0] == *first && self.args[1] == *second
     }

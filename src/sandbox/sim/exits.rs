@@ -30,9 +30,7 @@ pub fn exit_reason(raise: Raise) -> Term {
     match raise {
         Raise::Exit(reason) => reason,
         Raise::Error { reason, stack } => Term::tuple(vec![reason, stack_term(&stack)]),
-        Raise::Throw(value) => {
-            Term::tuple(vec![Term::tuple(vec![Term::Atom(atoms().nocatch), value]), Term::Nil])
-        }
+        Raise::Throw(value) => Term::tuple(vec![Term::tuple(vec![Term::Atom(atoms().nocatch), value]), Term::Nil]),
     }
 }
 
@@ -188,7 +186,13 @@ impl Machine {
 
     /// `monitor(process, Dest)`. With `is_alias` the reference is an alias for the length of the monitor; such
     /// monitors belong to calls, and are not recorded. Gives the reference. Errors: badarg for what is no process.
-    pub fn monitor(&mut self, from: Pid, dest: &Term, is_alias: bool, is_recorded: bool) -> Result<Arc<Reference>, Raise> {
+    pub fn monitor(
+        &mut self,
+        from: Pid,
+        dest: &Term,
+        is_alias: bool,
+        is_recorded: bool,
+    ) -> Result<Arc<Reference>, Raise> {
         let name = match dest {
             Term::Atom(name) => Some(*name),
             Term::Tuple(items) => items.first().and_then(Term::as_atom),
@@ -228,7 +232,10 @@ impl Machine {
             if is_recorded {
                 let call = Some(CallKey(monitor.reference.key()));
                 let cause = self.run.cause;
-                self.emit(Note { peer: monitor.target, call, cause, ..Note::new(Kind::Demonitor, from) }, Payload::None);
+                self.emit(
+                    Note { peer: monitor.target, call, cause, ..Note::new(Kind::Demonitor, from) },
+                    Payload::None,
+                );
             }
             if let Some(target) = monitor.target {
                 self.post(from, target, Control::Demonitor { from, serial });

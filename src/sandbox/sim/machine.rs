@@ -79,7 +79,16 @@ impl Machine {
             n_blocking: 0,
             n_operations: 0,
         };
-        Machine { world, outbox: Outbox::default(), modules, run, records, n_turn_events: 0, is_interrupted: false, scratch: Vec::new() }
+        Machine {
+            world,
+            outbox: Outbox::default(),
+            modules,
+            run,
+            records,
+            n_turn_events: 0,
+            is_interrupted: false,
+            scratch: Vec::new(),
+        }
     }
 
     /// Begins a turn at `due_ns` or now, whichever is later.
@@ -193,8 +202,9 @@ impl Machine {
     pub fn replay(&mut self, op: Op, first: &Term, second: &Term) -> Option<Result<Term, Raise>> {
         let entry = self.run.log.get(self.run.cursor)?;
         if !entry.is(op, first, second) {
+            let what = if entry.op == op { "has other arguments".to_string() } else { format!("is {op:?}") };
             let text = format!(
-                "callback_not_deterministic: on the re-run after a blocking call, operation {} is {op:?}, it was {:?}",
+                "callback_not_deterministic: run again after a blocking call, its operation {} {what}; it was {:?}",
                 self.run.cursor + 1,
                 entry.op
             );

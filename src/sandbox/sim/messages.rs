@@ -147,7 +147,14 @@ impl Machine {
     }
 
     /// A kernel-made message, as `'DOWN'` and `'EXIT'` are, reaches `to`.
-    pub fn put_kernel_message(&mut self, kind: Kind, to: Pid, from: Option<Pid>, message: Term, cause: Option<EventIdx>) {
+    pub fn put_kernel_message(
+        &mut self,
+        kind: Kind,
+        to: Pid,
+        from: Option<Pid>,
+        message: Term,
+        cause: Option<EventIdx>,
+    ) {
         let shape = shape(&message);
         let bytes = self.encode_message(&message);
         let envelope =
@@ -160,11 +167,8 @@ impl Machine {
         let (reference, serial) = self.world.make_reference(None);
         let call = Some(CallKey(reference.key()));
         let reference = Term::Ref(Arc::new(reference));
-        let message = if wraps {
-            Term::tuple(vec![Term::Atom(atoms().timeout), reference.clone(), message])
-        } else {
-            message
-        };
+        let message =
+            if wraps { Term::tuple(vec![Term::Atom(atoms().timeout), reference.clone(), message]) } else { message };
         let note = Note { call, tag: message.tag(), cause: self.run.cause, ..Note::new(Kind::TimerStart, owner) };
         let started = self.emit_with(note, |out| {
             write::version(out);

@@ -92,9 +92,15 @@ pub struct Suspended {
 /// What a suspended callback waits for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Wait {
-    Message { pattern: Pattern, due_ns: Option<i64> },
+    Message {
+        pattern: Pattern,
+        due_ns: Option<i64>,
+    },
     /// sleep, or work when `is_busy`.
-    Until { due_ns: i64, is_busy: bool },
+    Until {
+        due_ns: i64,
+        is_busy: bool,
+    },
 }
 
 /// Which callback runs, with what its end needs to know.
@@ -102,12 +108,20 @@ pub enum Wait {
 pub enum Stage {
     Run,
     /// `starter` waits for `{ack, Pid, Result}`.
-    Init { starter: Option<Pid>, name: Option<Atom> },
-    Call { from: Term },
+    Init {
+        starter: Option<Pid>,
+        name: Option<Atom>,
+    },
+    Call {
+        from: Term,
+    },
     /// Cast, info, continue: a reply is a bad return value.
     Other,
     /// Ends with `reason`; the reply of `{stop, Reason, Reply, State}` goes out after terminate.
-    Terminate { reason: Term, reply: Option<(Term, Term)> },
+    Terminate {
+        reason: Term,
+        reply: Option<(Term, Term)>,
+    },
     /// An input of the shell.
     Input,
 }

@@ -28,13 +28,33 @@ pub struct Envelope {
 #[derive(Clone, Debug)]
 pub enum Control {
     /// `exit(Pid, Reason)`, or the end of a linked process.
-    Exit { from: Pid, reason: Term, is_link: bool, cause: Option<EventIdx> },
-    Link { from: Pid },
-    Unlink { from: Pid },
-    Monitor { from: Pid, serial: u64 },
-    Demonitor { from: Pid, serial: u64 },
+    Exit {
+        from: Pid,
+        reason: Term,
+        is_link: bool,
+        cause: Option<EventIdx>,
+    },
+    Link {
+        from: Pid,
+    },
+    Unlink {
+        from: Pid,
+    },
+    Monitor {
+        from: Pid,
+        serial: u64,
+    },
+    Demonitor {
+        from: Pid,
+        serial: u64,
+    },
     /// The end of a monitored process.
-    Down { from: Pid, serial: u64, reason: Term, cause: Option<EventIdx> },
+    Down {
+        from: Pid,
+        serial: u64,
+        reason: Term,
+        cause: Option<EventIdx>,
+    },
 }
 
 /// What a message is to OTP, by its shape.
@@ -57,7 +77,9 @@ pub fn shape(message: &Term) -> Shape {
         [Term::Atom(tag), from, request] if *tag == a.gen_call => {
             Shape { class: Class::Call, tag: request.tag(), call: from_key(from) }
         }
-        [Term::Atom(tag), request] if *tag == a.gen_cast => Shape { class: Class::Cast, tag: request.tag(), call: None },
+        [Term::Atom(tag), request] if *tag == a.gen_cast => {
+            Shape { class: Class::Cast, tag: request.tag(), call: None }
+        }
         [Term::Atom(tag), _, _] if *tag == a.exit_upper => Shape { class: Class::Exit, ..info },
         [Term::Atom(tag), Term::Ref(reference), _, _, _] if *tag == a.down_upper => {
             Shape { class: Class::Down, call: Some(CallKey(reference.key())), ..info }

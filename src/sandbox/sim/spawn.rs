@@ -77,14 +77,8 @@ impl Machine {
         let request =
             SpawnRequest { parent: pid, module, args: Term::Nil, name: None, is_linked: false, is_child: false };
         let spawned = self.emit_spawn(pid, BehaviourKind::Process, &request);
-        let birth = Birth {
-            module,
-            kind: BehaviourKind::Process,
-            args: Term::Nil,
-            parent: pid,
-            is_linked: false,
-            spawned,
-        };
+        let birth =
+            Birth { module, kind: BehaviourKind::Process, args: Term::Nil, parent: pid, is_linked: false, spawned };
         let idle = Activity::Idle { timeout_due_ns: None };
         let code = Rc::new(super::otp::shell::Shell);
         let mut shell = new_process(pid, birth, code, std::collections::BTreeSet::new(), idle);

@@ -262,9 +262,7 @@ fn settle(
     }
     Some(match &task.stage {
         Stage::Input => shell::finish(machine, result),
-        _ if machine.world.process(pid)?.birth.kind == BehaviourKind::Process => {
-            plain::finish(machine, pid, &task, result)
-        }
+        _ if machine.world.process(pid)?.birth.kind == BehaviourKind::Process => plain::finish(machine, pid, result),
         _ => gen_server::finish(machine, pid, &task, result),
     })
 }

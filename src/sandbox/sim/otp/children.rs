@@ -236,7 +236,13 @@ impl Supervisor {
 
     /// Stops the children from the last down to `first`, without the one that is dead already, and starts them
     /// again in order. Temporary ones are not started again. `failed_idx` is the child whose end is the cause.
-    fn restart_from(&mut self, cx: &mut Context, first: usize, failed_idx: usize, reason: &Term) -> Effect<Option<Term>> {
+    fn restart_from(
+        &mut self,
+        cx: &mut Context,
+        first: usize,
+        failed_idx: usize,
+        reason: &Term,
+    ) -> Effect<Option<Term>> {
         let failed_id = self.children[failed_idx].spec.id.clone();
         let last_pids: Vec<Option<Pid>> = self.children[first..].iter().map(|child| child.running.last()).collect();
         for idx in (first..self.children.len()).rev() {

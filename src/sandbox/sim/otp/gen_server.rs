@@ -203,9 +203,7 @@ fn system(machine: &mut Machine, pid: Pid, from: &Term, request: &Term, started:
     let a = atoms();
     let Some(process) = machine.world.process_mut(pid) else { return };
     let answer = match (request, request.as_tuple()) {
-        (Term::Atom(verb), _) if *verb == a.get_state => {
-            Term::tuple(vec![Term::Atom(a.ok), process.code.state()])
-        }
+        (Term::Atom(verb), _) if *verb == a.get_state => Term::tuple(vec![Term::Atom(a.ok), process.code.state()]),
         (Term::Atom(verb), _) if *verb == a.suspend || *verb == a.resume => {
             process.is_sys_suspended = *verb == a.suspend;
             Term::Atom(a.ok)

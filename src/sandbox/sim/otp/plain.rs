@@ -3,6 +3,7 @@
 
 use crate::model::{Pid, Term};
 
+use crate::model::Class;
 use crate::sandbox::sim::atoms::atoms;
 use crate::sandbox::sim::behaviour::{After, Callback, Raise, Return};
 use crate::sandbox::sim::context::Context;
@@ -10,7 +11,6 @@ use crate::sandbox::sim::exits::exit_reason;
 use crate::sandbox::sim::machine::Machine;
 use crate::sandbox::sim::process::{Activity, Stage};
 use crate::sandbox::sim::turn::{Next, Task, bad_return};
-use crate::model::Class;
 
 /// Takes the next message of a plain process that asked for one, or its timeout.
 pub fn next_message(cx: &mut Context, pid: Pid) -> Next {
@@ -39,7 +39,7 @@ pub fn next_message(cx: &mut Context, pid: Pid) -> Next {
 }
 
 /// What follows `run` or a message's callback.
-pub fn finish(machine: &mut Machine, pid: Pid, task: &Task, result: Result<Return, Raise>) -> Next {
+pub fn finish(machine: &mut Machine, pid: Pid, result: Result<Return, Raise>) -> Next {
     let cause = machine.run.cause;
     end_handling(machine, pid);
     match result {

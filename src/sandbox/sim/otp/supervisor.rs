@@ -134,7 +134,8 @@ impl Supervisor {
                 Running::Undefined | Running::Restarting(_) => Term::Atom(a.already_present),
             }));
         }
-        let started = self.start_new(cx, Child { spec: spec.clone(), running: Running::Undefined, extra: Vec::new() })?;
+        let started =
+            self.start_new(cx, Child { spec: spec.clone(), running: Running::Undefined, extra: Vec::new() })?;
         Ok(started.map_err(|reason| Term::tuple(vec![reason, spec.record(Term::Atom(a.undefined))])))
     }
 
@@ -175,7 +176,8 @@ impl Supervisor {
     /// `{try_again_restart, What}`: the message that a supervisor sends itself when a restart failed.
     fn cast(&mut self, cx: &mut Context, message: &Term) -> Effect<Verdict> {
         let Some([_, what]) = message.as_tuple() else { return Ok(Verdict::GoOn) };
-        let waits = |child: &Child| matches!(child.running, Running::Restarting(_)) && child.key(self.is_simple()) == *what;
+        let waits =
+            |child: &Child| matches!(child.running, Running::Restarting(_)) && child.key(self.is_simple()) == *what;
         match self.children.iter().position(waits) {
             Some(idx) => self.restart(cx, idx, Term::atom("failed_to_restart")),
             None => Ok(Verdict::GoOn),

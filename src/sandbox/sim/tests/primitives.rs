@@ -30,7 +30,8 @@ fn a_message_is_sent_arrives_and_is_taken() {
          15 exit <102> idle shutdown <- 13 handle_start
          16 handle_start exit <100> ~<101> EXIT <- 12 exit_signal
          17 handle_end exit <100> <- 16 handle_start
-    "#]].assert_eq(&tape.lines(&[]));
+    "#]]
+    .assert_eq(&tape.lines(&[]));
 }
 
 #[test]
@@ -57,7 +58,8 @@ fn selective_receive_takes_the_oldest_that_matches_and_leaves_the_rest() {
         timeout
         a
         c
-        timeout"#]].assert_eq(&outcome(main));
+        timeout"#]]
+    .assert_eq(&outcome(main));
 }
 
 #[test]
@@ -82,7 +84,8 @@ fn exit_signals_follow_the_manual() {
         {kill,killed}
         {boom,boom}
         {shutdown,shutdown}
-        kill"#]].assert_eq(&outcome(main));
+        kill"#]]
+    .assert_eq(&outcome(main));
 }
 
 #[test]
@@ -108,7 +111,8 @@ fn links_to_the_dead_and_unlink() {
     expect![[r#"
         {raised,noproc}
         noproc
-        nothing_after_unlink"#]].assert_eq(&outcome(main));
+        nothing_after_unlink"#]]
+    .assert_eq(&outcome(main));
 }
 
 #[test]
@@ -138,7 +142,8 @@ fn monitors_stack_and_name_what_they_watched() {
         {true,process,bye}
         {false,process,bye}
         no_more
-        {{idler,nonode@nohost},noproc}"#]].assert_eq(&outcome(main));
+        {{idler,nonode@nohost},noproc}"#]]
+    .assert_eq(&outcome(main));
 }
 
 #[test]
@@ -147,7 +152,8 @@ fn names_raise_badarg_as_in_otp() {
         let me = cx.self_pid();
         let name = Atom::new("main");
         cx.register(name, me)?;
-        let tries: [&dyn Fn(&mut Context) -> Effect<()>; 5] = [
+        type Try<'a> = &'a dyn Fn(&mut Context) -> Effect<()>;
+        let tries: [Try; 5] = [
             &|cx| cx.register(name, me),
             &|cx| cx.register(Atom::new("second"), me),
             &|cx| cx.register(Atom::new("undefined"), me),
@@ -171,7 +177,8 @@ fn names_raise_badarg_as_in_otp() {
         badarg
         badarg
         badarg
-        false"#]].assert_eq(&outcome(main));
+        false"#]]
+    .assert_eq(&outcome(main));
 }
 
 #[test]
@@ -203,7 +210,8 @@ fn timers_fire_in_order_and_tell_what_was_left() {
         second
         wrapped
         late
-        nothing"#]].assert_eq(&outcome(main));
+        nothing"#]]
+    .assert_eq(&outcome(main));
 }
 
 #[test]
@@ -222,7 +230,8 @@ fn work_keeps_a_process_busy_and_lets_others_run() {
     }
     expect![[r#"
         {true,1}
-        true"#]].assert_eq(&outcome(main));
+        true"#]]
+    .assert_eq(&outcome(main));
 }
 
 #[test]
@@ -243,7 +252,8 @@ fn a_crash_names_its_cause() {
          15 exit_signal exit <101> ~<102> {badmatch,[]} <- 14 crash
          16 crash <101> main {badmatch,[]} <- 15 exit_signal
          17 exit_signal exit <100> ~<101> EXIT {'EXIT',<0.101.0>,{badmatch,[]}} <- 16 crash
-    "#]].assert_eq(&tape.lines(&[Kind::Send, Kind::Crash, Kind::ExitSignal]));
+    "#]]
+    .assert_eq(&tape.lines(&[Kind::Send, Kind::Crash, Kind::ExitSignal]));
 }
 
 #[test]
