@@ -70,8 +70,10 @@ impl PayloadArena {
 
     /// Forgets all payloads, keeps the memory.
     pub fn clear(&mut self) {
-        self.stream.clear();
-        self.slots.fill([0; 2]);
+        if !self.stream.is_empty() {
+            self.stream.clear();
+            self.slots.fill([0; 2]);
+        }
     }
 }
 

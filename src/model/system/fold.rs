@@ -176,10 +176,11 @@ fn spawn<R: Rows>(rows: &mut R, event: &Event, payload: Option<Term>) {
 
 /// Makes `child` the last child of `supervisor`, once.
 fn adopt<R: Rows>(rows: &mut R, supervisor: Actor, child: Actor) {
-    rows.row(child).supervisor = Some(supervisor);
+    let before = rows.row(child).supervisor.replace(supervisor);
     let row = rows.row(supervisor);
     row.behaviour = Behaviour::Supervisor;
-    if !row.children.contains(&child) {
+    // A new child is asked about from the end, or not at all: a supervisor may have very many.
+    if before != Some(supervisor) || !row.children.iter().rev().any(|held| *held == child) {
         row.children.push(child);
     }
 }
@@ -215,7 +216,10 @@ fn end<R: Rows>(rows: &mut R, event: &Event, payload: &mut dyn FnMut() -> Option
     if will_restart && rows.get(supervisor).is_some_and(|sup| sup.status == Status::Alive) {
         rows.row(process).status = Status::Restarting;
     } else {
-        rows.row(supervisor).children.retain(|child| *child != process);
+        let children = &mut rows.row(supervisor).children;
+        if let Some(place) = children.iter().rposition(|child| *child == process) {
+            children.remove(place);
+        }
     }
 }
 
@@ -248,6 +252,7 @@ fn restart<R: Rows>(rows: &mut R, event: &Event, payload: Option<Term>) {
     row.child_id = id.or(old_id).or(row.child_id);
     row.restart_type = row.restart_type.or(restart_type);
     row.n_restarts = n_restarts + 1;
+    row.supervisor = Some(supervisor);
     if let Some(old) = old {
         give_up(rows, old);
         let children = &mut rows.row(supervisor).children;

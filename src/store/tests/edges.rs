@@ -32,7 +32,7 @@ fn keyframes_give_the_system_anywhere() {
     let recording = busy(n_events);
     let opened = reopened(&recording);
     assert_eq!(opened.keyframes.checkpoints.len(), n_events as usize / limits::KEYFRAME_EVENTS);
-    for at in [0, 1, 8_190, 8_191, 8_192, 8_193, 40_000, 65_535, 65_536, n_events - 1].map(Seq) {
+    for at in [0, 8_191, 8_192, 40_000, 65_536, n_events - 1].map(Seq) {
         let expected = fold_from_start(&recording, at);
         assert!(recording.materialise(at) == expected, "at {at:?}");
         assert!(opened.materialise(at) == expected, "at {at:?}, opened");

@@ -215,7 +215,7 @@ fn check_scan(recording: &Recording, model: &Model, filter: &Filter) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn rows_scans_and_seeks_agree(
@@ -240,7 +240,7 @@ proptest! {
     }
 
     #[test]
-    fn materialise_equals_the_fold_from_the_start(ops in vec(op(), 0..250)) {
+    fn materialise_equals_the_fold_from_the_start(ops in vec(op(), 0..120)) {
         let (recording, _) = run(&ops);
         for seq in (0..recording.len()).map(Seq) {
             prop_assert_eq!(recording.materialise(seq), fold_from_start(&recording, seq), "at {:?}", seq);
