@@ -143,7 +143,9 @@ fn read(options: &Options, n_events: u64) -> Outcome<Table> {
     });
     section.measure("last event of a process", "look-up", 1, || timed(|| recording.scan(&server).next_back()).1);
 
-    let places: Vec<u64> = (1..=1_000).map(|k| (k * 7_919_000_003_u64) % n).collect();
+    // Multiples of the golden ratio spread evenly.
+    let places: Vec<u64> =
+        (1..=1_000).map(|k| (k as f64 * 0.618_033_988_75).fract() * n as f64).map(|p| p as u64).collect();
     let n_places = places.len() as u64;
     section.measure("event by seq, at random", "event", n_places, || {
         timed(|| places.iter().filter_map(|place| recording.event(Seq(*place))).map(|e| e.at_ns).max()).1

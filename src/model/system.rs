@@ -159,6 +159,9 @@ impl Rows for SystemState {
     fn get(&self, actor: Actor) -> Option<&ProcessRow> {
         self.processes.get(&actor).map(|row| &**row)
     }
+    fn see(&mut self, actor: Actor) {
+        self.processes.entry(actor).or_insert_with(|| Arc::new(ProcessRow::new(actor)));
+    }
     fn row(&mut self, actor: Actor) -> &mut ProcessRow {
         Arc::make_mut(self.processes.entry(actor).or_insert_with(|| Arc::new(ProcessRow::new(actor))))
     }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use rustc_hash::FxHashMap;
 
-use crate::model::{Actor, Atom};
+use crate::model::{Actor, ActorId, Atom};
 
 /// The dictionaries of one recording.
 #[derive(Clone, Debug, Default)]
@@ -20,17 +20,69 @@ pub struct Dictionary<T> {
     items: Vec<T>,
     /// Made when first asked, so that opening a file costs no hashing.
     numbers: OnceLock<FxHashMap<T, u32>>,
-    /// The item asked for last: events come in runs of one process.
-    last: Option<(T, u32)>,
+    recent: Recent<T>,
+}
+
+/// What can be looked up in a [`Recent`].
+pub trait Key: Copy + Eq + Hash {
+    /// Bits that differ between items that are used together.
+    fn spread(self) -> usize;
+}
+
+impl Key for Actor {
+    fn spread(self) -> usize {
+        match self.id {
+            ActorId::Pid(pid) => (pid.id ^ pid.serial.rotate_left(5)) as usize,
+            ActorId::Port(port) => !port.id_low as usize,
+        }
+    }
+}
+
+impl Key for Atom {
+    fn spread(self) -> usize {
+        self.as_str().as_ptr() as usize >> 4
+    }
+}
+
+/// The last answers of a hash map, by a few bits of the key: events come in runs of a few processes, and
+/// an answer from here costs a fifth of a look-up.
+#[derive(Clone, Debug)]
+pub struct Recent<T> {
+    answers: Vec<Option<(T, u32)>>,
+}
+
+const N_RECENT: usize = 256;
+
+impl<T: Key> Recent<T> {
+    #[inline]
+    pub fn get(&self, item: T) -> Option<u32> {
+        match self.answers.get(item.spread() % N_RECENT) {
+            Some(Some((found, number))) if *found == item => Some(*number),
+            _ => None,
+        }
+    }
+    #[inline]
+    pub fn put(&mut self, item: T, number: u32) {
+        if self.answers.is_empty() {
+            self.answers = vec![None; N_RECENT];
+        }
+        self.answers[item.spread() % N_RECENT] = Some((item, number));
+    }
+}
+
+impl<T> Default for Recent<T> {
+    fn default() -> Recent<T> {
+        Recent { answers: Vec::new() }
+    }
 }
 
 impl<T> Default for Dictionary<T> {
     fn default() -> Dictionary<T> {
-        Dictionary { items: Vec::new(), numbers: OnceLock::new(), last: None }
+        Dictionary { items: Vec::new(), numbers: OnceLock::new(), recent: Recent::default() }
     }
 }
 
-impl<T: Copy + Eq + Hash> Dictionary<T> {
+impl<T: Key> Dictionary<T> {
     /// Items in order. Invariant kept by the caller: no item twice.
     pub fn from_items(items: Vec<T>) -> Dictionary<T> {
         Dictionary { items, ..Dictionary::default() }
@@ -48,11 +100,9 @@ impl<T: Copy + Eq + Hash> Dictionary<T> {
         self.numbers().get(&item).copied()
     }
 
-    /// The number of `item`; the next free one if it is new. Costs one hash look-up, or none when asked again.
+    /// The number of `item`; the next free one if it is new. Costs one hash look-up, or none when asked lately.
     pub fn intern(&mut self, item: T) -> u32 {
-        if let Some((last, number)) = self.last
-            && last == item
-        {
+        if let Some(number) = self.recent.get(item) {
             return number;
         }
         self.numbers();
@@ -61,7 +111,7 @@ impl<T: Copy + Eq + Hash> Dictionary<T> {
             self.items.push(item);
             self.items.len() as u32 - 1
         });
-        self.last = Some((item, number));
+        self.recent.put(item, number);
         number
     }
 }

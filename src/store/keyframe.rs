@@ -15,7 +15,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::bytes::Bytes;
-use super::dictionary::Dictionaries;
+use super::dictionary::{Dictionaries, Recent};
 use super::rows::{RowReader, RowWriter, StoredRow};
 use super::wire::{Reader, put_varint};
 use crate::model::system::Rows;
@@ -45,8 +45,7 @@ pub struct Keyframes {
 pub struct Folder {
     places: FxHashMap<Actor, u32>,
     rows: Vec<Slot>,
-    /// The slot used last: events come in runs of one process.
-    last: Option<(Actor, u32)>,
+    recent: Recent<Actor>,
     /// Places of the rows that changed since the last checkpoint.
     dirty: Vec<u32>,
     /// Actors of the last checkpoint that a branch left behind.
@@ -199,6 +198,27 @@ impl Folder {
         self.rows[place as usize].row = row;
     }
 
+    /// The row's place; a new row when there is none.
+    #[inline]
+    fn place(&mut self, actor: Actor) -> u32 {
+        if let Some(place) = self.recent.get(actor) {
+            return place;
+        }
+        let place = self.places.get(&actor).copied().unwrap_or_else(|| self.add_slot(actor));
+        self.recent.put(actor, place);
+        place
+    }
+
+    #[inline]
+    fn touch(&mut self, place: u32) -> &mut ProcessRow {
+        let slot = &mut self.rows[place as usize];
+        if !slot.is_dirty {
+            slot.is_dirty = true;
+            self.dirty.push(place);
+        }
+        &mut slot.row
+    }
+
     fn add_slot(&mut self, actor: Actor) -> u32 {
         let place = self.rows.len() as u32;
         self.places.insert(actor, place);
@@ -240,25 +260,18 @@ impl Folder {
 
 impl Rows for Folder {
     fn get(&self, actor: Actor) -> Option<&ProcessRow> {
-        if let Some((last, place)) = self.last
-            && last == actor
-        {
-            return Some(&self.rows[place as usize].row);
-        }
         self.places.get(&actor).map(|place| &self.rows[*place as usize].row)
     }
-    fn row(&mut self, actor: Actor) -> &mut ProcessRow {
-        let place = match self.last {
-            Some((last, place)) if last == actor => place,
-            _ => self.places.get(&actor).copied().unwrap_or_else(|| self.add_slot(actor)),
-        };
-        self.last = Some((actor, place));
-        let slot = &mut self.rows[place as usize];
-        if !slot.is_dirty {
-            slot.is_dirty = true;
-            self.dirty.push(place);
+    fn see(&mut self, actor: Actor) {
+        let n_before = self.rows.len();
+        let place = self.place(actor);
+        if self.rows.len() > n_before {
+            self.touch(place);
         }
-        &mut slot.row
+    }
+    fn row(&mut self, actor: Actor) -> &mut ProcessRow {
+        let place = self.place(actor);
+        self.touch(place)
     }
     fn newest(&self, pid: Pid) -> Option<Actor> {
         let incarnation = self.reused.get(&pid).copied().unwrap_or(0);

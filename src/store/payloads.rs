@@ -23,12 +23,13 @@ const PLAIN: u32 = 1 << 31;
 pub struct PayloadArena {
     /// The payload stream.
     pub stream: Vec<u8>,
-    /// Open addressing by content hash: upper hash bits and payload number. Never more than half full,
-    /// because a segment has at most 65 535 payloads.
+    /// By some bits of the content hash: other bits of it, and the number of the newest payload with them.
+    /// A collision forgets the older payload: repeats are nearly always of a recent one (a send and its
+    /// receive), and a table that stays in the cache is worth more than the last repeat.
     slots: Vec<[u32; 2]>,
 }
 
-const N_SLOTS: usize = 1 << 17;
+const N_SLOTS: usize = 1 << 14;
 
 impl Default for PayloadArena {
     fn default() -> PayloadArena {
@@ -37,7 +38,7 @@ impl Default for PayloadArena {
 }
 
 impl PayloadArena {
-    /// The number of `payload`, stored now unless the very same bytes are there already; 0 when it is empty.
+    /// The number of `payload`, stored now unless the very same bytes were there lately; 0 when it is empty.
     /// Invariant kept by the caller: `ends` are the ends of this arena's payloads, at most 65 534 of them.
     pub fn intern(&mut self, payload: &[u8], ends: &mut Vec<[u8; 4]>) -> u16 {
         if payload.is_empty() {
@@ -46,16 +47,10 @@ impl PayloadArena {
         let mut hasher = rustc_hash::FxHasher::default();
         hasher.write(payload);
         let hash = hasher.finish();
-        let tag = (hash >> 32) as u32;
-        let mut slot = hash as usize % N_SLOTS;
-        loop {
-            match self.slots[slot] {
-                [_, 0] => break,
-                [found, number] if found == tag && self.payload(number as u16, ends) == payload => {
-                    return number as u16;
-                }
-                _ => slot = (slot + 1) % N_SLOTS,
-            }
+        let (slot, tag) = (hash as usize % N_SLOTS, (hash >> 32) as u32);
+        let [found, number] = self.slots[slot];
+        if found == tag && number > 0 && self.payload(number as u16, ends) == payload {
+            return number as u16;
         }
         self.stream.extend_from_slice(payload);
         ends.push((self.stream.len() as u32).to_le_bytes());

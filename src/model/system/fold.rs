@@ -14,7 +14,9 @@ use crate::model::{Actor, Atom, CallKey, Class, Event, Kind, Pid, Seq, Term};
 /// Where a fold keeps its rows. Rows are never removed, except by replacing the whole.
 pub trait Rows {
     fn get(&self, actor: Actor) -> Option<&ProcessRow>;
-    /// The row for writing; makes one about which nothing is known when there is none.
+    /// Makes a row about which nothing is known when there is none.
+    fn see(&mut self, actor: Actor);
+    /// The row for writing, seen or not.
     fn row(&mut self, actor: Actor) -> &mut ProcessRow;
     /// The newest incarnation of `pid` that was seen.
     fn newest(&self, pid: Pid) -> Option<Actor>;
@@ -39,10 +41,8 @@ pub fn fold<R: Rows>(rows: &mut R, event: &Event, payload: &mut dyn FnMut() -> O
         rows.add_lost(u64::try_from(n_lost.unwrap_or(0)).unwrap_or(0));
         return;
     }
-    if let Some(peer) = event.peer
-        && rows.get(peer).is_none()
-    {
-        rows.row(peer);
+    if let Some(peer) = event.peer {
+        rows.see(peer);
     }
     let process = event.process;
     match event.kind {
