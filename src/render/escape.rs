@@ -34,3 +34,34 @@ pub fn bounded(text: &str, n_chars_max: usize) -> String {
     }
     shown.chars().take(n_chars_max.saturating_sub(1)).chain(['…']).collect()
 }
+
+/// Terminal columns that escaped text takes: two for wide characters. Combining marks count as one, so this never
+/// says too little.
+pub fn columns(text: &str) -> usize {
+    text.chars().map(columns_of).sum()
+}
+
+/// Escaped text cut to `n_columns` with an ellipsis.
+pub fn cut(text: &str, n_columns: usize) -> String {
+    if columns(text) <= n_columns {
+        return text.to_string();
+    }
+    let mut n_used = 1;
+    let fits = |c: &char| {
+        n_used += columns_of(*c);
+        n_used <= n_columns
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
+}
+
+fn columns_of(c: char) -> usize {
+    if is_wide(c) { 2 } else { 1 }
+}
+
+/// Whether a character takes two columns: East Asian wide ones and emoji.
+pub fn is_wide(c: char) -> bool {
+    matches!(c,
+        '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{1f300}'..='\u{1faff}'
+        | '\u{20000}'..='\u{3fffd}')
+}

@@ -2,6 +2,7 @@
 
 pub mod escape;
 pub mod event_line;
+mod layout;
 pub mod svg;
 pub mod text;
 mod tone;

@@ -1,11 +1,12 @@
 //! Tables and trees as text for a terminal, a pipe or a transcript. It must not know what a table is about.
 
-use comfy_table::{Attribute, Cell as TextCell, CellAlignment, ContentArrangement, LineStyle, TableStyle};
+use comfy_table::{Attribute, Cell as TextCell, CellAlignment, LineStyle, TableStyle};
 
+use super::layout::{self, Shape};
 use super::{escape, tone};
 use crate::model::quote::grouped;
 use crate::model::{Style, Syntax, limits, time};
-use crate::view::{Cell, Table, Tree, TreeRow};
+use crate::view::{Cell, Column, Table, Tree, TreeRow};
 
 /// How text is laid out.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,8 +49,11 @@ pub fn table(table: &Table, options: &TextOptions) -> String {
         push_styled(&mut out, &counted, "\x1b[1m", options);
     }
     let n_shown = table.rows.len().min(options.n_rows_max);
+    let mut hidden = Vec::new();
     if n_shown > 0 {
-        out.push_str(&grid(table, n_shown, options));
+        let (grid, unshown) = grid(table, n_shown, options);
+        out.push_str(&grid);
+        hidden = unshown;
     }
     let n_hidden = n_rows - n_shown as u64;
     if n_hidden > 0 {
@@ -61,49 +65,67 @@ pub fn table(table: &Table, options: &TextOptions) -> String {
             options,
         );
     }
+    if !hidden.is_empty() {
+        push_styled(
+            &mut out,
+            &format!("no room for: {}; widen the terminal to see them", hidden.join(", ")),
+            "\x1b[2m",
+            options,
+        );
+    }
     for note in &table.notes {
         push_styled(&mut out, &escape::visible(note), "\x1b[2m", options);
     }
     out
 }
 
-fn grid(table: &Table, n_shown: usize, options: &TextOptions) -> String {
+/// Header and the first `n_shown` rows; and the columns that there was no room for.
+fn grid(table: &Table, n_shown: usize, options: &TextOptions) -> (String, Vec<String>) {
+    let row_texts = |row: &Vec<Cell>| row.iter().map(|cell| cell_text(cell, options.syntax)).collect();
+    let texts: Vec<Vec<String>> = table.rows[..n_shown].iter().map(row_texts).collect();
+    let shapes: Vec<Shape> = table.columns.iter().enumerate().map(|(idx, column)| shape(idx, column, &texts)).collect();
+    let layout = layout::fit(&shapes, options.width.map_or(usize::MAX, |width| usize::from(width).max(20)));
     let mut grid = comfy_table::Table::new();
-    grid.load_style(STYLE).set_truncation_indicator("…");
+    grid.load_style(STYLE);
     if options.is_coloured {
         grid.enforce_styling();
     } else {
         grid.force_no_tty();
     }
-    if let Some(width) = options.width {
-        grid.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.max(20));
-    }
-    let header = table.columns.iter().map(|column| {
-        let name = TextCell::new(escape::visible(&column.name)).add_attribute(Attribute::Bold);
-        if column.is_right_aligned { name.set_alignment(CellAlignment::Right) } else { name }
+    let aligned = |cell: TextCell, idx: usize| {
+        if table.columns[idx].is_right_aligned { cell.set_alignment(CellAlignment::Right) } else { cell }
+    };
+    let header = layout.shown.iter().map(|&(idx, width)| {
+        let name = TextCell::new_owned(layout::header(&shapes[idx].name, width));
+        aligned(name.add_attribute(Attribute::Bold), idx)
     });
     grid.set_header(header.collect::<Vec<_>>());
-    for row in &table.rows[..n_shown] {
-        let cells: Vec<TextCell> = row
-            .iter()
-            .zip(&table.columns)
-            .map(|(cell, column)| {
-                let text = cell_text(cell, options.syntax);
-                let color = tone::of_word(&text);
-                let cell = TextCell::new_owned(text);
-                let cell = if column.is_right_aligned { cell.set_alignment(CellAlignment::Right) } else { cell };
-                if let Some(color) = color { cell.fg(color) } else { cell }
-            })
-            .collect();
-        let mut row = comfy_table::Row::from(cells);
-        row.max_height(1);
-        grid.add_row(row);
+    for row in &texts {
+        let cells = layout.shown.iter().map(|&(idx, width)| {
+            let color = tone::of_word(&row[idx]);
+            let cell = aligned(TextCell::new_owned(escape::cut(&row[idx], width)), idx);
+            if let Some(color) = color { cell.fg(color) } else { cell }
+        });
+        grid.add_row(cells.collect::<Vec<_>>());
     }
-    let n_columns = table.columns.len();
+    let n_columns = layout.shown.len();
     for (idx, column) in grid.column_iter_mut().enumerate() {
-        column.set_padding((0, u16::from(idx + 1 < n_columns)));
+        // One more column is the (blank) line between two.
+        column.set_padding((0, if idx + 1 < n_columns { layout::GAP as u16 - 1 } else { 0 }));
     }
-    grid.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    (grid.lines().map(|line| format!("{}\n", line.trim_end())).collect(), layout.hidden)
+}
+
+fn shape(idx: usize, column: &Column, texts: &[Vec<String>]) -> Shape {
+    let mut cells = texts.iter().map(|row| row[idx].as_str());
+    let content = cells.clone().map(escape::columns).max().unwrap_or(0);
+    let first = cells.next();
+    Shape {
+        name: escape::bounded(&column.name, limits::SHOWN_TERM_CHARS),
+        is_number: column.is_right_aligned,
+        content,
+        is_constant: texts.len() > 1 && cells.all(|cell| Some(cell) == first),
+    }
 }
 
 /// One cell as a reader sees it: durations with a unit, seqs as `#12`, terms in the target's syntax, all bounded to

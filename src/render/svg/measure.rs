@@ -1,5 +1,7 @@
 //! How wide text is, without a font: an upper estimate from DejaVu Sans, the widest of the usual sans-serifs.
 
+use crate::render::escape;
+
 /// Width in pixels of `text` at `size_px`.
 pub fn width(text: &str, size_px: f64) -> f64 {
     text.chars().map(em).sum::<f64>() * size_px
@@ -28,7 +30,7 @@ fn em(c: char) -> f64 {
         'A'..='Z' | '&' => 0.72,
         c if c.is_ascii() => 0.63,
         '…' | '→' | '—' => 1.0,
-        '\u{1100}'..='\u{11ff}' | '\u{2e80}'..='\u{ffdf}' | '\u{1f000}'.. => 1.05,
+        c if escape::is_wide(c) => 1.05,
         _ => 0.7,
     }
 }

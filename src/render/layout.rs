@@ -1,0 +1,84 @@
+//! How wide each column of a text table is. Numbers are never cut: texts give way first, then whole columns, those
+//! that say the same in every row before the rightmost; the first two stay. It must not know what the texts mean.
+
+use super::escape;
+
+/// Spaces between columns.
+pub(super) const GAP: usize = 2;
+/// A text column is never narrower than this, unless its content is.
+const TEXT_COLUMNS_MIN: usize = 8;
+
+/// One column as it is to be laid out.
+#[derive(Clone, Debug)]
+pub(super) struct Shape {
+    pub name: String,
+    pub is_number: bool,
+    /// Width of the widest cell.
+    pub content: usize,
+    /// Whether all rows (two or more) have the same text.
+    pub is_constant: bool,
+}
+
+/// The columns that are shown, in order, with their widths; and the names of those that are not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub shown: Vec<(usize, usize)>,
+    pub hidden: Vec<String>,
+}
+
+/// Fits columns into `room` terminal columns.
+pub(super) fn fit(shapes: &[Shape], room: usize) -> Layout {
+    let mut kept: Vec<usize> = (0..shapes.len()).collect();
+    while kept.len() > 2 && total(&kept, |idx| least(&shapes[idx])) > room {
+        let constant = kept.iter().rposition(|idx| *idx > 1 && shapes[*idx].is_constant);
+        kept.remove(constant.unwrap_or(kept.len() - 1));
+    }
+    let hidden = (0..shapes.len()).filter(|idx| !kept.contains(idx)).map(|idx| shapes[idx].name.clone()).collect();
+    let widths = [wide, narrow].into_iter().find(|width| total(&kept, |idx| width(&shapes[idx])) <= room);
+    let widths: Vec<usize> = match widths {
+        Some(width) => kept.iter().map(|idx| width(&shapes[*idx])).collect(),
+        None => {
+            let cap = largest_cap(shapes, &kept, room);
+            kept.iter().map(|idx| capped(&shapes[*idx], cap)).collect()
+        }
+    };
+    Layout { shown: kept.into_iter().zip(widths).collect(), hidden }
+}
+
+fn total(kept: &[usize], width: impl Fn(usize) -> usize) -> usize {
+    kept.iter().map(|idx| width(*idx)).sum::<usize>() + GAP * kept.len().saturating_sub(1)
+}
+
+/// Content and name in one line.
+fn wide(shape: &Shape) -> usize {
+    shape.content.max(escape::columns(&shape.name))
+}
+/// Content in one line, the name broken at its underscores.
+fn narrow(shape: &Shape) -> usize {
+    shape.content.max(shape.name.split_inclusive('_').map(escape::columns).max().unwrap_or(0))
+}
+/// The narrowest that can be read.
+fn least(shape: &Shape) -> usize {
+    capped(shape, TEXT_COLUMNS_MIN)
+}
+fn capped(shape: &Shape, cap: usize) -> usize {
+    if shape.is_number { narrow(shape) } else { narrow(shape).min(cap) }
+}
+
+/// The largest width of text columns with which all fits; at least [`TEXT_COLUMNS_MIN`].
+fn largest_cap(shapes: &[Shape], kept: &[usize], room: usize) -> usize {
+    let fits = |cap: &usize| total(kept, |idx| capped(&shapes[idx], *cap)) <= room;
+    (TEXT_COLUMNS_MIN..=room.max(TEXT_COLUMNS_MIN)).rev().find(fits).unwrap_or(TEXT_COLUMNS_MIN)
+}
+
+/// A column's name in lines of at most `width`, broken after underscores.
+pub(super) fn header(name: &str, width: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for part in name.split_inclusive('_') {
+        match lines.last_mut() {
+            Some(line) if escape::columns(line) + escape::columns(part) <= width => line.push_str(part),
+            _ => lines.push(escape::cut(part, width)),
+        }
+    }
+    lines.join("\n")
+}
