@@ -233,7 +233,7 @@ impl<'a> RawTerm<'a> {
 
     /// What follows the last item of a list: the empty list when it is proper.
     pub fn tail(self) -> Option<RawTerm<'a>> {
-        let mut items = self.list().filter(|_| !self.is_nil())?;
+        let mut items = self.list().filter(|_| self.tag_byte() != tags::NIL)?;
         if items.is_string {
             return Some(RawTerm { rest: &NIL });
         }
