@@ -1,8 +1,121 @@
-//! Floor 8: command line and REPL.
+//! Floor 8: the program: command line, interactive shell, live playback.
+//!
+//! It drives the session through [`host::Host`] and owns everything that touches the terminal,
+//! signals and threads.
+
+mod batch;
+mod cli;
+mod commands;
+mod console;
+mod demo;
+mod film;
+mod host;
+mod interrupt;
+mod live;
+mod playback;
+mod repl;
+mod terminal;
+mod worker;
 
 use std::process::ExitCode;
 
-/// The program.
+use cli::{Bench, Cli, Command, Options};
+use live::{Live, Setup};
+use terminal::Place;
+use worker::Worker;
+
+use crate::model::{Failure, Outcome};
+
+/// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    std::panic::set_hook(Box::new(report_panic));
+    let code = cli::parse(std::env::args_os()).map_or_else(|code| code, run);
+    ExitCode::from(code)
+}
+
+/// A fault of ours becomes an error of its line (see [`worker`]); where it stands is told only to those who ask.
+fn report_panic(info: &std::panic::PanicHookInfo<'_>) {
+    terminal::restore();
+    let is_contained = std::thread::current().name() == Some("session");
+    if !is_contained || std::env::var_os("RUST_BACKTRACE").is_some() {
+        eprintln!("fault inside cinema: {info}\n{}", std::backtrace::Backtrace::capture());
+    }
+}
+
+fn run(cli: Cli) -> u8 {
+    let place = Place::detect(cli.options.no_color);
+    let done = match cli.command {
+        Some(Command::Bench { what, quick }) => bench(what, quick),
+        command => with_session(command, &cli.options, place),
+    };
+    done.unwrap_or_else(|failure| {
+        console::talk(&console::failure_text(&failure, place));
+        console::exit_code(&failure)
+    })
+}
+
+/// Does a command that needs a session; gives the exit code.
+fn with_session(command: Option<Command>, options: &Options, place: Place) -> Outcome<u8> {
+    let is_shell = options.eval.is_empty() && matches!(&command, None | Some(Command::Open { script: None, .. }));
+    let terminal = (is_shell && place.is_interactive()).then(|| repl::Terminal::open(place)).transpose()?;
+    let notify: Box<dyn Fn(String) + Send> = match &terminal {
+        Some(terminal) => {
+            let notices = terminal.notices().clone();
+            Box::new(move |line| notices.notice(line))
+        }
+        None => Box::new(|line| console::talk(&line)),
+    };
+    let interrupt = interrupt::listen();
+    let setup = Setup {
+        format: options.format(place.is_output_terminal),
+        place,
+        seed: options.seed,
+        interrupt: interrupt.clone(),
+        is_shell,
+        notify,
+    };
+    let worker = Worker::start(interrupt, is_shell, move || Live::new(setup))?;
+    match command {
+        Some(Command::Demo) => {
+            let eval = &mut |line: &str| batch::eval(&worker, line);
+            return demo::run(place, eval).map(|()| 0);
+        }
+        Some(Command::Reference) => {
+            return batch::code_of(worker.ask(|live| Ok(host::Ending::Value(live.reference()))));
+        }
+        Some(Command::Run { script, args }) => return batch::run_script(&worker, &script, args),
+        Some(Command::Play { file, speed }) => {
+            batch::open(&worker, &file)?;
+            return batch::code_of(worker.ask(move |live| host::Host::play(live, speed)));
+        }
+        Some(Command::Open { file, script: Some(script), args }) => {
+            batch::open(&worker, &file)?;
+            return batch::run_script(&worker, &script, args);
+        }
+        Some(Command::Open { file, .. }) => {
+            let told = batch::open(&worker, &file)?;
+            if is_shell {
+                console::talk(&told);
+            }
+        }
+        Some(Command::Bench { .. }) | None => {}
+    }
+    if !is_shell {
+        return batch::eval_all(&worker, place, &options.eval);
+    }
+    Ok(match terminal {
+        Some(terminal) => {
+            console::talk(&greeting());
+            terminal.run(&worker)
+        }
+        None => repl::read_lines(&worker, place, options.echo, std::io::stdin().lock()),
+    })
+}
+
+fn greeting() -> String {
+    format!("cinema {}: help lists everything, demo() shows it in a minute, Ctrl-D leaves", env!("CARGO_PKG_VERSION"))
+}
+
+fn bench(what: Bench, is_quick: bool) -> Outcome<u8> {
+    Err(Failure::unsupported(format!("no bench {what:?} (quick: {is_quick})")))
 }

@@ -183,6 +183,9 @@ impl<'a> RawTerm<'a> {
         let len = body.len32().ok()?;
         body.take(len).ok()
     }
+    pub fn is_nil(self) -> bool {
+        self.tag_byte() == tags::NIL
+    }
 
     /// A tuple's elements; `len()` is its arity.
     pub fn tuple(self) -> Option<Items<'a>> {
@@ -233,7 +236,7 @@ impl<'a> RawTerm<'a> {
 
     /// What follows the last item of a list: the empty list when it is proper.
     pub fn tail(self) -> Option<RawTerm<'a>> {
-        let mut items = self.list().filter(|_| self.tag_byte() != tags::NIL)?;
+        let mut items = self.list().filter(|_| !self.is_nil())?;
         if items.is_string {
             return Some(RawTerm { rest: &NIL });
         }
@@ -264,9 +267,14 @@ impl<'a> RawTerm<'a> {
 
     /// The tag of a message: an atom itself, or the first element of a tuple that starts with one.
     pub fn tag(self) -> Option<Atom> {
+        self.tag_term().and_then(RawTerm::as_atom)
+    }
+
+    /// As [`RawTerm::tag`], not interned yet.
+    pub fn tag_term(self) -> Option<RawTerm<'a>> {
         match self.tuple() {
-            Some(mut items) => items.next()?.as_atom(),
-            None => self.as_atom(),
+            Some(mut items) => items.next(),
+            None => Some(self),
         }
     }
 }

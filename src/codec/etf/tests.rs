@@ -1,5 +1,3 @@
-//! Every variant there and back, and the bounds that hostile bytes meet.
-
 use super::*;
 use crate::codec::walk::RawTerm;
 use crate::model::{Origin, Pid, Port, Reference};

@@ -1,5 +1,3 @@
-//! What users may type in both syntaxes, and where an error points.
-
 use expect_test::expect;
 
 use super::*;

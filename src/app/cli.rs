@@ -1,0 +1,206 @@
+//! The command line: words, flags, help, and usage errors that say what was meant.
+//! It must not know what the commands do.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::builder::Styles;
+use clap::builder::styling::AnsiColor;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Exit code of a command line that cannot be understood.
+pub const EXIT_USAGE: u8 = 2;
+
+const ABOUT: &str = "A time-travel debugger for OTP systems";
+
+const LONG_ABOUT: &str = "\
+A time-travel debugger for OTP systems.
+
+Cinema runs supervised processes in a deterministic sandbox, or opens a recording of a real node,
+and lets you go back and forth in time, stop at conditions, compare states and ask why.
+Without a command it opens the interactive shell.";
+
+const EXAMPLES: &str = "\
+Examples:
+  cinema demo                                  from \"a call timed out\" to the cause, in a minute
+  cinema                                       the interactive shell; try help
+  cinema open node.trace                       look around in a dbg or ttb trace, or a .cinema file
+  cinema open node.trace -e 'patterns()'       ask one question and leave
+  cinema run scripts/tools/timeouts.rhai node.trace
+  cinema -e 'sandbox(\"examples/bank\"); run(); latency()' --format json
+  echo 'events().count()' | cinema open run.cinema
+
+Exit codes: 0 ok, 1 error, 2 usage, 3 a condition or finding was met, 130 interrupted.";
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Yellow.on_default().bold())
+    .usage(AnsiColor::Yellow.on_default().bold())
+    .literal(AnsiColor::Green.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "cinema", version, about = ABOUT, long_about = LONG_ABOUT, after_help = EXAMPLES, styles = STYLES)]
+#[command(infer_subcommands = false, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// Flags that every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct Options {
+    /// Evaluate EXPR and print its value; may be given several times
+    #[arg(short = 'e', long = "eval", value_name = "EXPR", global = true)]
+    pub eval: Vec<String>,
+    /// How results are printed
+    #[arg(long, value_enum, default_value_t = Format::Auto, global = true)]
+    pub format: Format,
+    /// The same as --format json
+    #[arg(long, global = true, conflicts_with = "format")]
+    pub json: bool,
+    /// Seed of sandboxes that do not name one: the same seed gives the same run
+    #[arg(long, value_name = "N", global = true)]
+    pub seed: Option<u64>,
+    /// No colours; NO_COLOR does the same
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Print the prompt and each line that is read, as a terminal shows them
+    #[arg(long, global = true, hide_short_help = true)]
+    pub echo: bool,
+}
+
+/// What to do; the shell when it is absent.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// A guided minute: a bank whose call times out, and why
+    Demo,
+    /// Run a script in batch
+    Run {
+        /// A Rhai file; `-` reads standard input
+        script: PathBuf,
+        /// What the script finds in `args`; flags of its own come after `--`
+        args: Vec<String>,
+    },
+    /// Open a recording: a .cinema file, or a binary trace file of dbg or ttb
+    Open {
+        file: PathBuf,
+        /// Run this script on it instead of opening the shell
+        script: Option<PathBuf>,
+        /// What the script finds in `args`; flags of its own come after `--`
+        args: Vec<String>,
+    },
+    /// Play a recording as a live list of events
+    Play {
+        file: PathBuf,
+        /// Times the recorded speed
+        #[arg(long, default_value_t = 1.0)]
+        speed: f64,
+    },
+    /// Measure this machine: the sandbox, the store
+    Bench {
+        #[arg(value_enum, default_value_t = Bench::All)]
+        what: Bench,
+        /// Smaller inputs: seconds instead of a minute
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Print the reference of the script functions as Markdown
+    Reference,
+}
+
+/// What to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Bench {
+    Sim,
+    Store,
+    All,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Aligned columns for people
+    Table,
+    /// One document per result
+    Json,
+    /// One object per row and line
+    Jsonl,
+    /// Comma separated, with a header
+    Csv,
+    /// A table on a terminal, jsonl elsewhere
+    Auto,
+}
+
+impl Options {
+    /// The format to use where output is, or is not, a terminal.
+    pub fn format(&self, is_terminal: bool) -> Format {
+        match self.format {
+            _ if self.json => Format::Json,
+            Format::Auto if is_terminal || self.echo => Format::Table,
+            Format::Auto => Format::Jsonl,
+            format => format,
+        }
+    }
+}
+
+/// Reads the command line. The error is the exit code; what there is to say has been said.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, u8> {
+    Cli::try_parse_from(args).map_err(|error| {
+        // `--help` and `--version` come as errors, too; a closed pipe is nobody's fault.
+        let _ = error.print();
+        if let Some(hint) = hint(&error) {
+            eprintln!("\n  hint: {hint}");
+        }
+        if error.use_stderr() { EXIT_USAGE } else { 0 }
+    })
+}
+
+/// What the user may have meant where clap cannot know: a file given without its command.
+fn hint(error: &clap::Error) -> Option<String> {
+    let word = match (error.kind(), error.get(ContextKind::InvalidSubcommand)) {
+        (ErrorKind::InvalidSubcommand, Some(ContextValue::String(word))) => word,
+        _ => return None,
+    };
+    let path = Path::new(word);
+    match path.extension().and_then(|ext| ext.to_str()) {
+        Some("rhai") => Some(format!("cinema run {word}")),
+        _ if path.exists() => Some(format!("cinema open {word}")),
+        _ if word.contains('(') => Some(format!("cinema -e '{word}'")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse_words(words: &str) -> Cli {
+        Cli::try_parse_from(words.split(' ')).unwrap()
+    }
+
+    #[test]
+    fn clap_finds_no_fault_in_the_definition() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_are_ours_wherever_they_stand_and_the_scripts_after_two_dashes() {
+        let cli = parse_words("cinema run tool.rhai node.trace --seed 7 -- --format x");
+        let Some(Command::Run { args, .. }) = cli.command else { panic!("a run") };
+        assert_eq!(args, ["node.trace", "--format", "x"]);
+        assert_eq!((cli.options.seed, cli.options.format), (Some(7), Format::Auto));
+    }
+
+    #[test]
+    fn auto_is_a_table_for_people_and_lines_for_programs() {
+        let options = parse_words("cinema open f -e x").options;
+        assert_eq!(options.format(true), Format::Table);
+        assert_eq!(options.format(false), Format::Jsonl);
+        assert_eq!(parse_words("cinema --json").options.format(true), Format::Json);
+    }
+}

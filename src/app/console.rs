@@ -1,0 +1,54 @@
+//! The two streams: results on standard output, talk on standard error; failures with their hints and
+//! exit codes. It must not know what results are about.
+
+use std::io::Write;
+
+use crossterm::style::{ContentStyle, Stylize};
+
+use super::interrupt::EXIT_INTERRUPTED;
+use super::terminal::{Place, paint};
+use crate::model::{Failure, FailureKind};
+
+/// Exit code of a run that failed.
+pub const EXIT_ERROR: u8 = 1;
+
+/// Writes a result to standard output. Where nobody reads any more (`cinema .. | head`), the program ends quietly.
+pub fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        std::process::exit(i32::from(EXIT_ERROR));
+    }
+}
+
+/// Writes a result as a line of its own, if there is any.
+pub fn print_line(text: &str) {
+    if !text.is_empty() {
+        print(&with_newline(text));
+    }
+}
+
+/// `text` ending with exactly one line break more than it needs to be whole lines.
+pub fn with_newline(text: &str) -> String {
+    if text.ends_with('\n') { text.to_string() } else { format!("{text}\n") }
+}
+
+/// Tells something beside the results. There is nobody to tell when that fails.
+pub fn talk(text: &str) {
+    let _ = std::io::stderr().lock().write_all(with_newline(text).as_bytes());
+}
+
+/// A failure as the user reads it, hints below.
+pub fn failure_text(failure: &Failure, place: Place) -> String {
+    let style = ContentStyle::new();
+    let head = if failure.kind == FailureKind::Interrupted { style.yellow() } else { style.red().bold() };
+    let mut text = format!("{} {}\n", paint(place.has_color, head, "error:"), failure.error);
+    for hint in &failure.hints {
+        text.push_str(&format!("  {} {hint}\n", paint(place.has_color, style.cyan(), "hint:")));
+    }
+    text
+}
+
+/// The exit code that a failure ends a batch run with.
+pub fn exit_code(failure: &Failure) -> u8 {
+    if failure.kind == FailureKind::Interrupted { EXIT_INTERRUPTED } else { EXIT_ERROR }
+}

@@ -1,0 +1,44 @@
+//! Ctrl-C: sets the one token that scripts and native loops poll. A second one within a second
+//! ends the program. It must not know what is being interrupted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Exit code of a run that Ctrl-C ended.
+pub const EXIT_INTERRUPTED: u8 = 130;
+
+/// A second Ctrl-C within this time ends the program.
+const INSIST_WITHIN: Duration = Duration::from_secs(1);
+
+/// The token that everything long polls; cloned freely.
+pub type Token = Arc<AtomicBool>;
+
+/// Starts the thread that listens for Ctrl-C and gives the token that it sets.
+///
+/// Listening is best effort: where signals cannot be had, Ctrl-C ends the program as usual.
+pub fn listen() -> Token {
+    let token = Token::default();
+    let shared = Arc::clone(&token);
+    let thread = std::thread::Builder::new().name("interrupt".into());
+    if let Err(error) = thread.spawn(move || wait_for_signals(&shared)) {
+        eprintln!("warning: Ctrl-C will end the program: {error}");
+    }
+    token
+}
+
+fn wait_for_signals(token: &AtomicBool) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
+    runtime.block_on(async {
+        let mut last: Option<Instant> = None;
+        while tokio::signal::ctrl_c().await.is_ok() {
+            let now = Instant::now();
+            if last.is_some_and(|before| now.duration_since(before) < INSIST_WITHIN) {
+                super::terminal::restore();
+                std::process::exit(i32::from(EXIT_INTERRUPTED));
+            }
+            last = Some(now);
+            token.store(true, Ordering::Relaxed);
+        }
+    });
+}

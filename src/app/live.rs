@@ -1,0 +1,238 @@
+//! The real [`Host`]: a session with its shell, on the session's thread; results as text in the format asked for.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::cli::Format;
+use super::console;
+use super::film::SessionFilm;
+use super::host::{Ending, Host, Names};
+use super::interrupt::Token;
+use super::playback::{self, Direction};
+use super::terminal::Place;
+use crate::export;
+use crate::model::{Failure, Outcome, limits, time};
+use crate::render::{self, text::TextOptions};
+use crate::script::ScriptEnd;
+use crate::script::api::{self, Block, Console, ConsoleOptions, FunctionHelp, Shown, shown, syntax_of};
+use crate::session::Notice;
+use crate::timeline::PlaybackState;
+
+/// Processes whose pids and names are published for completion.
+const PROCESSES_PUBLISHED_MAX: usize = 2_000;
+
+/// Takes a line that the session tells while it works; must not block.
+type Notify = Rc<dyn Fn(String)>;
+
+/// What a session is made with.
+pub struct Setup {
+    pub format: Format,
+    pub place: Place,
+    pub seed: Option<u64>,
+    pub interrupt: Token,
+    pub is_shell: bool,
+    pub notify: Box<dyn Fn(String) + Send>,
+}
+
+/// The session with its shell.
+pub struct Live {
+    console: Console,
+    format: Format,
+    place: Place,
+    interrupt: Token,
+    /// A user, or a pipe in their place, types line by line: `play()` shows something then.
+    is_shell: bool,
+    is_background: Rc<Cell<bool>>,
+    /// The functions as published, and how many names they were made of.
+    functions: (usize, Arc<[FunctionHelp]>),
+}
+
+impl Live {
+    pub fn new(setup: Setup) -> Live {
+        let notify: Notify = Rc::new(setup.notify);
+        let is_background = Rc::new(Cell::new(false));
+        let options = ConsoleOptions {
+            interrupt: setup.interrupt.clone(),
+            roots: vec![".".into()],
+            seed: setup.seed.unwrap_or(1),
+        };
+        let print = {
+            let (notify, is_background) = (Rc::clone(&notify), Rc::clone(&is_background));
+            move |line: &str| if is_background.get() { notify(line.to_string()) } else { console::print_line(line) }
+        };
+        let console = Console::new(options, print, move |notice| notify(notice_line(&notice)));
+        Live {
+            console,
+            format: setup.format,
+            place: setup.place,
+            interrupt: setup.interrupt,
+            is_shell: setup.is_shell,
+            is_background,
+            functions: (0, Arc::default()),
+        }
+    }
+
+    fn text_options(&self) -> TextOptions {
+        let session = self.console.session.borrow();
+        TextOptions {
+            width: self.place.width,
+            is_coloured: self.place.has_color && self.format == Format::Table,
+            n_rows_max: limits::SHOWN_ROWS,
+            more_hint: match self.console.shell.last_index() {
+                Some(idx) if self.is_shell => format!("out[{idx}].table(1000) shows more"),
+                _ => ".table(1000) shows more".to_string(),
+            },
+            syntax: syntax_of(session.source().ok()),
+        }
+    }
+
+    /// The reference of the script functions as Markdown.
+    pub fn reference(&self) -> String {
+        api::reference(&self.console.shell.names())
+    }
+
+    /// A result in the format that was asked for; empty for nothing.
+    fn text(&self, shown: &Shown) -> Outcome<String> {
+        let json = || shown.json.clone().unwrap_or_default();
+        match (self.format, shown.as_table()) {
+            _ if shown.blocks.is_empty() => Ok(String::new()),
+            (Format::Json, Some(table)) => Ok(export::json(table)),
+            (Format::Jsonl, Some(table)) => Ok(export::jsonl(table)),
+            (Format::Csv, Some(table)) => Ok(export::csv(table, self.text_options().syntax)),
+            (Format::Json | Format::Jsonl, None) => Ok(json().to_string()),
+            (Format::Csv, None) => Err(Failure::unsupported("this result is no table: csv has nothing to write")
+                .hint("--format json, or a part of it that is a table")),
+            (Format::Table | Format::Auto, _) => {
+                let options = self.text_options();
+                let block = |block: &Block| match block {
+                    Block::Text(text) => console::with_newline(text),
+                    Block::Table(table) => render::text::table(table, &options),
+                    Block::Tree(tree) => render::text::tree(tree, &options),
+                };
+                Ok(shown.blocks.iter().map(block).collect::<Vec<_>>().join("\n"))
+            }
+        }
+    }
+
+    /// What of a result's rows is made: people see a screenful, programs get all.
+    fn n_rows_max(&self) -> usize {
+        if self.format == Format::Table { limits::SHOWN_ROWS } else { limits::QUERY_ROWS_MAX }
+    }
+
+    /// Plays what the line has set going.
+    fn play_on(&mut self) -> Outcome<()> {
+        let (state, speed) = {
+            let session = self.console.session.borrow();
+            let Ok(source) = session.source() else { return Ok(()) };
+            (source.timeline().playback().state(), source.timeline().playback().speed().abs())
+        };
+        let direction = match state {
+            PlaybackState::Playing => Direction::Forward,
+            PlaybackState::Rewinding => Direction::Back,
+            PlaybackState::Paused => return Ok(()),
+        };
+        let mut film = SessionFilm::new(Rc::clone(&self.console.session), self.text_options())?;
+        let played = if self.place.is_interactive() {
+            playback::play_live(&mut film, direction, speed, &self.interrupt)
+        } else {
+            playback::print_all(&mut film, direction, &self.interrupt, &mut std::io::stdout().lock())
+        };
+        if let Ok(source) = self.console.session.borrow_mut().source_mut() {
+            source.timeline_mut().0.pause();
+        }
+        played
+    }
+
+    fn ending<T>(&self, value: Result<T, ScriptEnd>, show: impl FnOnce(&T) -> Shown) -> Outcome<Ending> {
+        match value {
+            Ok(value) => self.text(&show(&value)).map(Ending::Value),
+            Err(ScriptEnd::Exited(code)) => Ok(Ending::Exit(exit_status(code))),
+            Err(ScriptEnd::Failed(failure)) => Err(failure),
+        }
+    }
+}
+
+/// The exit status for `exit(code)`: what does not fit a byte is an error's 1, never a false 0.
+fn exit_status(code: i64) -> u8 {
+    u8::try_from(code).unwrap_or(console::EXIT_ERROR)
+}
+
+/// A notice as one line.
+fn notice_line(notice: &Notice) -> String {
+    match notice {
+        Notice::Hit { breakpoint, name, seq, at_ns, text } => {
+            let what = if text.is_empty() { name } else { text };
+            let at = time::show_ns(*at_ns);
+            format!("● breakpoint {} at #{} {at}: {}", breakpoint.0, seq.0, render::escape::visible(what))
+        }
+        Notice::Warning(text) => format!("warning: {}", render::escape::visible(text)),
+    }
+}
+
+impl Host for Live {
+    fn eval(&mut self, line: &str, is_background: bool) -> Outcome<Ending> {
+        self.is_background.set(is_background);
+        let value = self.console.shell.eval_line(line);
+        let syntax = self.text_options().syntax;
+        let ending = self.ending(value, |value| shown(value, syntax, self.n_rows_max()))?;
+        if self.is_shell && !is_background {
+            self.play_on()?;
+        }
+        Ok(ending)
+    }
+
+    fn run(&mut self, name: &str, text: &str, args: &[String]) -> Outcome<Ending> {
+        let value = self.console.shell.run_text(name, text, args);
+        let syntax = self.text_options().syntax;
+        self.ending(value, |value| shown(value, syntax, self.n_rows_max()))
+    }
+
+    fn open(&mut self, path: &str) -> Outcome<Ending> {
+        let quoted = serde_json::Value::from(path).to_string();
+        self.eval(&format!("open({quoted})"), false)
+    }
+
+    fn play(&mut self, speed: f64) -> Outcome<Ending> {
+        {
+            let mut session = self.console.session.borrow_mut();
+            let (timeline, _recording) = session.source_mut()?.timeline_mut();
+            timeline.to_start();
+            timeline.play(speed)?;
+        }
+        self.play_on()?;
+        Ok(Ending::Value(String::new()))
+    }
+
+    fn names(&mut self) -> Names {
+        let script = self.console.shell.names();
+        // Functions change only when a line defines one.
+        if self.functions.0 != script.functions.len() {
+            self.functions = (script.functions.len(), api::functions(&script).into());
+        }
+        let properties = script.properties.into_iter().map(|property| property.name);
+        let mut keys: Vec<String> = script.keys.into_iter().chain(properties).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let functions = Arc::clone(&self.functions.1);
+        let mut names = Names { functions, variables: script.variables, keys, ..Names::default() };
+        let session = self.console.session.borrow();
+        let Ok(source) = session.source() else { return names };
+        let position = source.position();
+        names.position = match position.seq {
+            Some(seq) => format!("#{} +{}", seq.0, time::show_ns(position.since_start_ns).replace(' ', "")),
+            None => "start".to_string(),
+        };
+        let recording = source.recording();
+        names.marks = recording.marks().iter().map(|mark| mark.name.clone()).collect();
+        if let Some(seq) = position.seq {
+            let system = recording.materialise(seq);
+            names.registered =
+                system.names.keys().take(PROCESSES_PUBLISHED_MAX).map(|n| n.as_str().to_string()).collect();
+            let syntax = syntax_of(Some(source));
+            let actors = system.processes.keys().take(PROCESSES_PUBLISHED_MAX);
+            names.pids = actors.map(|actor| actor.display(syntax)).collect();
+        }
+        names
+    }
+}

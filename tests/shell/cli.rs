@@ -1,0 +1,133 @@
+//! The command line: exit codes, formats, scripts from files and standard input, usage errors.
+
+use std::path::Path;
+
+use expect_test::{Expect, expect};
+
+use super::common::{self, run, run_in};
+
+/// Runs without input; compares `code`, standard output and the error stream in one text.
+fn check(args: &[&str], expected: Expect) {
+    check_with_input(args, "", expected);
+}
+
+fn check_with_input(args: &[&str], input: &str, expected: Expect) {
+    let done = run(args, input);
+    expected.assert_eq(&format!("[{}]\n{}{}", done.code, done.stdout, done.stderr));
+}
+
+fn script(text: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("tool.rhai"), text).unwrap();
+    dir
+}
+
+fn run_tool(dir: &Path, args: &[&str]) -> String {
+    let done = run_in(dir, &[&["run", "tool.rhai"], args].concat(), "");
+    format!("[{}]\n{}{}", done.code, done.stdout, done.stderr)
+}
+
+#[test]
+fn help_shows_the_commands_and_examples() {
+    let done = run(&["--help"], "");
+    assert_eq!(done.code, 0);
+    for word in ["demo", "run", "open", "play", "bench", "Examples:", "Exit codes:", "--format", "--seed"] {
+        assert!(done.stdout.contains(word), "{word} is missing in\n{}", done.stdout);
+    }
+    assert_eq!(run(&["help"], "").stdout, done.stdout);
+    assert_eq!(run(&["--version"], "").stdout, format!("cinema {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn usage_errors_say_what_was_meant() {
+    check(
+        &["dmo"],
+        expect![[r#"
+        [2]
+        error: unrecognized subcommand 'dmo'
+
+          tip: a similar subcommand exists: 'demo'
+
+        Usage: cinema [OPTIONS] [COMMAND]
+
+        For more information, try '--help'.
+    "#]],
+    );
+    let done = run(&["tool.rhai"], "");
+    assert_eq!((done.code, done.stderr.contains("hint: cinema run tool.rhai")), (2, true), "{}", done.stderr);
+    let done = run(&["Cargo.toml"], "");
+    assert!(done.stderr.contains("hint: cinema open Cargo.toml"), "{}", done.stderr);
+    assert_eq!(run(&["--format", "xml"], "").code, 2);
+    assert_eq!(run(&["run"], "").code, 2);
+}
+
+#[test]
+fn a_script_has_arguments_and_ends_with_its_own_code() {
+    let dir = script("print(`got ${args}`); [1, 2].map(|x| exit(7)); print(\"never\");");
+    expect![[r#"
+        [7]
+        got ["a", "-b"]
+    "#]]
+    .assert_eq(&run_tool(dir.path(), &["a", "--", "-b"]));
+}
+
+#[test]
+fn a_failing_script_names_its_place() {
+    let dir = script("let x = 1;\nlet y = x + nothing;\n");
+    expect![].assert_eq(&run_tool(dir.path(), &[]));
+    let dir = script("let x = (1;\n");
+    expect![].assert_eq(&run_tool(dir.path(), &[]));
+}
+
+#[test]
+fn scripts_come_from_standard_input() {
+    check_with_input(&["run", "-"], "let a = 20;\nprint(a + 22);\n", expect![]);
+    check_with_input(&[], "let a = 20\na + 22\nnope()\na\n", expect![]);
+    check_with_input(&["run", "absent.rhai"], "", expect![]);
+}
+
+#[test]
+fn values_print_in_every_format() {
+    let line = "[#{name: \"a,b\", n: 1}, #{name: \"c\", n: 2}]";
+    for format in ["table", "json", "jsonl", "csv"] {
+        let done = run(&["-e", line, "--format", format], "");
+        assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{format}");
+    }
+    check(&["-e", line, "--format", "table"], expect![]);
+    check(&["-e", line, "--json"], expect![]);
+    check(&["-e", line], expect![]);
+    check(&["-e", line, "--format", "csv"], expect![]);
+}
+
+#[test]
+fn bad_files_are_errors_with_code_one() {
+    check(&["open", "absent.cinema"], expect![]);
+    let dir = tempfile::tempdir().unwrap();
+    let bad = dir.path().join("bad.cinema");
+    std::fs::write(&bad, [0xFFu8; 64]).unwrap();
+    let done = run(&["open", bad.to_str().unwrap(), "-e", "1"], "");
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    assert!(!done.stderr.contains("panicked"), "{}", done.stderr);
+    let done = run(&["run", bad.to_str().unwrap()], "");
+    assert!(done.stderr.contains("byte 0 is not UTF-8"), "{}", done.stderr);
+}
+
+#[test]
+fn scripts_that_never_end_are_ended_by_a_limit() {
+    let dir = script("set_limit(\"SCRIPT_OPERATIONS_MAX\", 10000); loop { }");
+    let done = run_tool(dir.path(), &[]);
+    assert!(done.starts_with("[1]\n") && done.contains("SCRIPT_OPERATIONS_MAX"), "{done}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_script_ends_with_130() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+    let mut child = common::cinema(&["-e", "print(\"ready\"); loop { }"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut ready = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    assert_eq!(ready, "ready\n");
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}

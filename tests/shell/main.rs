@@ -1,0 +1,7 @@
+//! The program from outside: command line, shell, terminal, README.
+
+mod cli;
+mod common;
+mod pty;
+mod readme;
+mod repl;
