@@ -5,8 +5,9 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, EvalAltResult, INT};
 
 use super::super::convert::to_term;
-use super::supervision;
-use crate::sandbox::sim::{After, Return};
+use super::exception::bad_argument;
+use crate::model::{Style, Term};
+use crate::sandbox::sim::{After, Return, SupervisorSpec};
 
 /// The value of a callback: what the kernel is told, and from init the first state.
 #[derive(Clone, Debug)]
@@ -103,7 +104,9 @@ mod answers {
     /// `#{id: "a", start: ["module", args], name: "a", restart: "permanent", shutdown: 5000, type: "worker"}`.
     #[rhai_fn(return_raw)]
     pub fn sup(flags: rhai::Map, children: Array) -> Raised<Answer> {
-        let spec = supervision::spec(&to_term(&flags.into())?, &to_term(&children.into())?);
-        Ok(Answer::says(Return::Supervisor(spec.map_err(|error| format!("sup: {error}"))?)))
+        let children = children.iter().map(to_term).collect::<Result<Vec<_>, _>>()?;
+        let spec = SupervisorSpec::parse(&to_term(&flags.into())?, &children);
+        let refused = |reason: Term| bad_argument(format!("sup is refused: {}", reason.display(Style::erlang())));
+        Ok(Answer::says(Return::Supervisor(spec.map_err(refused)?)))
     }
 }

@@ -47,6 +47,17 @@ pub(super) fn carry(exception: Raise) -> Box<EvalAltResult> {
     Box::new(EvalAltResult::ErrorRuntime(Dynamic::from(Exception(exception)), Position::NONE))
 }
 
+/// Whether an error was raised as an exception, by a host function or with `error(reason)`.
+pub(super) fn is_exception(error: &EvalAltResult) -> bool {
+    match error {
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => {
+            is_exception(inner)
+        }
+        EvalAltResult::ErrorRuntime(value, _) => value.is::<Exception>(),
+        _ => false,
+    }
+}
+
 /// Where a callback of `module` failed: what its stack frames are made from.
 pub(super) struct Site<'a> {
     pub module: Atom,

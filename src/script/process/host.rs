@@ -308,11 +308,21 @@ mod functions {
         let ns = duration_ns(&duration)?;
         effect(|cx| cx.work(ns))
     }
-    /// Waits: milliseconds or `"5ms"`.
+    /// Waits for so many milliseconds. (Typed, for it has to hide Rhai's own, which waits for real.)
     #[rhai_fn(volatile, return_raw)]
-    pub fn sleep(duration: Dynamic) -> Raised<()> {
-        let ns = duration_ns(&duration)?;
+    pub fn sleep(duration_ms: INT) -> Raised<()> {
+        let ns = ms(duration_ms)?.saturating_mul(1_000_000);
         effect(|cx| cx.sleep(ns))
+    }
+    /// Waits for a time: `sleep("250us")`.
+    #[rhai_fn(name = "sleep", volatile, return_raw)]
+    pub fn sleep_text(duration: &str) -> Raised<()> {
+        let ns = duration_ns(&duration.into())?;
+        effect(|cx| cx.sleep(ns))
+    }
+    #[rhai_fn(name = "sleep", volatile, return_raw)]
+    pub fn sleep_fraction(_duration: f64) -> Raised<()> {
+        Err(bad_argument("sleep takes whole milliseconds or a text: sleep(5), sleep(\"1.5ms\")"))
     }
     /// Waits for the next message.
     #[rhai_fn(volatile, return_raw)]

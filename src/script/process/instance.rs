@@ -90,12 +90,13 @@ impl RhaiProcess {
         Ok(())
     }
 
-    /// The exception for an error of the script. Rhai's own errors say more than an Erlang reason holds: that is logged.
+    /// The exception for an error of the script. What Rhai says of its own errors is more than a reason holds: it is
+    /// logged.
     fn failed(&self, function: &str, error: &EvalAltResult) -> Raise {
         let module = &*self.module;
         let raised =
             exception::from_error(error, &Site { module: module.name, function, file: &module.file, ast: &module.ast });
-        if let Raise::Error { .. } = &raised {
+        if !exception::is_exception(error) {
             lent::log_line(&module.explain(error).to_string());
         }
         raised

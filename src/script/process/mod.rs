@@ -13,7 +13,6 @@ mod host;
 mod instance;
 mod lent;
 mod modules;
-mod supervision;
 #[cfg(test)]
 mod tests;
 

@@ -163,7 +163,10 @@ fn print_goes_to_the_log_of_the_process() {
 #[test]
 fn the_same_seed_gives_the_same_events() {
     let run = || {
-        let mut world = World::new(&[("p", "fn run(n) { for i in 0..n { sleep(random(10) + 1); log(`${random(100)} ${make_ref()}`); } }")]);
+        let mut world = World::new(&[(
+            "p",
+            "fn run(n) { for i in 0..n { sleep(random(10) + 1); log(`${random(100)} ${make_ref()}`); } }",
+        )]);
         world.start("p", Term::Int(20), None);
         world.run(1_000);
         world.log()

@@ -10,40 +10,108 @@ use crate::sandbox::RunEnd;
 
 /// Crashes a server by calling it; shows the reason of its end and what was logged.
 fn check(body: &str, expected: Expect) {
-    let server = format!("fn init(args) {{ ok(#{{a: 1}}) }}\nfn handle_call(m, from) {{\n    {body}\n}}\nfn helper(x) {{ x.missing }}");
+    let server = format!(
+        "fn init(args) {{ ok(#{{a: 1}}) }}\nfn handle_call(m, from) {{\n    {body}\n}}\nfn helper(x) {{ x.missing }}"
+    );
     let mut world = World::new(&[("server", &server)]);
     world.start("server", Term::Nil, Some("server"));
     world.call("server", "{go, 0}");
     world.run(10);
-    let reasons = world.payloads(Kind::Crash).join("\n");
-    let log = world.log().join("\n");
-    expected.assert_eq(&world.without_path(&format!("{reasons}\n{log}")));
+    let lines = [world.payloads(Kind::Exit), world.payloads(Kind::Crash), world.log()].concat();
+    expected.assert_eq(&world.without_path(&lines.join("\n")));
 }
 
 #[test]
 fn rhai_errors_have_erlang_reasons_and_frames() {
-    check("reply(1 / msg_value(m))\n}\nfn msg_value(m) { m[1]", expect![[""]]);
-    check("reply([1].map(|x| helper(#{x: x})))", expect![[""]]);
-    check("reply(unknown(m))", expect![[""]]);
-    check("reply(m[5])", expect![[""]]);
-    check("throw #{code: 3}", expect![[""]]);
-    check("loop {}", expect![[""]]);
-    check("helper2(1)\n}\nfn helper2(n) { helper2(n + 1)", expect![[""]]);
-    check("this.f = |x| x; reply(1)", expect![[""]]);
+    check(
+        "reply(1 / msg_value(m))\n}\nfn msg_value(m) { m[1]",
+        expect![[r#"
+        {badarith,[{server,handle_call,2,[{file,"DIR/server.rhai"},{line,3}]}]}
+        division by zero: 1 / 0
+          --> DIR/server.rhai:3:13
+           3 |     reply(1 / msg_value(m))
+             |             ^"#]],
+    );
+    check(
+        "reply([1].map(|x| helper(#{x: x})))",
+        expect![[r#"
+        {{badkey,missing},[{server,helper,1,[{file,"DIR/server.rhai"},{line,5}]},{server,'-handle_call/fun-',0,[{file,"DIR/server.rhai"},{line,3}]},{server,handle_call,2,[{file,"DIR/server.rhai"},{line,3}]}]}
+        the map has no key `missing`
+          --> DIR/server.rhai:5:18
+           5 | fn helper(x) { x.missing }
+             |                  ^^^^^^^
+          in helper(), called at DIR/server.rhai:3:23
+          in a closure, called at DIR/server.rhai:3:15
+          in map(), called at DIR/server.rhai:3:15
+          hint: a key that may be missing: `map["missing"] ?? value`, `"missing" in map`"#]],
+    );
+    check(
+        "reply(unknown(m))",
+        expect![[r#"
+        {{undef,<<"unknown">>},[{server,handle_call,2,[{file,"DIR/server.rhai"},{line,3}]}]}
+        unknown function `unknown(Term)`
+          --> DIR/server.rhai:3:11
+           3 |     reply(unknown(m))
+             |           ^^^^^^^"#]],
+    );
+    check(
+        "reply(m[5])",
+        expect![[r#"
+        {badarg,[{server,handle_call,2,[{file,"DIR/server.rhai"},{line,3}]}]}
+        array index 5 out of bounds: only 2 elements in array
+          --> DIR/server.rhai:3:12
+           3 |     reply(m[5])
+             |            ^"#]],
+    );
+    check(
+        "throw #{code: 3}",
+        expect![[r#"
+        {#{code => 3},[{server,handle_call,2,[{file,"DIR/server.rhai"},{line,3}]}]}
+        the script threw #{"code": 3}
+          --> DIR/server.rhai:3:5
+           3 |     throw #{code: 3}
+             |     ^^^^^"#]],
+    );
+    check(
+        "loop {}",
+        expect![[r#"
+        {system_limit,[{server,handle_call,2,[]}]}
+        limit callback_operations (5000000): does it loop for ever?
+          hint: to raise it: set_limit("callback_operations", 50000000)"#]],
+    );
+    check(
+        "helper2(1)\n}\nfn helper2(n) { helper2(n + 1)",
+        expect![[r#"
+        {system_limit,[{server,handle_call,2,[]}]}
+        limit call_depth (64): functions call each other without end?
+          hint: to raise it: set_limit("call_depth", 640)"#]],
+    );
+    check(
+        "this.f = |x| x; reply(1)",
+        expect![[
+            r#"{{bad_state,<<"state at .f: a closure cannot be a term">>},[{server,handle_call,2,[{file,"DIR/server.rhai"},{line,2}]}]}"#
+        ]],
+    );
 }
 
 #[test]
 fn exits_errors_and_throws_are_erlangs() {
-    check("exit(t(\"shutdown\", \"tired\"))", expect![[""]]);
-    check("exit(\"boom\")", expect![[""]]);
-    check("error(t(\"bad\", m))", expect![[""]]);
-    check("send(\"nobody\", 1)", expect![[""]]);
-    check("let x = #{}; throw_term(x)", expect![[""]]);
+    check("exit(t(\"shutdown\", \"tired\"))", expect!["{shutdown,tired}"]);
+    check("exit(\"boom\")", expect!["boom"]);
+    check(
+        "error(t(\"bad\", m))",
+        expect![[r#"{{bad,{go,0}},[{server,handle_call,2,[{file,"DIR/server.rhai"},{line,3}]}]}"#]],
+    );
+    check("send(\"nobody\", 1)", expect![[r#"{badarg,[{server,handle_call,2,[{file,"DIR/server.rhai"},{line,3}]}]}"#]]);
+    check("let x = #{}; throw_term(x)", expect!["{bad_return_value,#{}}"]);
 }
 
 #[test]
 fn a_caught_failure_leaves_no_trace() {
-    check("try { [1].map(|x| error(\"inside\")); } catch (e) { this.a = 2; } exit(t(\"shutdown\", this.a))", expect![[""]]);
+    check(
+        "try { [1].map(|x| error(\"inside\")); } catch (e) { this.a = 2; } exit(t(\"shutdown\", this.a))",
+        expect!["{shutdown,2}"],
+    );
 }
 
 #[test]
@@ -64,7 +132,8 @@ fn a_missing_module_is_undef() {
 
 #[test]
 fn an_interrupt_stops_a_callback_and_the_turn_is_done_again() {
-    let mut world = World::new(&[("p", "fn run(args) { log(\"begun\"); let n = 0; while n < 1000 { n += 1; } log(\"done\"); }")]);
+    let mut world =
+        World::new(&[("p", "fn run(args) { log(\"begun\"); let n = 0; while n < 1000 { n += 1; } log(\"done\"); }")]);
     world.start("p", Term::Nil, None);
     world.host.control.interrupt().store(true, Ordering::Relaxed);
     assert_eq!(world.run(10), RunEnd::Interrupted);

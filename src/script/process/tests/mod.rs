@@ -59,7 +59,10 @@ impl World {
     /// Calls a server; gives `{ok, Reply}` or `{exit, Reason}` as text.
     fn call(&mut self, name: &str, request: &str) -> String {
         let request = Term::parse(request, crate::model::Syntax::Erlang).unwrap();
-        self.answer(Input::Call { to: Dest::Name(Atom::new(name)), request, timeout_ns: Some(5_000_000_000) })
+        let to = Dest::Name(Atom::new(name));
+        self.sim.input(Input::Call { to, request, timeout_ns: Some(5_000_000_000) }, &mut self.sink).unwrap();
+        let end = self.sim.run(RunLimit::default(), &mut self.sink).unwrap();
+        self.shown(end)
     }
 
     fn send(&mut self, name: &str, message: &str) {
@@ -68,7 +71,12 @@ impl World {
     }
 
     fn answer(&mut self, input: Input) -> String {
-        match self.sim.input(input, &mut self.sink).unwrap() {
+        let end = self.sim.input(input, &mut self.sink).unwrap();
+        self.shown(end)
+    }
+
+    fn shown(&self, end: RunEnd) -> String {
+        match end {
             RunEnd::Answered(answer) => self.without_path(&answer.display(Style::erlang()).to_string()),
             end => format!("{end:?}"),
         }

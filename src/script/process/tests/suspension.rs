@@ -42,18 +42,18 @@ fn in_map_filter_and_reduce() {
 #[test]
 fn in_sort() {
     // A comparison is asked twice; how often, sort decides. What counts: each answer is asked for once per comparison.
-    check(
-        "let a = [3, 1]; a.sort(|a, b| ask(a) - ask(b)); log(`${a}`);",
-        &["[1, 3]"],
-        "[1,3]",
-    );
+    check("let a = [3, 1]; a.sort(|a, b| ask(a) - ask(b)); log(`${a}`);", &["[1, 3]"], "[1,3]");
 }
 
 #[test]
 fn in_try() {
     check("try { log(`${ask(1)}`); } catch { log(\"caught\"); } log(`${ask(2)}`);", &["10", "20"], "[1,2]");
     check("try { [1, 2].map(|n| ask(n)); } catch { log(\"caught\"); } log(`${ask(3)}`);", &["30"], "[1,2,3]");
-    check("let r = try_it(); log(`${r}`); } fn try_it() { try { [4].map(|n| { try { ask(n) } catch { 0 } })[0] } catch { -1 }", &["40"], "[4]");
+    check(
+        "let r = try_it(); log(`${r}`); } fn try_it() { try { [4].map(|n| { try { ask(n) } catch { 0 } })[0] } catch { -1 }",
+        &["40"],
+        "[4]",
+    );
 }
 
 #[test]
