@@ -71,6 +71,13 @@ fn chain(j: usize) -> impl Iterator<Item = usize> {
     std::iter::successors(Some(j), |j| Some(j - lowbit(*j))).take_while(|j| *j > 0)
 }
 
+impl Checkpoint {
+    /// Whether the delta is what was written. Costs a checksum of its bytes.
+    pub fn is_intact(&self) -> bool {
+        self.checksum.is_none_or(|checksum| crc32fast::hash(&self.delta) == checksum)
+    }
+}
+
 impl Keyframes {
     /// How many checkpoints cover at most `n_events` events.
     pub fn covering(&self, n_events: u64) -> usize {
@@ -94,8 +101,13 @@ impl Keyframes {
         let mut gone: FxHashSet<Actor> = std::mem::take(&mut live.gone).into_iter().collect();
         gone.retain(|actor| !live.places.contains_key(actor));
         for earlier in chain(j - 1).take_while(|earlier| *earlier > j - lowbit(j)) {
-            let delta = &self.checkpoints[earlier - 1].delta;
-            for entry in Entries::new(delta, dictionaries) {
+            let earlier = &self.checkpoints[earlier - 1];
+            if !earlier.is_intact() {
+                // What it says changed is not known: write every row.
+                changed.extend(0..live.rows.len() as u32);
+                continue;
+            }
+            for entry in Entries::new(&earlier.delta, dictionaries) {
                 match live.places.get(&entry.actor) {
                     Some(place) => _ = changed.insert(*place),
                     None => _ = gone.insert(entry.actor),
@@ -127,7 +139,7 @@ impl Keyframes {
         let mut long_mailboxes = Vec::new();
         let mut gone = FxHashSet::default();
         for (age, checkpoint) in chain(j).map(|place| &self.checkpoints[place - 1]).enumerate() {
-            if checkpoint.checksum.is_some_and(|checksum| crc32fast::hash(&checkpoint.delta) != checksum) {
+            if !checkpoint.is_intact() {
                 return None;
             }
             if age == 0 {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::keyframe::Folder;
 use super::{Branch, Recording};
 use crate::model::system::{Rows, fold};
-use crate::model::{Actor, Filter, Kind, ProcessRow, Seq, SystemState};
+use crate::model::{Actor, Filter, Kind, ProcessRow, Seq, SystemState, limits};
 
 impl Recording {
     /// The observed system just after event `at`, along the branch that `at` belongs to. An `at` past the end
@@ -89,6 +89,14 @@ impl Recording {
             }
             // A damaged part has no events: what follows it is folded all the same.
             next = end.max(self.part_end(self.part_of(next)));
+        }
+    }
+
+    /// Makes the checkpoints that are missing up to the last event.
+    pub(super) fn add_checkpoints(&mut self) {
+        let interval = limits::KEYFRAME_EVENTS as u64;
+        while self.len() - self.keyframes.n_events() >= interval {
+            self.add_checkpoint(self.keyframes.n_events() + interval);
         }
     }
 

@@ -7,7 +7,7 @@
 use std::sync::OnceLock;
 
 use super::bytes::Bytes;
-use super::columns::{Columns, N_SECTIONS, SECTION_NAMES, Sections, TIME_BLOCK_EVENTS};
+use super::columns::{Columns, N_SECTIONS, SECTION_NAMES, Sections, TIME_BLOCK_EVENTS, far_index};
 use super::payloads;
 use super::wire::Reader;
 use crate::model::{Class, Kind, limits};
@@ -187,6 +187,7 @@ fn are_numbers_sound(columns: &Columns<'_>, head: &Head) -> bool {
     let n_payloads = columns.payload_ends.len();
     let metas = columns.meta.iter().map(|m| usize::from(u16::from_le_bytes([m[2], m[3]])));
     let n_events = head.n_events as usize;
+    let are_far_indexes = columns.cause_far.iter().all(|entry| (far_index(entry) as usize) < n_events);
     let is_index = |list: &[[u8; 2]]| list.is_empty() || max16(list) < n_events;
     are_kinds
         && are_classes
@@ -206,4 +207,5 @@ fn are_numbers_sound(columns: &Columns<'_>, head: &Head) -> bool {
         && ends_at(columns.peer_starts, columns.peer_list.len())
         && is_index(columns.process_list)
         && is_index(columns.peer_list)
+        && are_far_indexes
 }

@@ -118,9 +118,11 @@ fn cut_at_damage(recording: &mut Recording, warnings: &mut Vec<String>) {
             ));
         }
     }
-    let is_damaged = |c: &Checkpoint| c.checksum.is_some_and(|checksum| crc32fast::hash(&c.delta) != checksum);
-    let n_damaged = recording.keyframes.checkpoints.iter().filter(|c| is_damaged(c)).count();
-    if n_damaged > 0 {
-        warnings.push(format!("{n_damaged} keyframes are damaged: positions near them take longer to reach"));
+    let checkpoints = &mut recording.keyframes.checkpoints;
+    if let Some(place) = checkpoints.iter().position(|checkpoint| !checkpoint.is_intact()) {
+        let n_events = checkpoints[place].n_events;
+        warnings.push(format!("the keyframe of the first {n_events} events is damaged: later ones are made again"));
+        checkpoints.truncate(place);
+        recording.add_checkpoints();
     }
 }

@@ -4,7 +4,7 @@
 
 use super::directory::{Directory, SegmentPlace, read_dictionaries, read_info};
 use super::{Block, BlockKind, FILE_HEAD_BYTES};
-use crate::model::{Filter, Kind, limits};
+use crate::model::{Filter, Kind};
 use crate::store::segment::{HEAD_BYTES, Head};
 use crate::store::wire::Reader;
 use crate::store::{Branch, Recording};
@@ -79,7 +79,5 @@ pub fn restore_branches(recording: &mut Recording) {
         let parent = event.cause.map_or(0, |from| recording.branch_of(from));
         recording.branches.push(Branch { id, parent: Some(parent), from: event.cause, start: event.seq });
     }
-    for n_events in (0..=recording.len()).step_by(limits::KEYFRAME_EVENTS).skip(1) {
-        recording.add_checkpoint(n_events);
-    }
+    recording.add_checkpoints();
 }
