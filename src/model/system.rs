@@ -55,8 +55,8 @@ pub struct ProcessRow {
     pub state: Option<Seq>,
     /// The handle_start of the callback that runs now.
     pub handling: Option<Seq>,
-    /// Arrival events of the messages that wait, oldest first. For a process that the recording never shows
-    /// taking a message out, only the newest [`UNTAKEN_KEPT_MAX`] arrivals: how many wait is not known then.
+    /// Arrival events of the messages that wait, oldest first. When [`ProcessRow::is_mailbox_known`] does not
+    /// hold, only the newest [`UNTAKEN_KEPT_MAX`] arrivals: how many wait is not known then.
     pub mailbox: VecDeque<Seq>,
     pub links: BTreeSet<Actor>,
     /// Processes that this one watches, with the monitor's reference.
@@ -102,6 +102,12 @@ pub enum Behaviour {
 }
 
 impl ProcessRow {
+    /// Whether the recording shows the process taking messages out, so that what is left of them is its mailbox.
+    /// Always so on the sim; on a trace without calls, only arrivals are known.
+    pub fn is_mailbox_known(&self) -> bool {
+        self.n_handled > 0 || self.handling.is_some()
+    }
+
     /// A row about which nothing is known yet.
     pub fn new(actor: Actor) -> ProcessRow {
         let is_port = actor.pid().is_none();

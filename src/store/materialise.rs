@@ -1,12 +1,13 @@
 //! The observed system at any event: the nearest checkpoint before it on its branch, and the fold of
 //! the events from there on. Also makes the checkpoints while events are appended.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::keyframe::Folder;
 use super::{Branch, Recording};
 use crate::model::system::{Rows, fold};
-use crate::model::{Actor, Filter, Kind, ProcessRow, Seq, SystemState, limits};
+use crate::model::{Filter, Kind, ProcessRow, Seq, SystemState, limits};
 
 impl Recording {
     /// The observed system just after event `at`, along the branch that `at` belongs to. An `at` past the end
@@ -53,28 +54,33 @@ impl Recording {
         let (mut rows, long_mailboxes) = self.keyframes.restore(j, &self.dictionaries)?;
         let n_events = self.keyframes.n_events_of(j);
         for (actor, oldest) in long_mailboxes {
-            let mailbox = self.waiting(actor, oldest, n_events);
             if let Some(row) = rows.row_mut(actor) {
-                row.mailbox = mailbox;
+                row.mailbox = self.waiting(row, oldest, n_events);
             }
         }
         Some((rows, n_events))
     }
 
-    /// The mailbox of `actor` just before event `n_events`, given its oldest message: what arrived from there
-    /// on and was not taken.
-    fn waiting(&self, actor: Actor, oldest: Seq, n_events: u64) -> std::collections::VecDeque<Seq> {
+    /// The mailbox of the process of `row` just before event `n_events`, given its oldest message: what arrived
+    /// from there on and was not taken.
+    fn waiting(&self, row: &ProcessRow, oldest: Seq, n_events: u64) -> VecDeque<Seq> {
         let branch = self.branch_of(Seq(n_events.saturating_sub(1)));
         let past = self.lineage(branch).into_iter().map(|r| r.start.max(oldest.0)..r.end.min(n_events));
-        let kinds = [Kind::Receive, Kind::Down, Kind::TimerFire, Kind::ExitSignal, Kind::HandleStart];
+        let arrivals = [Kind::Receive, Kind::Down, Kind::TimerFire, Kind::ExitSignal];
+        let kinds = [&arrivals[..], &[Kind::HandleStart, Kind::HandleEnd]].concat();
         let filter = Filter { ranges: past.filter(|r| !r.is_empty()).collect(), ..Filter::kinds(&kinds) };
+        let filter = filter.process(row.actor);
+        // The callback that ran when the oldest message came runs still, or the first of its ends is here.
+        let began_before = |start: &Seq| *start < oldest;
+        let mut ends = self.scan(&filter).filter(|event| event.kind == Kind::HandleEnd);
+        let handling = row.handling.filter(began_before).or_else(|| ends.find_map(|e| e.cause.filter(began_before)));
         let mut rows = Folder::default();
         // It has taken messages before: its mailbox is known.
-        *rows.row(actor) = ProcessRow { n_handled: 1, ..ProcessRow::new(actor) };
-        for event in self.scan(&filter.process(actor)) {
+        *rows.row(row.actor) = ProcessRow { n_handled: 1, handling, ..ProcessRow::new(row.actor) };
+        for event in self.scan(&filter) {
             fold(&mut rows, &event, &mut || None);
         }
-        rows.row_mut(actor).map(|row| std::mem::take(&mut row.mailbox)).unwrap_or_default()
+        rows.row_mut(row.actor).map(|row| std::mem::take(&mut row.mailbox)).unwrap_or_default()
     }
 
     /// Folds events that follow each other on one branch.

@@ -51,14 +51,18 @@ pub fn fold<R: Rows>(rows: &mut R, event: &Event, payload: &mut dyn FnMut() -> O
         Kind::ExitSignal if event.tag.is_some_and(|tag| tag == "EXIT") => arrive(rows, event),
         Kind::HandleStart => {
             let row = rows.row(process);
-            row.handling = Some(event.seq);
+            // A message taken in the middle of a callback: the callback goes on after it.
+            let is_inside = row.handling.is_some();
+            row.handling = row.handling.or(Some(event.seq));
             if let Some(cause) = event.cause {
-                take(row, cause);
+                take(row, cause, is_inside);
             }
         }
         Kind::HandleEnd => {
             let row = rows.row(process);
-            row.handling = None;
+            if event.cause.is_none_or(|start| row.handling == Some(start)) {
+                row.handling = None;
+            }
             row.n_handled += 1;
             note_usage(row, event.kind, payload());
         }
@@ -102,16 +106,18 @@ fn arrive<R: Rows>(rows: &mut R, event: &Event) {
         return;
     }
     row.mailbox.push_back(event.seq);
-    if row.mailbox.len() > UNTAKEN_KEPT_MAX && row.n_handled == 0 && row.handling.is_none() {
+    if row.mailbox.len() > UNTAKEN_KEPT_MAX && !row.is_mailbox_known() {
         row.mailbox.pop_front();
     }
 }
 
-fn take(row: &mut ProcessRow, arrival: Seq) {
-    if row.mailbox.front() == Some(&arrival) {
-        row.mailbox.pop_front();
-    } else if let Ok(idx) = row.mailbox.binary_search(&arrival) {
-        row.mailbox.remove(idx);
+/// Takes a message out. A process between two callbacks takes the oldest: what lay before it was taken unseen
+/// (a callback that is not traced, a receive in the code). Inside a callback a receive may choose.
+fn take(row: &mut ProcessRow, arrival: Seq, is_inside: bool) {
+    match row.mailbox.binary_search(&arrival) {
+        Ok(place) if is_inside => _ = row.mailbox.remove(place),
+        Ok(place) => _ = row.mailbox.drain(..=place),
+        Err(_) => {}
     }
 }
 
@@ -212,14 +218,14 @@ fn end<R: Rows>(rows: &mut R, event: &Event, payload: &mut dyn FnMut() -> Option
     for child in orphans {
         give_up(rows, child);
     }
-    let Some(supervisor) = supervisor else { return };
-    if will_restart && rows.get(supervisor).is_some_and(|sup| sup.status == Status::Alive) {
+    // Without a place among the children it has its successor already.
+    let Some(supervisor) = supervisor.filter(|supervisor| rows.get(*supervisor).is_some()) else { return };
+    let sup = rows.row(supervisor);
+    let Some(place) = sup.children.iter().rposition(|child| *child == process) else { return };
+    if will_restart && sup.status == Status::Alive {
         rows.row(process).status = Status::Restarting;
     } else {
-        let children = &mut rows.row(supervisor).children;
-        if let Some(place) = children.iter().rposition(|child| *child == process) {
-            children.remove(place);
-        }
+        sup.children.remove(place);
     }
 }
 

@@ -67,13 +67,36 @@ fn mailbox_holds_what_arrived_and_was_not_taken() {
     assert_eq!(system.row(1).mailbox, [first, second]);
     assert_eq!(system.row(1).n_received, 3);
 
-    let start = system.tell(Event { cause: Some(second), ..event(Kind::HandleStart, 1) }, None);
-    assert_eq!(system.row(1).mailbox, [first]);
+    let start = system.tell(Event { cause: Some(first), ..event(Kind::HandleStart, 1) }, None);
+    assert_eq!(system.row(1).mailbox, [second]);
     assert_eq!(system.row(1).handling, Some(start));
     system.tell(event(Kind::HandleEnd, 1), Some(Term::tuple([Term::Int(70), Term::Int(4096)])));
     let row = system.row(1);
     assert_eq!((row.handling, row.n_handled, row.reductions, row.memory_bytes), (None, 1, 70, 4096));
     assert!(system.state.processes.contains_key(&pid(2)), "a peer is an actor that was seen");
+}
+
+#[test]
+fn receive_in_a_callback_chooses_and_the_loop_takes_the_oldest() {
+    let mut system = System::default();
+    let arrivals: Vec<Seq> = (0..4).map(|_| system.tell(event(Kind::Receive, 1), None)).collect();
+    let outer = system.tell(Event { cause: Some(arrivals[0]), ..event(Kind::HandleStart, 1) }, None);
+    system.tell(Event { cause: Some(arrivals[2]), ..event(Kind::HandleStart, 1) }, None);
+    assert_eq!(system.row(1).mailbox, [arrivals[1], arrivals[3]]);
+    system.tell(Event { cause: Some(outer), ..event(Kind::HandleEnd, 1) }, None);
+    system.tell(Event { cause: Some(arrivals[3]), ..event(Kind::HandleStart, 1) }, None);
+    assert!(system.row(1).mailbox.is_empty(), "what lay before it was taken unseen");
+}
+
+#[test]
+fn callback_goes_on_after_a_message_taken_inside_it() {
+    let mut system = System::default();
+    let outer = system.tell(event(Kind::HandleStart, 1), None);
+    let inner = system.tell(event(Kind::HandleStart, 1), None);
+    system.tell(Event { cause: Some(inner), ..event(Kind::HandleEnd, 1) }, None);
+    assert_eq!(system.row(1).handling, Some(outer));
+    system.tell(Event { cause: Some(outer), ..event(Kind::HandleEnd, 1) }, None);
+    assert_eq!(system.row(1).handling, None);
 }
 
 #[test]
@@ -159,6 +182,16 @@ fn crashed_child_is_restarting_until_its_successor_takes_its_place() {
     let row = system.row(4);
     assert_eq!((row.n_restarts, row.supervisor, row.status), (2, Some(pid(1)), Status::Alive));
     assert_eq!(row.restart_type, Some(RestartType::Permanent));
+}
+
+#[test]
+fn child_whose_end_is_told_after_its_successor_is_dead() {
+    let mut system = System::supervised("permanent");
+    let restarted = Event { peer: Some(pid(3)), tag: Some(Atom::new("a")), ..event(Kind::SupervisorRestart, 1) };
+    system.tell(restarted, None);
+    system.tell(event(Kind::Crash, 2), Some(Term::atom("boom")));
+    assert_eq!((system.row(2).status, system.row(3).status), (Status::Dead, Status::Alive));
+    assert_eq!(system.row(1).children, [pid(3)]);
 }
 
 #[test]

@@ -78,14 +78,17 @@ fn causes_and_effects_are_found_at_any_distance() {
 #[test]
 fn long_mailbox_is_found_from_its_oldest_message() {
     let mut recording = Recording::default();
+    Row::new(0, Kind::HandleStart, 1).append_to(&mut recording);
     for n in 0..3_000u64 {
-        Row::new(n as i64, Kind::Receive, 1).append_to(&mut recording);
+        let arrival = Row::new(n as i64, Kind::Receive, 1).append_to(&mut recording);
         if n % 3 == 0 {
-            // The server takes each third message as it comes and the others never.
+            // A receive in the callback takes each third message as it comes and the others never.
             let mut row = Row::new(n as i64, Kind::HandleStart, 1);
-            row.event.cause = Some(Seq(recording.len() - 1));
+            row.event.cause = Some(arrival);
+            let start = row.append_to(&mut recording);
+            let mut row = Row::new(n as i64, Kind::HandleEnd, 1);
+            row.event.cause = Some(start);
             row.append_to(&mut recording);
-            Row::new(n as i64, Kind::HandleEnd, 1).append_to(&mut recording);
         }
     }
     recording.add_checkpoint(recording.len());
