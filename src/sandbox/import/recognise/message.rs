@@ -8,9 +8,9 @@ use rustc_hash::FxHasher;
 use crate::codec::walk::RawTerm;
 use crate::model::{ActorId, Atom, CallKey, Class};
 
-/// A message with its OTP envelope taken off.
+/// What OTP's envelope around a message says.
 #[derive(Clone, Copy)]
-pub(super) struct Message<'a> {
+pub(super) struct Envelope {
     pub class: Class,
     /// The request's tag inside a call or cast, else the message's own.
     pub tag: Option<Atom>,
@@ -20,49 +20,61 @@ pub(super) struct Message<'a> {
     pub is_alias: bool,
     /// A call's caller; who ended, for `'EXIT'` and `'DOWN'`.
     pub about: Option<ActorId>,
-    /// What a callback is given: the request, or the whole message.
-    pub body: RawTerm<'a>,
+}
+
+/// A message and what its envelope says.
+#[derive(Clone, Copy)]
+pub(super) struct Message<'a> {
+    pub envelope: Envelope,
     pub whole: RawTerm<'a>,
 }
 
-impl<'a> Message<'a> {
-    /// A message without any envelope: what a callback is given.
-    pub fn plain(whole: RawTerm<'a>) -> Message<'a> {
-        let tag = whole.tag();
-        Message { class: Class::Info, tag, call: None, is_alias: false, about: None, body: whole, whole }
+impl std::ops::Deref for Message<'_> {
+    type Target = Envelope;
+    fn deref(&self) -> &Envelope {
+        &self.envelope
+    }
+}
+
+impl Envelope {
+    const BARE: Envelope = Envelope { class: Class::Info, tag: None, call: None, is_alias: false, about: None };
+
+    /// Of a message without any envelope.
+    fn plain(whole: RawTerm<'_>) -> Envelope {
+        Envelope { tag: whole.tag(), ..Envelope::BARE }
     }
 
-    pub fn of(whole: RawTerm<'a>) -> Message<'a> {
-        let bare =
-            Message { class: Class::Info, tag: None, call: None, is_alias: false, about: None, body: whole, whole };
-        let Some(mut items) = whole.tuple() else { return Message::plain(whole) };
+    fn of(whole: RawTerm<'_>) -> Envelope {
+        let Some(mut items) = whole.tuple() else { return Envelope::plain(whole) };
         let arity = items.len();
-        let (Some(first), Some(second)) = (items.next(), items.next()) else { return Message::plain(whole) };
+        let (Some(first), Some(second)) = (items.next(), items.next()) else { return Envelope::plain(whole) };
         let Some(text) = first.as_atom_bytes() else {
             return match call_key(first) {
                 Some(key) if arity == 2 => {
                     let is_alias = first.as_ref().is_none();
-                    Message { class: Class::Reply, tag: second.tag(), call: Some(key), is_alias, ..bare }
+                    Envelope { class: Class::Reply, tag: second.tag(), call: Some(key), is_alias, ..Envelope::BARE }
                 }
-                _ => bare,
+                _ => Envelope::BARE,
             };
         };
-        let tagged = |class| Message { class, tag: first.as_atom(), ..bare };
+        let tagged = |class| Envelope { class, tag: first.as_atom(), ..Envelope::BARE };
         match (text, arity) {
             (b"$gen_call" | b"$gen_sync_event" | b"$gen_sync_all_state_event", 3) => {
-                bare.request(Class::Call, second, items.next())
+                Envelope::of_request(Class::Call, second, items.next()).unwrap_or(tagged(Class::Info))
             }
-            (b"system", 3) => bare.request(Class::System, second, items.next()),
+            (b"system", 3) => {
+                Envelope::of_request(Class::System, second, items.next()).unwrap_or(tagged(Class::Info))
+            }
             (b"$gen_cast" | b"$gen_event" | b"$gen_all_state_event", 2) => {
-                Message { class: Class::Cast, tag: second.tag(), body: second, ..bare }
+                Envelope { class: Class::Cast, tag: second.tag(), ..Envelope::BARE }
             }
-            (b"EXIT", 3) => Message { about: second.as_actor().map(|actor| actor.id), ..tagged(Class::Exit) },
+            (b"EXIT", 3) => Envelope { about: second.as_actor().map(|actor| actor.id), ..tagged(Class::Exit) },
             (b"DOWN", 5) => {
                 let about = items.nth(1).and_then(RawTerm::as_actor).map(|actor| actor.id);
-                Message { call: call_key(second), about, ..tagged(Class::Down) }
+                Envelope { call: call_key(second), about, ..tagged(Class::Down) }
             }
             (b"timeout", 3) => match second.as_ref() {
-                Some(timer) => Message { call: Some(CallKey(timer.key())), ..tagged(Class::Timer) },
+                Some(timer) => Envelope { call: Some(CallKey(timer.key())), ..tagged(Class::Timer) },
                 None => tagged(Class::Info),
             },
             _ => tagged(Class::Info),
@@ -70,19 +82,39 @@ impl<'a> Message<'a> {
     }
 
     /// `from` is `{Caller, Reference}` or `{Caller, [alias | Reference]}`.
-    fn request(self, class: Class, from: RawTerm<'a>, request: Option<RawTerm<'a>>) -> Message<'a> {
-        let (Some([caller, reference]), Some(request)) = (from.tuple_of(), request) else {
-            return Message::plain(self.whole);
-        };
+    fn of_request(class: Class, from: RawTerm<'_>, request: Option<RawTerm<'_>>) -> Option<Envelope> {
+        let [caller, reference] = from.tuple_of()?;
         let about = caller.as_actor().map(|actor| actor.id);
-        Message { class, tag: request.tag(), call: call_key(reference), about, body: request, ..self }
+        Some(Envelope { class, tag: request?.tag(), call: call_key(reference), is_alias: false, about })
+    }
+}
+
+impl<'a> Message<'a> {
+    /// A message without any envelope: what a callback is given.
+    pub fn plain(whole: RawTerm<'a>) -> Message<'a> {
+        Message { envelope: Envelope::plain(whole), whole }
+    }
+
+    pub fn of(whole: RawTerm<'a>) -> Message<'a> {
+        Message { envelope: Envelope::of(whole), whole }
+    }
+
+    /// What a callback is given: the request of a cast or a call, else the whole message.
+    fn body(&self) -> RawTerm<'a> {
+        let mut items = self.whole.tuple();
+        let request = match self.class {
+            Class::Call | Class::System => items.as_mut().and_then(|items| items.nth(2)),
+            Class::Cast => items.as_mut().and_then(|items| items.nth(1)),
+            _ => None,
+        };
+        request.unwrap_or(self.whole)
     }
 
     /// By which an arrival and the callback that takes it find each other. `whole` is the hash of the whole message.
     pub fn arrival_hash(&self, whole: u64) -> u64 {
         match (self.class, self.call) {
             (Class::Call, Some(key)) => key.0,
-            (Class::Cast | Class::System, _) => hash(self.body.bytes()),
+            (Class::Cast | Class::System, _) => hash(self.body().bytes()),
             _ => whole,
         }
     }
@@ -100,7 +132,7 @@ pub(super) fn call_key(term: RawTerm<'_>) -> Option<CallKey> {
     }
     let mut items = term.list().filter(|items| items.len() == 1)?;
     items.next().filter(|first| first.is_atom("alias"))?;
-    Some(CallKey(term.tail()?.as_ref()?.key()))
+    Some(CallKey(items.tail()?.as_ref()?.key()))
 }
 
 /// Bytes to 64 bits; equal bytes are taken for equal terms.

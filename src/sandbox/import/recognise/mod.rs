@@ -24,6 +24,7 @@ use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use self::actors::Actors;
 use self::fields::Fields;
 use self::handlers::Handler;
+use self::message::Envelope;
 use self::recent::{Queues, Recent};
 use super::trace::{Trace, What};
 use crate::codec::walk::{Part, RawTerm};
@@ -70,6 +71,8 @@ pub struct Recogniser {
 struct Sent {
     seq: Seq,
     from: Actor,
+    /// Read once for both ends.
+    envelope: Envelope,
 }
 
 /// A gen call on its way.

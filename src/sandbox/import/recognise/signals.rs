@@ -54,7 +54,7 @@ impl Recogniser {
         if is_to_dead {
             return;
         }
-        let sent = Sent { seq, from: process };
+        let sent = Sent { seq, from: process, envelope: message.envelope };
         match (target.actor, target.name) {
             (Some(receiver), _) => self.sends.push(end_key(receiver, hash(bytes)), sent),
             (None, Some(name)) => self.sends_to_names.push(hash(bytes), (name, sent)),
@@ -142,7 +142,10 @@ impl Recogniser {
         if sent.is_none() && whole.is_atom("timeout") {
             return self.receive_timed_out(process);
         }
-        let mut message = Message::of(whole);
+        let mut message = match sent {
+            Some(sent) => Message { envelope: sent.envelope, whole },
+            None => Message::of(whole),
+        };
         let sender = sent.map(|sent| sent.from).or_else(|| {
             let named = match who {
                 // What a port is asked to do names who asks: `{Pid, {command, Data}}`.
@@ -156,10 +159,10 @@ impl Recogniser {
         // A reference and a value that answer no call we know of are a message like any other.
         let is_known_call = message.call.is_some_and(|key| self.calls.get(&key).is_some());
         if message.class == Class::Reply && !is_known_call && !message.is_alias {
-            (message.class, message.call) = (Class::Info, None);
+            (message.envelope.class, message.envelope.call) = (Class::Info, None);
         }
         if message.class == Class::Timer && sender.is_some() {
-            (message.class, message.call) = (Class::Info, None);
+            (message.envelope.class, message.envelope.call) = (Class::Info, None);
         }
         let is_timer = is_from_clock || (message.class == Class::Timer && sender.is_none());
         let kind = match message.class {
