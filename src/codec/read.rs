@@ -115,23 +115,20 @@ impl<'a> Reader<'a> {
     #[inline]
     fn skip_common_head(&mut self) -> Option<u64> {
         let rest = &self.bytes[self.at..];
-        let (n_bytes, n_inside) = match *rest {
-            [tags::NIL, ..] => (1, 0),
-            [tags::SMALL_INTEGER, ..] => (2, 0),
-            [tags::INTEGER, ..] => (5, 0),
-            [tags::SMALL_TUPLE, arity, ..] => (2, u64::from(arity)),
-            [tags::SMALL_ATOM_UTF8 | tags::SMALL_ATOM, len, ..] => (2 + usize::from(len), 0),
-            [tags::ATOM | tags::ATOM_UTF8 | tags::STRING, a, b, ..] => (3 + usize::from(u16::from_be_bytes([a, b])), 0),
-            [tags::LIST, a, b, c, d, ..] => (5, u64::from(u32::from_be_bytes([a, b, c, d])) + 1),
-            [tags::BINARY, a, b, c, d, ..] => (u32::from_be_bytes([a, b, c, d]) as usize + 5, 0),
-            [tags::SMALL_BIG, len, ..] => (3 + usize::from(len), 0),
-            [tags::NEW_PID | tags::V4_PORT, tags::SMALL_ATOM_UTF8, len, ..] => (1 + 2 + usize::from(len) + 12, 0),
-            [tags::NEW_PID | tags::V4_PORT, tags::ATOM, 0, len, ..] => (1 + 3 + usize::from(len) + 12, 0),
-            [tags::NEWER_REFERENCE, 0, n_words, tags::SMALL_ATOM_UTF8, len, ..] => {
-                (3 + 2 + usize::from(len) + 4 + 4 * usize::from(n_words), 0)
-            }
-            [tags::NEWER_REFERENCE, 0, n_words, tags::ATOM, 0, len, ..] => {
-                (3 + 3 + usize::from(len) + 4 + 4 * usize::from(n_words), 0)
+        let (n_bytes, n_inside) = match *rest.first()? {
+            tags::NIL => (1, 0),
+            tags::SMALL_INTEGER => (2, 0),
+            tags::INTEGER => (5, 0),
+            tags::SMALL_TUPLE => (2, u64::from(*rest.get(1)?)),
+            tags::LIST => (5, u64::from(u32::from_be_bytes(*rest.get(1..)?.first_chunk()?)) + 1),
+            tags::BINARY => (5 + u32::from_be_bytes(*rest.get(1..)?.first_chunk()?) as usize, 0),
+            tags::SMALL_BIG => (3 + usize::from(*rest.get(1)?), 0),
+            tags::SMALL_ATOM_UTF8 | tags::SMALL_ATOM | tags::ATOM | tags::ATOM_UTF8 => (atom_len(rest)?, 0),
+            tags::STRING => (3 + usize::from(u16::from_be_bytes(*rest.get(1..)?.first_chunk()?)), 0),
+            tags::NEW_PID | tags::V4_PORT => (1 + atom_len(&rest[1..])? + 12, 0),
+            tags::NEWER_REFERENCE => {
+                let n_words = usize::from(u16::from_be_bytes(*rest.get(1..)?.first_chunk()?));
+                (3 + atom_len(&rest[3..])? + 4 + 4 * n_words, 0)
             }
             _ => return None,
         };
@@ -333,5 +330,15 @@ impl<'a> Reader<'a> {
             std::str::from_utf8(text).ok().and_then(|text| text.trim().parse::<f64>().ok())
         };
         value.filter(|value| value.is_finite()).ok_or(EtfError { offset: start, what: Defect::Float })
+    }
+}
+
+/// The bytes that the atom at the start of `bytes` takes; `None` for another term or one cut short.
+#[inline]
+fn atom_len(bytes: &[u8]) -> Option<usize> {
+    match *bytes.first()? {
+        tags::SMALL_ATOM_UTF8 | tags::SMALL_ATOM => Some(2 + usize::from(*bytes.get(1)?)),
+        tags::ATOM | tags::ATOM_UTF8 => Some(3 + usize::from(u16::from_be_bytes(*bytes.get(1..)?.first_chunk()?))),
+        _ => None,
     }
 }

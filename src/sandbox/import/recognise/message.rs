@@ -62,9 +62,7 @@ impl Envelope {
             (b"$gen_call" | b"$gen_sync_event" | b"$gen_sync_all_state_event", 3) => {
                 Envelope::of_request(Class::Call, second, items.next()).unwrap_or(tagged(Class::Info))
             }
-            (b"system", 3) => {
-                Envelope::of_request(Class::System, second, items.next()).unwrap_or(tagged(Class::Info))
-            }
+            (b"system", 3) => Envelope::of_request(Class::System, second, items.next()).unwrap_or(tagged(Class::Info)),
             (b"$gen_cast" | b"$gen_event" | b"$gen_all_state_event", 2) => {
                 Envelope { class: Class::Cast, tag: second.tag(), ..Envelope::BARE }
             }
