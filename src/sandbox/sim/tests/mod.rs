@@ -13,7 +13,8 @@ use crate::model::{Actor, CallKey, Class, Kind, NewEvent, Style};
 #[derive(Default)]
 pub struct Tape {
     pub events: Vec<Taped>,
-    pub stops_at: Option<u64>,
+    /// Seqs before which it stops the run, each once.
+    pub stops: std::collections::BTreeSet<u64>,
     /// Seqs that others took, so that the sim's own have gaps.
     pub n_foreign: u64,
 }
@@ -81,8 +82,7 @@ impl Tape {
 impl EventSink for Tape {
     fn emit(&mut self, event: &NewEvent<'_>) -> Result<Seq, Stopped> {
         let seq = self.next_seq();
-        if self.stops_at == Some(seq.0) {
-            self.stops_at = None;
+        if self.stops.remove(&seq.0) {
             return Err(Stopped);
         }
         self.events.push(Taped {

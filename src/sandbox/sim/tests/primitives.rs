@@ -267,7 +267,7 @@ fn a_callback_that_is_not_a_function_of_its_input_is_told_so() {
     }
     let tape = play(1, ModuleSet::new().process("main", main));
     expect![[r#"
-          5 crash <101> main <<"callback_not_deterministic: on the re-run after a blocking call, operation 1 is Put, it was Put">> <- 4 handle_start
+          5 crash <101> main <<"callback_not_deterministic: run again after a blocking call, its operation 1 has other arguments; it was Put">> <- 4 handle_start
     "#]].assert_eq(&tape.lines(&[Kind::Crash]));
 }
 
