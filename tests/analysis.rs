@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use cinema::analysis::patterns::{Options, patterns};
 use cinema::analysis::why::why;
 use cinema::model::{Event, EventBatch, Filter, Kind, Seq, Style};
 use cinema::sandbox::import::import;
@@ -125,4 +126,22 @@ fn an_ejabberd_process_that_fell_with_the_rest_points_to_the_root() {
             next: why(seq(9651)), chain(seq(10334))
         "#]],
     );
+}
+
+#[test]
+fn patterns_of_the_recorded_traces() {
+    let titles = |rec: &Recording| -> String {
+        let findings = patterns(rec, &[], &Options::default()).expect("no detector is named");
+        findings.iter().map(|f| format!("{:?} {}: {} ({})\n", f.severity, f.pattern, f.title, f.suggestion)).collect()
+    };
+    expect![[r#"
+        Warning slow_callback: shop takes 152 ms for the call audit (process_timeline("shop"))
+        Warning late_reply: shop answers the call buy too late (why(seq(50)))
+    "#]]
+    .assert_eq(&titles(&recorded("shop-ttb")));
+    expect![[r#"
+        Error restart_storm: ejabberd_sup restarted ejabberd_sm 10 times within 12.6 ms (why(seq(9054)))
+        Error crash_loop: ejabberd_sm crashed 10 times with one reason (why(seq(9712)))
+    "#]]
+    .assert_eq(&titles(&recorded("ejabberd-small.trace")));
 }

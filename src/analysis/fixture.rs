@@ -38,7 +38,6 @@ fn tag_of(message: &Term) -> Option<Atom> {
     message.tag()
 }
 
-#[expect(dead_code, reason = "the words that only the coming tests need")]
 impl Fixture {
     pub fn new() -> Fixture {
         let info = RecordingInfo { source: "sim".into(), ..RecordingInfo::default() };
@@ -139,7 +138,7 @@ impl Fixture {
         let arrived = self.rec.event(arrival).expect("an arrival");
         self.event(Kind::HandleStart, arrived.process, |e| {
             (e.class, e.tag, e.call) = (arrived.class, arrived.tag, arrived.call);
-            (e.peer, e.cause) = (arrived.peer, Some(arrival));
+            e.cause = Some(arrival);
         })
     }
 

@@ -129,7 +129,7 @@ impl ProcessInfo {
 }
 
 /// Whether every message that a process takes is recorded, and its memory estimated: so on the sim.
-pub(super) fn is_exact(rec: &Recording) -> bool {
+pub(in crate::analysis) fn is_exact(rec: &Recording) -> bool {
     rec.info.source == "sim"
 }
 

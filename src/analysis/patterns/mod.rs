@@ -1,10 +1,27 @@
 //! `patterns()`: known shapes of trouble, each found by its own detector in one shared pass.
-//! A detector sees events in order and keeps memory bounded by what is open at once.
+//!
+//! A detector sees the events in order, beside them each callback that is over ([`watch::Done`]) and each call that is
+//! over ([`CallRow`]), and keeps memory bounded by what is open at once and by what it will report. To add one: a
+//! file here, a line in [`DETECTORS`], a planted recording in the tests.
+
+mod bottleneck;
+mod call_cycle;
+mod crash_loop;
+mod dead_letter;
+mod late_reply;
+mod mailbox_growth;
+mod restart_storm;
+mod slow_callback;
+mod watch;
 
 use serde::Serialize;
 
-use super::Scope;
-use crate::model::{Actor, Seq};
+use self::watch::{Done, Watch};
+use super::join::{CALL_KINDS, CallJoin};
+use super::latency::CallRow;
+use super::names::Names;
+use super::{Scope, within};
+use crate::model::{Actor, Event, Failure, Filter, Kind, Outcome, Seq, Style, Syntax, Term};
 use crate::store::Recording;
 
 /// How bad a finding is.
@@ -77,13 +94,177 @@ pub struct Options {
     pub thresholds: Thresholds,
 }
 
-/// All detectors: name and what it finds.
-pub fn detectors() -> Vec<(&'static str, &'static str)> {
-    todo!("analysis")
+/// Finds one pattern.
+trait Detector {
+    /// Sees the next event; `watch` knows the events before it and this one.
+    fn event(&mut self, event: &Event, watch: &Watch) {
+        let _ = (event, watch);
+    }
+    /// Sees a callback that is over, or that still runs when the scope ends.
+    fn done(&mut self, done: &Done) {
+        let _ = done;
+    }
+    /// Sees a call that is over, or still open when the scope ends.
+    fn call(&mut self, call: &CallRow) {
+        let _ = call;
+    }
+    fn finish(self: Box<Self>, facts: &Facts<'_>) -> Vec<Finding>;
 }
 
-/// Runs the detectors over the scope; worst first, then by first event.
-pub fn patterns(rec: &Recording, scope: Scope<'_>, options: &Options) -> Vec<Finding> {
-    let _ = (rec, scope, options);
-    todo!("analysis")
+/// A detector: its name, what it finds, how to make one.
+struct Entry {
+    name: &'static str,
+    what: &'static str,
+    make: fn(&Thresholds) -> Box<dyn Detector>,
 }
+
+const DETECTORS: [Entry; 8] = [
+    Entry {
+        name: call_cycle::NAME,
+        what: "processes that wait in calls for each other: a deadlock until one gives up",
+        make: |_| Box::<call_cycle::CallCycle>::default(),
+    },
+    Entry {
+        name: restart_storm::NAME,
+        what: "a supervisor that restarts one child again and again",
+        make: |thresholds| Box::new(restart_storm::RestartStorm::new(thresholds)),
+    },
+    Entry {
+        name: crash_loop::NAME,
+        what: "crashes of one child or module for one reason",
+        make: |thresholds| Box::new(crash_loop::CrashLoop::new(thresholds)),
+    },
+    Entry {
+        name: slow_callback::NAME,
+        what: "a callback that runs long while messages wait behind it",
+        make: |thresholds| Box::new(slow_callback::SlowCallback::new(thresholds)),
+    },
+    Entry {
+        name: mailbox_growth::NAME,
+        what: "a mailbox that fills faster than its process empties it",
+        make: |thresholds| Box::new(mailbox_growth::MailboxGrowth::new(thresholds)),
+    },
+    Entry {
+        name: bottleneck::NAME,
+        what: "a process that is busy nearly all the time while its senders wait",
+        make: |thresholds| Box::new(bottleneck::Bottleneck::new(thresholds)),
+    },
+    Entry {
+        name: late_reply::NAME,
+        what: "replies that come after their callers gave up",
+        make: |_| Box::<late_reply::LateReplies>::default(),
+    },
+    Entry {
+        name: dead_letter::NAME,
+        what: "messages to dead processes and unknown names",
+        make: |_| Box::<dead_letter::DeadLetters>::default(),
+    },
+];
+
+/// All detectors: name and what it finds.
+pub fn detectors() -> Vec<(&'static str, &'static str)> {
+    DETECTORS.iter().map(|entry| (entry.name, entry.what)).collect()
+}
+
+/// Runs the detectors over the scope; worst first, then by first event. One pass.
+/// Errors: an unknown detector's name.
+pub fn patterns(rec: &Recording, scope: Scope<'_>, options: &Options) -> Outcome<Vec<Finding>> {
+    let is_known = |name: &&String| !DETECTORS.iter().any(|entry| entry.name == **name);
+    if let Some(unknown) = options.only.iter().find(is_known) {
+        let names: Vec<&str> = DETECTORS.iter().map(|entry| entry.name).collect();
+        return Err(
+            Failure::usage(format!("there is no pattern {unknown:?}")).hint(format!("patterns: {}", names.join(", ")))
+        );
+    }
+    let is_wanted = |entry: &&Entry| options.only.is_empty() || options.only.iter().any(|name| name == entry.name);
+    let mut running: Vec<Box<dyn Detector>> =
+        DETECTORS.iter().filter(is_wanted).map(|entry| (entry.make)(&options.thresholds)).collect();
+    run(rec, scope, &mut running);
+    let facts = Facts::new(rec, scope);
+    let mut findings: Vec<Finding> = running.into_iter().flat_map(|detector| detector.finish(&facts)).collect();
+    findings.sort_by(|a, b| {
+        let by_severity = b.severity.cmp(&a.severity);
+        by_severity.then_with(|| (a.first, a.pattern, &a.title).cmp(&(b.first, b.pattern, &b.title)))
+    });
+    Ok(findings)
+}
+
+/// The shared pass.
+fn run(rec: &Recording, scope: Scope<'_>, detectors: &mut [Box<dyn Detector>]) {
+    let mut kinds = CALL_KINDS.to_vec();
+    kinds.extend([Kind::HandleEnd, Kind::TimerFire, Kind::ExitSignal, Kind::SupervisorRestart]);
+    let filter = Filter { ranges: scope.to_vec(), ..Filter::kinds(&kinds) };
+    let mut calls = CallJoin::new(rec);
+    let mut watch = Watch::new(rec, scope);
+    for event in rec.scan(&filter) {
+        let done = watch.push(&event);
+        let call = calls.push(&event);
+        for detector in detectors.iter_mut() {
+            detector.event(&event, &watch);
+            if let Some(done) = &done {
+                detector.done(done);
+            }
+            if let Some(call) = &call {
+                detector.call(call);
+            }
+        }
+    }
+    for done in watch.finish() {
+        detectors.iter_mut().for_each(|detector| detector.done(&done));
+    }
+    for call in calls.finish() {
+        detectors.iter_mut().for_each(|detector| detector.call(&call));
+    }
+}
+
+/// Events that a finding lists.
+const EVIDENCE_MAX: usize = 12;
+
+/// What findings are written with.
+struct Facts<'r> {
+    rec: &'r Recording,
+    scope: Scope<'r>,
+    names: Names,
+    style: Style,
+}
+
+impl<'r> Facts<'r> {
+    fn new(rec: &'r Recording, scope: Scope<'r>) -> Facts<'r> {
+        let syntax = if rec.info.is_elixir { Syntax::Elixir } else { Syntax::Erlang };
+        Facts { rec, scope, names: Names::new(rec, scope), style: Style::cell(syntax) }
+    }
+
+    fn name(&self, actor: Actor, at: Seq) -> String {
+        self.names.at(actor, at)
+    }
+
+    fn show(&self, term: &Term) -> String {
+        term.display(self.style).to_string()
+    }
+
+    fn at_ns(&self, seq: Seq) -> i64 {
+        self.rec.event(seq).map_or(0, |event| event.at_ns)
+    }
+
+    /// The events of `process` with one of `kinds` in `range`.
+    fn events_of(&self, process: Actor, kinds: &[Kind], range: std::ops::Range<u64>) -> Filter {
+        Filter { ranges: within(self.rec, self.scope, range), ..Filter::kinds(kinds).process(process) }
+    }
+}
+
+/// `one message`, `12 messages`.
+fn count(n: u64, one: &str) -> String {
+    if n == 1 { format!("one {one}") } else { format!("{n} {one}s") }
+}
+
+/// Ascending and at most [`EVIDENCE_MAX`].
+fn evidence(seqs: impl IntoIterator<Item = Seq>) -> Vec<Seq> {
+    let mut seqs: Vec<Seq> = seqs.into_iter().collect();
+    seqs.sort_unstable();
+    seqs.dedup();
+    seqs.truncate(EVIDENCE_MAX);
+    seqs
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 
 use super::case::Case;
 use crate::analysis::join::since;
+use crate::analysis::process::is_exact;
 use crate::model::time::show_ns;
 use crate::model::{Actor, CallKey, Class, Event, Filter, Kind, Seq};
 
@@ -49,15 +50,22 @@ impl Run {
     fn overlap_ns(&self, window: &Window) -> i64 {
         window.overlap_ns(self.start.at_ns, self.end.or(self.next).map(|end| end.at_ns))
     }
-    /// `150 ms (#5 to #9)`, or for how long it had run at `at`.
-    fn duration(&self, at: &Event) -> String {
-        let ns = since(self.start.at_ns, self.end.unwrap_or(*at).at_ns);
+    /// `took 150 ms (#5 to #9)`, or how long it had taken at `at`.
+    fn took(&self, at: &Event) -> String {
+        let start = self.start.seq.0;
         match (self.end, self.next) {
-            (Some(end), _) => format!("{} (#{} to #{})", show_ns(ns), self.start.seq.0, end.seq.0),
-            (None, Some(next)) => {
-                format!("at most {} (from #{})", show_ns(since(self.start.at_ns, next.at_ns)), self.start.seq.0)
+            (Some(end), _) => {
+                format!("took {} (#{start} to #{})", show_ns(since(self.start.at_ns, end.at_ns)), end.seq.0)
             }
-            (None, None) => format!("{} so far (from #{})", show_ns(ns), self.start.seq.0),
+            (None, Some(next)) => {
+                format!(
+                    "took {} at most (from #{start}; its end was not traced)",
+                    show_ns(since(self.start.at_ns, next.at_ns))
+                )
+            }
+            (None, None) => {
+                format!("was not over after {} (from #{start})", show_ns(since(self.start.at_ns, at.at_ns)))
+            }
         }
     }
 }
@@ -79,7 +87,7 @@ pub(super) fn tell_queue(case: &mut Case<'_>, process: Actor, window: Window, wa
         true => "All that time".to_string(),
         false => format!("For {} of that time", show_ns(held_ns)),
     };
-    case.say(format!("{share} {name} was busy with {trigger}, which took {}.", longest.duration(&window.to)));
+    case.say(format!("{share} {name} was busy with {trigger}, which {}.", longest.took(&window.to)));
     case.prove(longest.start.seq, "holder", format!("{name} begins {trigger}"));
     if let Some(end) = longest.end {
         case.prove(
@@ -100,7 +108,7 @@ pub(super) fn tell_nested(case: &mut Case<'_>, process: Actor, run: Run, window:
     let Some(nested) = nested.filter(|n| overlap_ns(n).saturating_mul(2) >= run.overlap_ns(&window).max(1)) else {
         return;
     };
-    let (send, ended) = (nested.send, nested.end.is_some());
+    let send = nested.send;
     let request = case.message(&send);
     let callee = send.peer.or_else(|| arrival(case, nested.key).map(|event| event.process));
     let callee_name = case.name_or(callee, send.seq, "an unknown process");
@@ -111,7 +119,11 @@ pub(super) fn tell_nested(case: &mut Case<'_>, process: Actor, run: Run, window:
         && let Some(at) = waiters.iter().position(|waiter| *waiter == callee)
     {
         let cycle: Vec<String> = waiters[at..].iter().map(|actor| case.name(*actor, send.seq)).collect();
-        let rest = if ended { "until one of them gave up" } else { "and nothing in the recording ends it" };
+        let rest = match nested.end {
+            _ if at == 0 => format!("until {} gave up (#{})", case.name(callee, send.seq), window.to.seq.0),
+            Some(end) => format!("until one of them gave up (#{})", end.seq.0),
+            None => "and nothing in the recording ends it".to_string(),
+        };
         let turn = if cycle.len() == 1 { "itself".to_string() } else { callee_name };
         case.say(format!(
             "But in that callback {name} was waiting for {turn}: its call {request} (#{}) closes the cycle {} → {}. \
@@ -123,7 +135,7 @@ pub(super) fn tell_nested(case: &mut Case<'_>, process: Actor, run: Run, window:
         return;
     }
     case.say(format!(
-        "It was not computing: it was itself waiting, for {waited}, for the answer to its call {request} to {callee_name} (#{}).",
+        "{name} was not computing: it was itself waiting, for {waited}, for the answer to its call {request} to {callee_name} (#{}).",
         send.seq.0
     ));
     let Some(callee) = callee.filter(|_| waiters.len() < FOLLOWED_MAX) else { return };
@@ -166,7 +178,10 @@ pub(super) fn run_of(case: &Case<'_>, start: Event) -> Run {
         ..Filter::kinds(&[Kind::HandleEnd, Kind::HandleStart, Kind::Exit, Kind::Crash]).process(start.process)
     };
     let after = case.rec.scan(&ends).next();
-    let is_next = |event: &Event| event.kind == Kind::HandleStart;
+    // A process may end long after a callback whose end was not traced.
+    let is_own_end =
+        |event: &Event| event.kind == Kind::HandleEnd || event.cause == Some(start.seq) || is_exact(case.rec);
+    let is_next = |event: &Event| event.kind == Kind::HandleStart || !is_own_end(event);
     Run { start, end: after.filter(|event| !is_next(event)), next: after.filter(is_next) }
 }
 
@@ -274,11 +289,11 @@ fn tell_overload(case: &mut Case<'_>, process: Actor, window: Window, runs: &[Ru
     };
     let busy_ns: i64 = runs.iter().map(|run| run.overlap_ns(&window)).sum();
     case.say(format!(
-        "{queued}In that time {name} worked through {} callbacks ({} in all), the longest {} with {}: it was overloaded, not stuck.",
+        "{queued}In that time {name} worked through {} callbacks ({} in all); the longest, {}, {}. It was overloaded, not stuck.",
         runs.len(),
         show_ns(busy_ns),
-        longest.duration(&window.to),
         case.trigger(&longest.start),
+        longest.took(&window.to),
     ));
     case.prove(longest.start.seq, "longest callback", case.trigger(&longest.start));
     let shown = runs.len().min(50);

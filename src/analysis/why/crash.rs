@@ -145,6 +145,7 @@ fn tell_signal(case: &mut Case<'_>, end: Event, signal: Event, sender: Actor, te
             "{name} ended with {text} (#{}): its supervisor {from} shut it down (#{}).",
             end.seq.0, signal.seq.0
         ));
+        tell_above(case, sender, end);
         return;
     }
     case.say(format!(
@@ -219,8 +220,10 @@ fn tell_unknown(case: &mut Case<'_>, end: Event, words: Option<&Words>, text: &s
     let name = case.name(end.process, end.seq);
     let site =
         words.and_then(|words| words.site.as_ref()).map(|site| format!(", raised in {site}")).unwrap_or_default();
+    let is_clause = words.is_some_and(|words| words.failed_call.is_some());
     case.say(match text {
         "normal" => format!("{name} ended normally (#{}): it was done.", end.seq.0),
+        text if is_clause => format!("{name} ended because {text} and it did not catch that (#{}).", end.seq.0),
         text => format!("{name} ended with {text}{site} (#{}).", end.seq.0),
     });
     let last = case.last_of(end.process, &[Kind::HandleEnd], 0..end.seq.0);
@@ -242,7 +245,7 @@ fn tell_failed_call(case: &mut Case<'_>, end: Event, words: &Words) {
     let kinds = [Kind::Timeout, Kind::Down, Kind::SendToDead];
     let Some(failure) = case.last_of(end.process, &kinds, 0..end.seq.0) else { return };
     match failure.kind {
-        Kind::Timeout if words.text.ends_with("timed out") => timeout::tell(case, failure),
+        Kind::Timeout if words.text.ends_with("timed out") => timeout::tell_wait(case, failure),
         Kind::Down | Kind::SendToDead => {
             let Some(callee) = failure.peer else { return };
             let name = case.name(callee, failure.seq);

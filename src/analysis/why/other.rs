@@ -20,6 +20,11 @@ pub(super) fn explain(case: &mut Case<'_>, event: Event) {
     for link in chain.back.iter().take(STEPS_TOLD) {
         let Some(earlier) = case.rec.event(link.from) else { break };
         let text = describe(case, &earlier);
+        if earlier.kind == Kind::Spawn && link.relation == causality::Relation::Inside {
+            case.say(format!("Nothing more is recorded as its cause; {text} (#{}).", link.from.0));
+            case.prove(link.from, "origin", text);
+            continue;
+        }
         let how = if link.relation == causality::Relation::Inside { "That happened while" } else { "Before that," };
         case.say(format!("{how} {}.", numbered(&earlier, &text)));
         case.prove(link.from, "cause", text);
@@ -46,6 +51,7 @@ fn describe(case: &Case<'_>, event: &Event) -> String {
     let message = || case.message(event);
     let tag = || event.tag.map_or_else(String::new, |tag| tag.as_str().to_string());
     match event.kind {
+        Kind::Spawn if event.peer.is_none() => format!("{process} was started"),
         Kind::Spawn => format!("{peer} started {process}"),
         Kind::Exit | Kind::Crash => format!("{process} ended with {}", message()),
         Kind::Link => format!("{process} linked to {peer}"),

@@ -37,8 +37,9 @@ pub(super) fn explain(case: &mut Case<'_>, restart: Event) {
     if storm.restarts.len() > 1 || !storm.failures.is_empty() {
         tell_failures(case, &storm, &child);
     }
-    if let Some(gave_up) = storm.gave_up {
-        tell_collapse(case, &storm, gave_up);
+    match storm.gave_up {
+        Some(gave_up) => tell_collapse(case, &storm, gave_up),
+        None => tell_last(case, &storm),
     }
     let last = storm.restarts.last().map_or(restart.seq, |last| last.seq);
     case.next(format!("tree(seq({}))", storm.gave_up.map_or(last, |event| event.seq).0));
@@ -145,10 +146,15 @@ fn tell_failures(case: &mut Case<'_>, storm: &Storm, child: &str) {
     let who = match (n_same, n_new) {
         (1, 1) => "The new process".to_string(),
         (n, total) if n == total => format!("Every new {child}"),
-        (n, total) => format!("{} of the {} new processes", in_words(n), in_words(total)),
+        (n, total) => capitalised(&format!("{} of the {} new processes", in_words(n), in_words(total))),
     };
-    let site = words.site.map(|site| format!(", raised in {site}")).unwrap_or_default();
-    case.say(format!("{who} failed in turn with {}{site}.", words.text));
+    let origin = storm.origin.and_then(|origin| case.rec.term(origin.seq));
+    if origin.is_some_and(|origin| reason::shape(&origin) == shape) {
+        case.say(format!("{who} died again of the same sort of reason."));
+    } else {
+        let site = words.site.map(|site| format!(", raised in {site}")).unwrap_or_default();
+        case.say(format!("{who} failed in turn with {}{site}.", words.text));
+    }
     if let Some(end) = case.names.end(first_process).and_then(|end| case.rec.event(end)) {
         case.prove(end.seq, "failed again", format!("{} ends: {}", first_process.display(case.syntax()), words.text));
         crash::tell_answer(case, end, &first_reason);
@@ -157,9 +163,20 @@ fn tell_failures(case: &mut Case<'_>, storm: &Storm, child: &str) {
         storm.failures.iter().filter(|failure| reason::shape(&failure.reason) != shape).collect();
     if let Some(other) = others.first() {
         let other = reason::in_words(&other.reason, &|term| case.show(term)).text;
-        case.say(format!("{} failed otherwise, the first with {other}.", in_words(others.len())));
+        case.say(capitalised(&format!("{} failed otherwise, the first with {other}.", in_words(others.len()))));
     }
     tell_survivor(case, storm, &first_reason, child);
+}
+
+/// Whether the last new process held.
+fn tell_last(case: &mut Case<'_>, storm: &Storm) {
+    let last = *storm.span().1;
+    let Some(new) = last.peer.filter(|new| case.names.end(*new).is_none()) else { return };
+    let subject = match storm.restarts.len() {
+        1 => "It".to_string(),
+        _ => format!("The last one, {},", new.display(case.syntax())),
+    };
+    case.say(format!("{subject} has run since."));
 }
 
 /// A process named in the reason that outlived the first death stands in the way of every new start.
@@ -225,9 +242,13 @@ fn tell_collapse(case: &mut Case<'_>, storm: &Storm, gave_up: Event) {
     let what = match taken.len() {
         0 => format!("It ended itself{reason} {} later (#{}).", case.between(&gave_up, &end), end.seq.0),
         n => format!(
-            "The collapse that followed is its effect: it took down {n} processes below it (#{} to #{}) and then ended itself{reason} (#{}), {} after giving up.",
-            taken[0].seq.0,
-            taken[n - 1].seq.0,
+            "The collapse that followed is its effect: it took down {} below it ({}) and then ended itself{reason} (#{}), {} after giving up.",
+            if n == 1 { "the one process".to_string() } else { format!("{n} processes") },
+            if n == 1 {
+                format!("#{}", taken[0].seq.0)
+            } else {
+                format!("#{} to #{}", taken[0].seq.0, taken[n - 1].seq.0)
+            },
             end.seq.0,
             case.between(&gave_up, &end)
         ),
@@ -265,6 +286,11 @@ fn tell_above(case: &mut Case<'_>, supervisor: Actor, state: &SystemState, end: 
         case.say(format!("{name}, above it, ended too (#{}).", ended.0));
         case.prove(ended, "above", format!("{name} ends"));
     }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 fn in_words(n: usize) -> String {

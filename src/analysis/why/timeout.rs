@@ -16,31 +16,49 @@ pub(super) fn explain(case: &mut Case<'_>, timeout: Event) {
     case.next(format!("chain(seq({}))", timeout.seq.0));
 }
 
-/// Says what kept the callee of the call that timed out.
-pub(super) fn tell(case: &mut Case<'_>, timeout: Event) {
-    let call = timeout.call.and_then(|_| latency::call_of(case.rec, &case.scope, timeout.seq));
+/// Says who waited how long for whom, and what kept the callee.
+fn tell(case: &mut Case<'_>, timeout: Event) {
     let send = timeout.cause.and_then(|send| case.rec.event(send));
-    let callee = call.as_ref().and_then(|call| call.callee).or(timeout.peer);
-    let caller_name = case.name(timeout.process, timeout.seq);
-    let callee_name = case.name_or(callee, timeout.seq, "an unknown process");
-    let request = send.as_ref().map_or_else(|| case.message(&timeout), |send| case.message(send));
-    match send {
+    let caller = case.name(timeout.process, timeout.seq);
+    let callee = case.name_or(callee(case, timeout), timeout.seq, "an unknown process");
+    let request = case.message(send.as_ref().unwrap_or(&timeout));
+    let after = match send {
         Some(send) => {
-            let waited = case.between(&send, &timeout);
-            case.say(format!(
-                "{caller_name} gave up on its call {request} to {callee_name} after {waited} (sent #{}, given up #{}).",
-                send.seq.0, timeout.seq.0
-            ));
-            case.prove(send.seq, "call", format!("{caller_name} calls {callee_name}: {request}"));
+            format!("after {} (sent #{}, given up #{})", case.between(&send, &timeout), send.seq.0, timeout.seq.0)
         }
-        None => case.say(format!("{caller_name} gave up on its call {request} to {callee_name} (#{}).", timeout.seq.0)),
+        None => format!("(#{})", timeout.seq.0),
+    };
+    case.say(format!("{caller} gave up on its call {request} to {callee} {after}."));
+    tell_reasons(case, timeout);
+}
+
+/// The same for a caller whose end was told already.
+pub(super) fn tell_wait(case: &mut Case<'_>, timeout: Event) {
+    if let Some(send) = timeout.cause.and_then(|send| case.rec.event(send)) {
+        let waited = case.between(&send, &timeout);
+        case.say(format!("It had waited {waited} (sent #{}, given up #{}).", send.seq.0, timeout.seq.0));
+    }
+    tell_reasons(case, timeout);
+}
+
+fn callee(case: &Case<'_>, timeout: Event) -> Option<Actor> {
+    let call = timeout.call.and_then(|_| latency::call_of(case.rec, &case.scope, timeout.seq));
+    call.and_then(|call| call.callee).or(timeout.peer)
+}
+
+fn tell_reasons(case: &mut Case<'_>, timeout: Event) {
+    let call = timeout.call.and_then(|_| latency::call_of(case.rec, &case.scope, timeout.seq));
+    let caller_name = case.name(timeout.process, timeout.seq);
+    let callee = callee(case, timeout);
+    let callee_name = case.name_or(callee, timeout.seq, "an unknown process");
+    if let Some(send) = timeout.cause.and_then(|send| case.rec.event(send)) {
+        case.prove(send.seq, "call", format!("{caller_name} calls {callee_name}: {}", case.message(&send)));
     }
     case.prove(timeout.seq, "timeout", format!("{caller_name} gives up"));
-    if let (Some(callee), Some(call)) = (callee, &call) {
-        tell_callee(case, timeout, callee, call);
-        tell_late_reply(case, timeout, callee, call);
-        case.next(format!("process_timeline(\"{}\")", case.name(callee, timeout.seq)));
-    }
+    let (Some(callee), Some(call)) = (callee, &call) else { return };
+    tell_callee(case, timeout, callee, call);
+    tell_late_reply(case, timeout, callee, call);
+    case.next(format!("process_timeline(\"{callee_name}\")"));
 }
 
 /// What kept the callee from answering in time.

@@ -97,7 +97,7 @@ impl Perform for Patterns {
         let source = session.source()?;
         let (options, range) = pattern_options(self.options.unwrap_or(Options(Vec::new())))?;
         let scope = source.scope_of(range.as_ref())?;
-        Ok(Reply::Findings(patterns::patterns(&source.recording(), &scope, &options)))
+        Ok(Reply::Findings(patterns::patterns(&source.recording(), &scope, &options)?))
     }
 }
 

@@ -1,0 +1,95 @@
+//! Crash loops: one child or module that crashes again and again for one reason.
+
+use rustc_hash::FxHashMap;
+
+use super::watch::{Done, Watch};
+use super::{Detector, Facts, Finding, Severity, Thresholds, evidence};
+use crate::analysis::reason;
+use crate::model::time::show_ns;
+use crate::model::{Atom, Class, Event, Kind, Term};
+
+pub(super) const NAME: &str = "crash_loop";
+
+pub(super) struct CrashLoop {
+    n_min: u64,
+    crashes: Vec<Crash>,
+}
+
+/// A crash and what the process was handling.
+#[derive(Clone, Copy)]
+struct Crash {
+    event: Event,
+    handling: Option<(Class, Option<Atom>)>,
+}
+
+impl CrashLoop {
+    pub(super) fn new(thresholds: &Thresholds) -> CrashLoop {
+        CrashLoop { n_min: thresholds.crash_loop_crashes.max(2), crashes: Vec::new() }
+    }
+}
+
+impl Detector for CrashLoop {
+    fn event(&mut self, event: &Event, _watch: &Watch) {
+        if event.kind == Kind::Crash {
+            self.crashes.push(Crash { event: *event, handling: None });
+        }
+    }
+
+    /// The callback that a crash ends comes right after the crash.
+    fn done(&mut self, done: &Done) {
+        if let Some(crash) = self.crashes.last_mut().filter(|crash| crash.event.seq == done.end) {
+            crash.handling = Some((done.start.class, done.start.tag));
+        }
+    }
+
+    fn finish(self: Box<Self>, facts: &Facts<'_>) -> Vec<Finding> {
+        let mut groups: FxHashMap<(Atom, Term), Vec<Crash>> = FxHashMap::default();
+        for crash in &self.crashes {
+            let Crash { event, .. } = crash;
+            let who = facts.names.registered(event.process, event.seq).or_else(|| facts.names.module(event.process));
+            let (Some(who), Some(reason)) = (who, facts.rec.term(event.seq)) else { continue };
+            if !reason.is_atom("killed") {
+                groups.entry((who, reason::shape(&reason))).or_default().push(*crash);
+            }
+        }
+        let loops = groups.into_iter().filter(|(_, crashes)| crashes.len() as u64 >= self.n_min);
+        loops.map(|((who, _), crashes)| finding(facts, who, &crashes)).collect()
+    }
+}
+
+fn finding(facts: &Facts<'_>, who: Atom, crashes: &[Crash]) -> Finding {
+    let (first, last) = (crashes[0].event, crashes[crashes.len() - 1].event);
+    let name = who.display(facts.style.syntax);
+    let n = crashes.len();
+    let words = facts.rec.term(first.seq).map(|term| reason::in_words(&term, &|term| facts.show(term)));
+    let (text, site) = words.map_or_else(|| (String::new(), None), |words| (words.text, words.site));
+    let site = site.map(|site| format!(", raised in {site}")).unwrap_or_default();
+    let same = crashes.iter().all(|crash| crash.handling == crashes[0].handling);
+    let handling = match crashes[0].handling.filter(|_| same) {
+        Some((Class::Init, _)) => ", always in its init".to_string(),
+        Some((class, Some(tag))) => {
+            format!(", always while handling the {} {}", class.as_str(), tag.display(facts.style.syntax))
+        }
+        _ => String::new(),
+    };
+    let mut processes: Vec<_> = crashes.iter().map(|crash| crash.event.process).collect();
+    processes.dedup();
+    processes.truncate(super::EVIDENCE_MAX);
+    Finding {
+        pattern: NAME,
+        severity: Severity::Error,
+        title: format!("{name} crashed {n} times with one reason"),
+        sentence: format!(
+            "{name} crashed {n} times within {} with the same sort of reason{handling}: {text}{site} (first #{}, last #{}).",
+            show_ns(last.at_ns.saturating_sub(first.at_ns)),
+            first.seq.0,
+            last.seq.0
+        ),
+        processes,
+        evidence: evidence(crashes.iter().map(|crash| crash.event.seq)),
+        first: first.seq,
+        last: last.seq,
+        count: n as u64,
+        suggestion: format!("why(seq({}))", first.seq.0),
+    }
+}
