@@ -125,6 +125,8 @@ fn read(options: &Options, n_events: u64) -> Outcome<Table> {
 
     let unit_ns = section.measure("open the file", "file", 1, || timed(|| open().map(|r| r.len())).1);
     section.aim_ns(unit_ns, 10e6);
+    let copy = scratch.0.join("copy.cinema");
+    section.measure("save, synced", "event", n, || timed(|| recording.save(&copy).is_ok()).1);
     section.figure("file size", n_bytes as f64 / n as f64, "B/event");
     let unit_ns = section.measure("count a kind", "event", n, || timed(|| recording.count(&receives)).1);
     section.aim_per_s(unit_ns, 1e9);

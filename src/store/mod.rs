@@ -325,9 +325,24 @@ impl Recording {
     pub fn is_session_file(path: &Path) -> Outcome<bool> {
         file::is_session(path)
     }
+    /// Damage that reading met so far, with offsets: a large file is not checked as a whole when it is opened.
+    pub fn damage(&self) -> Vec<String> {
+        let of_segment = |segment: &Arc<Segment>| {
+            let (why, offset) = (segment.known_damage()?, segment.offsets.image);
+            let (start, end) = (segment.head.start, segment.head.end());
+            Some(format!("the segment at offset {offset} is damaged ({why}): events #{start} to #{end} are not there"))
+        };
+        let of_block = |(start, block_idx): (u64, usize)| {
+            format!(
+                "payload block {block_idx} of the segment of event #{start} is damaged: its payloads read as absent"
+            )
+        };
+        let blocks = self.cache.damaged().into_iter().map(of_block);
+        self.segments.iter().filter_map(of_segment).chain(blocks).collect()
+    }
     /// Opens a `.cinema` file. Damage is reported in the second value, with its offset, and what lies before it
     /// is readable. Up to 64 MiB are checked at once; a larger file's segments when they are first read (a
-    /// damaged one has no events then). Errors: not a `.cinema` file, a newer version, the system's.
+    /// damaged one has no events then, see [`Recording::damage`]). Errors: not a `.cinema` file, a newer version, the system's.
     pub fn open(path: &Path) -> Outcome<(Recording, Vec<String>)> {
         file::open(path)
     }

@@ -5,9 +5,10 @@
 //! appearance. It is cut into blocks of about [`BLOCK_BYTES`]; a payload never straddles two blocks,
 //! so that one decompression gives it whole.
 
+use std::collections::BTreeSet;
 use std::hash::Hasher;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::columns::Columns;
 
@@ -176,10 +177,18 @@ impl std::ops::Deref for Payload<'_> {
     }
 }
 
-/// Blocks that were decompressed last, newest first. A clone begins empty.
+/// Blocks that were decompressed last, and those that could not be. A clone begins empty.
 #[derive(Default)]
 pub struct BlockCache {
-    blocks: Mutex<Vec<CachedBlock>>,
+    state: Mutex<CacheState>,
+}
+
+#[derive(Default)]
+struct CacheState {
+    /// Newest first.
+    blocks: Vec<CachedBlock>,
+    /// Segment start and block.
+    damaged: BTreeSet<(u64, usize)>,
 }
 
 struct CachedBlock {
@@ -203,16 +212,28 @@ impl BlockCache {
     }
 
     fn block(&self, columns: &Columns<'_>, stored: &[u8], block_idx: usize) -> Option<Arc<Vec<u8>>> {
-        let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         let is_it = |b: &CachedBlock| b.segment_start == columns.start && b.block_idx == block_idx;
-        if let Some(place) = blocks.iter().position(is_it) {
-            blocks[..=place].rotate_right(1);
-            return Some(blocks[0].bytes.clone());
+        if let Some(place) = state.blocks.iter().position(is_it) {
+            state.blocks[..=place].rotate_right(1);
+            return Some(state.blocks[0].bytes.clone());
         }
-        let bytes = Arc::new(decompress(columns, stored, block_idx)?);
-        blocks.truncate(CACHED_BLOCKS - 1);
-        blocks.insert(0, CachedBlock { segment_start: columns.start, block_idx, bytes: bytes.clone() });
+        let Some(bytes) = decompress(columns, stored, block_idx).map(Arc::new) else {
+            state.damaged.insert((columns.start, block_idx));
+            return None;
+        };
+        state.blocks.truncate(CACHED_BLOCKS - 1);
+        state.blocks.insert(0, CachedBlock { segment_start: columns.start, block_idx, bytes: bytes.clone() });
         Some(bytes)
+    }
+
+    /// Damaged blocks that were asked for so far: the segment's first event and the block.
+    pub fn damaged(&self) -> Vec<(u64, usize)> {
+        self.state().damaged.iter().copied().collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, CacheState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

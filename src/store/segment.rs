@@ -130,6 +130,11 @@ impl Segment {
         }
     }
 
+    /// What the check found, if it was made.
+    pub fn known_damage(&self) -> Option<&'static str> {
+        self.state.get()?.err()
+    }
+
     /// The first payload block whose bytes are damaged.
     pub fn damaged_payload_block(&self) -> Option<usize> {
         payloads::damaged_block(&self.columns(), &self.stored)

@@ -15,6 +15,8 @@ use std::ops::Range;
 use std::path::Path;
 
 pub use read::open;
+#[cfg(test)]
+pub use read::open_checked;
 pub use write::save;
 
 use super::wire::Reader;

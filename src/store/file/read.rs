@@ -16,6 +16,11 @@ use crate::store::tail::Tail;
 
 /// Opens `path`. The second value says what is damaged and where.
 pub fn open(path: &Path) -> Outcome<(Recording, Vec<String>)> {
+    open_checked(path, CHECKED_AT_OPEN_BYTES)
+}
+
+/// Opens `path` and checks all of it when it has at most `n_checked_max` bytes.
+pub fn open_checked(path: &Path, n_checked_max: usize) -> Outcome<(Recording, Vec<String>)> {
     let failed = |error: std::io::Error| {
         let what = format!("cannot open {}: {error}", path.display());
         if error.kind() == std::io::ErrorKind::NotFound { Failure::not_found(what) } else { Failure::io(what) }
@@ -36,7 +41,7 @@ pub fn open(path: &Path) -> Outcome<(Recording, Vec<String>)> {
         }
     };
     let mut recording = assemble(&bytes, directory);
-    if bytes.len() <= CHECKED_AT_OPEN_BYTES || !is_complete {
+    if bytes.len() <= n_checked_max || !is_complete {
         cut_at_damage(&mut recording, &mut warnings);
     }
     if !is_complete {

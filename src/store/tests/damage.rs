@@ -131,6 +131,30 @@ fn damage_is_told_with_its_offset() {
 }
 
 #[test]
+fn damage_met_later_is_told() {
+    let (original, bytes) = sample();
+    let scratch = Scratch::new();
+    let image = &original.segments[1].image[..];
+    let at = bytes.windows(image.len()).position(|window| window == image).unwrap();
+    let mut damaged = bytes;
+    damaged[at + 2_000] ^= 1;
+    std::fs::write(&scratch.path, &damaged).unwrap();
+    // As a file that is too large to be checked when it is opened.
+    let (opened, warnings) = super::super::file::open_checked(&scratch.path, 0).unwrap();
+    assert!(warnings.is_empty() && opened.damage().is_empty());
+    assert_eq!((opened.len(), opened.event(Seq(500))), (original.len(), None));
+    assert_eq!(opened.event(Seq(100)), original.event(Seq(100)));
+    assert_eq!(opened.event(Seq(900)), original.event(Seq(900)));
+    assert_eq!(opened.scan(&Filter::default()).count() as u64, original.len() - 400);
+    let _ = opened.materialise(Seq(500));
+    let why = "its checksum is wrong";
+    assert_eq!(
+        opened.damage(),
+        [format!("the segment at offset {at} is damaged ({why}): events #400 to #800 are not there")]
+    );
+}
+
+#[test]
 fn foreign_files_are_refused() {
     let scratch = Scratch::new();
     for bytes in [&b""[..], b"x", b"\x89CINEMA", b"PK\x03\x04 and so on, for more than sixteen bytes"] {
