@@ -192,9 +192,6 @@ impl<'a> RawTerm<'a> {
         let len = body.len32().ok()?;
         body.take(len).ok()
     }
-    pub fn is_nil(self) -> bool {
-        self.tag_byte() == tags::NIL
-    }
 
     /// A tuple's elements; `len()` is its arity.
     pub fn tuple(self) -> Option<Items<'a>> {
@@ -266,14 +263,9 @@ impl<'a> RawTerm<'a> {
 
     /// The tag of a message: an atom itself, or the first element of a tuple that starts with one.
     pub fn tag(self) -> Option<Atom> {
-        self.tag_term().and_then(RawTerm::as_atom)
-    }
-
-    /// As [`RawTerm::tag`], not interned yet.
-    pub fn tag_term(self) -> Option<RawTerm<'a>> {
         match self.tuple() {
-            Some(mut items) => items.next(),
-            None => Some(self),
+            Some(mut items) => items.next()?.as_atom(),
+            None => self.as_atom(),
         }
     }
 }

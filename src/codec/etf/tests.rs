@@ -1,3 +1,5 @@
+//! Every variant there and back, and the bounds that hostile bytes meet.
+
 use super::*;
 use crate::codec::walk::RawTerm;
 use crate::model::{Origin, Pid, Port, Reference};

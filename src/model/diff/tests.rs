@@ -1,3 +1,5 @@
+//! What a diff says of maps, tuples and lists, and how its paths are written.
+
 use expect_test::{Expect, expect};
 
 use super::*;

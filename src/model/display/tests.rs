@@ -1,3 +1,5 @@
+//! Each sort of term in both syntaxes, and what is left out where room is short.
+
 use expect_test::{Expect, expect};
 
 use super::*;

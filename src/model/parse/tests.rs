@@ -1,3 +1,5 @@
+//! What users may type in both syntaxes, and where an error points.
+
 use expect_test::expect;
 
 use super::*;
