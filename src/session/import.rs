@@ -4,23 +4,16 @@
 use std::path::Path;
 
 use super::Session;
-use crate::model::{Failure, Outcome};
-use crate::sandbox::import::{Import, ImportReport};
+use crate::model::{EventBatch, Outcome};
+use crate::sandbox::import::{ImportReport, import};
 use crate::store::{Recording, RecordingInfo};
 
 /// Imports a trace file or folder. Damage becomes warnings; everything before it is there.
 pub(super) fn recording(session: &Session, path: &Path, title: &str) -> Outcome<Recording> {
-    let mut import = Import::start(path)?;
     let mut recording =
         Recording::new(RecordingInfo { source: "import".into(), title: title.into(), ..Default::default() });
-    while let Some(batch) = import.next_batch() {
-        if session.is_interrupted() {
-            return Err(Failure::interrupted());
-        }
-        batch.iter().try_for_each(|event| recording.append(&event).map(drop))?;
-        import.give_back(batch);
-    }
-    let report = import.finish()?;
+    let mut append = |batch: &EventBatch| batch.iter().try_for_each(|event| recording.append(&event).map(drop));
+    let report = import(path, &mut append, &mut |_| !session.is_interrupted())?;
     describe(&mut recording, &report);
     for defect in &report.defects.kept {
         session.warn(defect.to_string());

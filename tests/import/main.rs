@@ -1,6 +1,7 @@
 //! Importing what real tracers wrote: recorded traces whose truth is known (`tests/data/README.md`),
 //! a trace that a BEAM writes while the test runs, and damaged files.
 
+mod crafted;
 mod damage;
 mod fuzz;
 mod live;

@@ -287,6 +287,10 @@ fn child_spec_change<R: Rows>(rows: &mut R, event: &Event, payload: Option<Term>
             let row = rows.row(child);
             row.child_id = id.or(row.child_id);
             row.restart_type = fields.get_atom("restart").and_then(Term::as_atom).and_then(RestartType::from_atom);
+            row.module = row.module.or_else(|| fields.get_atom("module").and_then(Term::as_atom));
+            if fields.get_atom("type").is_some_and(|sort| sort.is_atom("supervisor")) {
+                row.behaviour = Behaviour::Supervisor;
+            }
             adopt(rows, supervisor, child);
         }
         Some("removed" | "terminated") => {

@@ -96,7 +96,7 @@ pub fn import(
 }
 
 /// An import that runs on its own thread. Dropping it ends the thread.
-pub struct Import {
+struct Import {
     batches: Receiver<EventBatch>,
     used: Sender<EventBatch>,
     shared: Arc<Shared>,
@@ -113,7 +113,7 @@ struct Shared {
 
 impl Import {
     /// Opens the files of `path` and begins to read. The first event has seq 0.
-    pub fn start(path: &Path) -> Outcome<Import> {
+    fn start(path: &Path) -> Outcome<Import> {
         let logs = files::find(path)?;
         let opened = source::open(&logs)?;
         let n_bytes_total = opened.iter().map(source::OpenLog::n_bytes).sum();
@@ -131,17 +131,17 @@ impl Import {
     }
 
     /// The next events; `None` after the last. Blocks.
-    pub fn next_batch(&mut self) -> Option<EventBatch> {
+    fn next_batch(&mut self) -> Option<EventBatch> {
         self.batches.recv().ok()
     }
 
     /// Gives a batch back, so that its memory is used again.
-    pub fn give_back(&self, batch: EventBatch) {
+    fn give_back(&self, batch: EventBatch) {
         // A reader that has ended needs no batch.
         let _ = self.used.try_send(batch);
     }
 
-    pub fn progress(&self) -> Progress {
+    fn progress(&self) -> Progress {
         Progress {
             n_bytes_read: self.shared.n_bytes_read.load(Ordering::Relaxed),
             n_bytes_total: self.shared.n_bytes_total,
@@ -149,7 +149,7 @@ impl Import {
     }
 
     /// Waits for the reader; call it when [`Import::next_batch`] gave `None`.
-    pub fn finish(mut self) -> Outcome<ImportReport> {
+    fn finish(mut self) -> Outcome<ImportReport> {
         while self.next_batch().is_some() {}
         let reader = self.reader.take().expect("the reader is taken here and when dropped only");
         reader.join().map_err(|_| Failure::bad_input("the import failed: this is a defect of cinema, please report it"))

@@ -22,6 +22,8 @@ const ENDED_MAX: usize = 64;
 #[derive(Default)]
 pub(super) struct Family {
     alive: FxHashMap<ActorId, Child>,
+    /// Those of `alive` whose start failed: about to end.
+    failed: SmallVec<[ActorId; 1]>,
     /// Newest last.
     ended: VecDeque<Child>,
     /// The child that was restarted last.
@@ -41,6 +43,16 @@ struct Child {
     start_error: Option<Box<[u8]>>,
     /// Starts since the last end, this one included.
     n_attempts: i64,
+    /// Whether its spec was told of.
+    is_told: bool,
+}
+
+/// A child spec as `supervisor` keeps it.
+struct Spec<'a> {
+    id: RawTerm<'a>,
+    mfa: RawTerm<'a>,
+    restart: RawTerm<'a>,
+    is_supervisor: bool,
 }
 
 /// How a child ended.
@@ -141,6 +153,7 @@ impl Recogniser {
         }
         let (name, module) = self.actors.get(child.id).map_or((None, None), |row| (row.name, row.module));
         let family = self.family(parent.id);
+        family.failed.retain(|failed| *failed != child.id);
         let mut ended = family.alive.remove(&child.id).unwrap_or(Child { name, module, ..Child::default() });
         ended.name = ended.name.or(name);
         if ended.start_error.is_none() {
@@ -162,8 +175,9 @@ impl Recogniser {
             _ => None,
         };
         let Some(family) = &mut self.actors.row(parent.id).family else { return };
-        if let Some(child) = family.alive.get_mut(&child.id) {
-            child.start_error = error.map(|reason| reason.bytes().into());
+        if let (Some(known), Some(reason)) = (family.alive.get_mut(&child.id), error) {
+            known.start_error = Some(reason.bytes().into());
+            family.failed.push(child.id);
         }
     }
 
@@ -201,42 +215,45 @@ impl Recogniser {
         let Some(mut entries) = specs.map() else { return };
         while let (Some(_), Some(spec)) = (entries.next(), entries.next()) {
             let spec: SmallVec<[RawTerm<'_>; 9]> = spec.tuple().map(Iterator::collect).unwrap_or_default();
-            if let [tag, pid, id, mfa, restart, ..] = spec[..]
+            if let [tag, pid, id, mfa, restart, ref more @ ..] = spec[..]
                 && tag.is_atom("child")
                 && let Some(child) = pid.as_pid()
             {
-                self.learn_child(process, ActorId::Pid(child), id.as_atom(), mfa, restart);
+                let is_supervisor = more.iter().any(|item| item.is_atom("supervisor"));
+                let spec = Spec { id, mfa, restart, is_supervisor };
+                self.learn_child(process, ActorId::Pid(child), &spec);
             }
         }
     }
 
-    fn learn_child(&mut self, parent: Actor, child: ActorId, id: Option<Atom>, mfa: RawTerm<'_>, restart: RawTerm<'_>) {
+    fn learn_child(&mut self, parent: Actor, child: ActorId, spec: &Spec<'_>) {
         let row = self.actors.row(child);
         let is_from_before = !row.began_here();
         let (name, ended) = (row.name, row.ended);
-        if ended.is_some() {
-            return;
-        }
         let known = self.family(parent.id).alive.get_mut(&child);
-        if known.as_ref().is_some_and(|known| known.id.is_some()) || (known.is_none() && !is_from_before) {
+        let is_told = known.as_ref().is_some_and(|known| known.is_told);
+        if ended.is_some() || is_told || (known.is_none() && !is_from_before) {
             return;
         }
-        let module = mfa.tuple().and_then(|mut items| items.next()).and_then(RawTerm::as_atom);
+        let id = spec.id.as_atom();
+        let module = spec.mfa.tuple().and_then(|mut items| items.next()).and_then(RawTerm::as_atom);
         let fresh = Child { name, module, ..Child::default() };
-        self.family(parent.id).alive.entry(child).or_insert(fresh).id = id;
+        let known = self.family(parent.id).alive.entry(child).or_insert(fresh);
+        (known.id, known.is_told) = (id.or(known.id), true);
+
         let mut payload = Fields::default();
         payload.atom("op", Atom::new("added"));
-        if let Some(id) = id {
-            payload.atom("id", id);
-        }
+        payload.term("id", spec.id);
         if let Some(module) = module {
             payload.atom("module", module);
         }
-        payload.term("restart", restart);
+        payload.term("restart", spec.restart);
+        payload.atom("type", Atom::new(if spec.is_supervisor { "supervisor" } else { "worker" }));
         let payload = payload.finish();
         let mut meta = Fields::default();
+        let row = self.actors.row(child);
+        row.is_supervisor |= spec.is_supervisor;
         if is_from_before {
-            let row = self.actors.row(child);
             row.parent = Some(parent);
             row.module = row.module.or(module);
             meta.atom("since", Atom::new("before_trace"));
@@ -256,9 +273,10 @@ impl Family {
     /// Takes out the child in whose place `new` comes: the newest that ended, or one whose start failed
     /// and who has not ended yet.
     fn take_predecessor(&mut self, new: &Child) -> Option<Child> {
-        let failed = |(_, child): &(&ActorId, &Child)| child.start_error.is_some() && child.is_succeeded_by(new);
-        if let Some(id) = self.alive.iter().find(failed).map(|(id, _)| *id) {
-            return self.alive.remove(&id);
+        let alive = &self.alive;
+        let is_failed = |id: &ActorId| alive.get(id).is_some_and(|child| child.is_succeeded_by(new));
+        if let Some(idx) = self.failed.iter().position(is_failed) {
+            return self.alive.remove(&self.failed.remove(idx));
         }
         let idx = self.ended.iter().rposition(|child| child.is_succeeded_by(new))?;
         self.ended.remove(idx)

@@ -223,8 +223,8 @@ impl Recogniser {
         let (name, sent) = self.sends_to_names.pop(&content)?;
         // Only a message that names somebody is telling enough to learn from who has the name.
         let is_telling = whole.tuple().is_some_and(|mut items| items.any(|item| item.as_actor().is_some()));
-        if is_telling {
-            self.names.entry(name).or_insert(process.id);
+        if is_telling && !self.names.contains_key(&name) && !self.actors.row(process.id).began_here() {
+            self.learn_name(process.id, name);
         }
         Some(sent)
     }
