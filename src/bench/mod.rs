@@ -3,6 +3,7 @@
 
 mod harness;
 mod peers;
+mod sim;
 mod store;
 mod workload;
 
@@ -24,8 +25,12 @@ pub struct Options {
 /// Errors: a scratch file cannot be written; a peer that is missing is a note, not an error.
 pub fn run(options: &Options) -> Outcome<Vec<Table>> {
     type Measure = fn(&Options) -> Outcome<Table>;
-    let sections: &[(&str, Measure)] =
-        &[("store append", store::append), ("store read, 1 M", store::read_1m), ("store read, 10 M", store::read_10m)];
+    let sections: &[(&str, Measure)] = &[
+        ("store append", store::append),
+        ("store read, 1 M", store::read_1m),
+        ("store read, 10 M", store::read_10m),
+        ("sim native", sim::native),
+    ];
     let is_wanted = |name: &str| options.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
     sections.iter().filter(|(name, _)| is_wanted(name)).map(|(_, measure)| measure(options)).collect()
 }

@@ -3,7 +3,7 @@
 //!
 //! From the ground up: [`pvec`] and [`choices`]; [`world`] with [`process`], [`mailbox`], [`signal`] and
 //! [`scheduler`] is the state; [`machine`] moves it ([`messages`], [`exits`], [`spawn`], [`turn`]) and makes
-//! events ([`outbox`]); [`behaviour`] and [`context`] are what process code sees; [`otp`] stands on them;
+//! events ([`outbox`]); [`behaviour`], [`context`] and [`blocking`] are what process code sees; [`otp`] stands on them;
 //! [`history`] keeps the past; [`Sim`] drives it all as a [`Sandbox`].
 //!
 //! What of OTP is there and what is not (a missing thing fails, it does not behave otherwise):
@@ -20,6 +20,7 @@
 
 mod atoms;
 pub mod behaviour;
+pub mod blocking;
 mod choices;
 pub mod context;
 mod effects;
