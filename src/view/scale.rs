@@ -6,9 +6,11 @@ use super::{At, Gap};
 /// Share of the busy time that a cut gap keeps.
 const GAP_SHARE: f64 = 0.02;
 /// Gaps cut in one picture.
-const GAPS_MAX: usize = 6;
-/// A gap is cut when it is longer than this share of the time that is left.
-const CUT_SHARE: f64 = 0.08;
+const GAPS_MAX: usize = 8;
+/// A gap that takes more than this share of the time that is left dominates the picture.
+const DOMINATES_SHARE: f64 = 0.25;
+/// Gaps of like length are cut together or not at all: the next shorter one is below this ratio.
+const LIKE_RATIO: f64 = 0.5;
 
 /// Maps moments to 0..1, monotone in event order.
 #[derive(Clone, Copy, Debug)]
@@ -73,15 +75,13 @@ impl<'a> TimeScale<'a> {
 pub struct GapFinder {
     first_ns: Option<i64>,
     last_ns: i64,
-    n_moments: u64,
-    /// The longest so far, longest first; at most [`GAPS_MAX`].
+    /// The longest so far, longest first; one more than [`GAPS_MAX`].
     longest: Vec<Gap>,
 }
 
 impl GapFinder {
     /// Takes the next moment's clock; clocks that step back are ignored.
     pub fn push(&mut self, at_ns: i64) {
-        self.n_moments += 1;
         if self.first_ns.is_none() {
             self.first_ns = Some(at_ns);
             self.last_ns = at_ns;
@@ -93,26 +93,34 @@ impl GapFinder {
         self.last_ns = at_ns;
         let length = |gap: &Gap| gap.to_ns - gap.from_ns;
         let idx = self.longest.partition_point(|other| length(other) >= length(&gap));
-        if idx < GAPS_MAX {
+        if idx <= GAPS_MAX {
             self.longest.insert(idx, gap);
-            self.longest.truncate(GAPS_MAX);
+            self.longest.truncate(GAPS_MAX + 1);
         }
     }
 
-    /// The gaps to cut, ascending in time: those that are long against the rest and against the usual pause.
+    /// The gaps to cut, ascending in time: the longest ones, until none that is left dominates.
     pub fn finish(self) -> Vec<Gap> {
+        let length = |gap: &Gap| gap.to_ns - gap.from_ns;
         let mut left_ns = self.last_ns - self.first_ns.unwrap_or(self.last_ns);
-        let mut cut = Vec::new();
-        for gap in &self.longest {
-            let length = gap.to_ns - gap.from_ns;
-            let usual = (left_ns - length) as f64 / self.n_moments.max(1) as f64;
-            if (length as f64) < CUT_SHARE * left_ns as f64 || (length as f64) < 8.0 * usual || length == left_ns {
+        let mut n_cut = 0;
+        for (n, gap) in self.longest.iter().enumerate() {
+            let is_apart = n == 0 || (length(gap) as f64) < LIKE_RATIO * length(&self.longest[n - 1]) as f64;
+            if is_apart {
+                n_cut = n;
+            }
+            let dominates = length(gap) as f64 > DOMINATES_SHARE * left_ns as f64;
+            if is_apart && !dominates || length(gap) == left_ns {
                 break;
             }
-            left_ns -= length;
-            cut.push(*gap);
+            left_ns -= length(gap);
         }
+        let mut cut = self.longest;
+        cut.truncate(n_cut);
         cut.sort_by_key(|gap| gap.from_ns);
         cut
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The space-time axis in pixels, and round tick values. It must not know what is drawn along it.
 
+use crate::model::time::show_ns;
 use crate::view::{At, Gap, Spacetime, TimeScale};
 
 /// Maps moments to pixels, monotone in event order.
@@ -40,33 +41,74 @@ impl<'a> TimeAxis<'a> {
         self.left + self.width * self.scale.share_of_ns(at_ns)
     }
 
-    /// Round clock values with at least `spacing` pixels between their labels, none inside a gap; `zero_ns` is where
-    /// the count starts.
-    pub fn ticks(&self, zero_ns: i64, spacing: f64) -> (Vec<Tick>, TickUnit) {
+    /// Round clock values since `zero_ns`, at least `spacing` pixels apart, none inside a gap; and the words that
+    /// belong to them. Where cuts leave stretches so short that such values would have many digits, ticks count from
+    /// the beginning of each stretch instead.
+    pub fn ticks(&self, zero_ns: i64, spacing: f64) -> (Vec<Tick>, String) {
         let (Some(first), Some(last)) = (self.moments.first(), self.moments.last()) else {
-            return (Vec::new(), unit_for(0.0));
+            return (Vec::new(), "time since start".to_string());
         };
-        let (from, to) = ((first.at_ns - zero_ns) as f64, (last.at_ns - zero_ns) as f64);
-        let unit = unit_for(from.abs().max(to.abs()));
-        let step = round_step((self.scale.total_ns / (self.width / 45.0)).max(1.0));
-        let digits = decimals(step / unit.ns);
-        let mut ticks: Vec<Tick> = Vec::new();
-        let n_first = (from / step).ceil() as i64;
-        // A cut gap can hide any number of steps, so the walk jumps over it.
-        let mut n = n_first;
-        while (n as f64) * step <= to && ticks.len() < 500 {
-            let at_ns = zero_ns + (n as f64 * step) as i64;
-            if let Some(gap) = self.gaps.iter().find(|gap| gap.from_ns < at_ns && at_ns < gap.to_ns) {
-                n = ((gap.to_ns - zero_ns) as f64 / step).ceil().max((n + 1) as f64) as i64;
-                continue;
+        let (from, to) = (first.at_ns - zero_ns, last.at_ns - zero_ns);
+        let unit = unit_for(from.abs().max(to.abs()) as f64);
+        let step_ns = round_step((self.scale.total_ns / (self.width / 45.0)).max(1.0));
+        let digits = decimals(step_ns / unit.ns);
+        let mut ticks = Ticks { axis: self, spacing, ticks: Vec::new() };
+        if digits <= DIGITS_MAX {
+            for stretch in self.stretches() {
+                ticks.absolute(stretch, zero_ns, step_ns, |ns| format!("{:.digits$}", ns / unit.ns));
             }
-            let x = self.x_of_ns(at_ns);
-            if ticks.last().is_none_or(|tick| x - tick.x >= spacing) {
-                ticks.push(Tick { x, label: format!("{:.digits$}", n as f64 * step / unit.ns) });
+            (ticks.ticks, format!("time since start ({})", unit.name))
+        } else {
+            for stretch in self.stretches() {
+                ticks.relative(stretch, zero_ns, step_ns);
             }
-            n += 1;
+            (ticks.ticks, "time since start, + since the last cut".to_string())
         }
-        (ticks, unit)
+    }
+
+    /// The clock ranges between the cuts.
+    fn stretches(&self) -> Vec<(i64, i64)> {
+        let first = self.moments.first().map_or(0, |at| at.at_ns);
+        let last = self.moments.last().map_or(0, |at| at.at_ns);
+        let starts = std::iter::once(first).chain(self.gaps.iter().map(|gap| gap.to_ns));
+        let ends = self.gaps.iter().map(|gap| gap.from_ns).chain([last]);
+        starts.zip(ends).collect()
+    }
+}
+
+/// Digits behind the point that a tick may have.
+const DIGITS_MAX: usize = 3;
+/// Ticks of one stretch; more are only met when a clock is damaged.
+const STRETCH_TICKS_MAX: usize = 500;
+
+struct Ticks<'a> {
+    axis: &'a TimeAxis<'a>,
+    spacing: f64,
+    ticks: Vec<Tick>,
+}
+
+impl Ticks<'_> {
+    fn push(&mut self, at_ns: i64, label: String) {
+        let x = self.axis.x_of_ns(at_ns);
+        if self.ticks.last().is_none_or(|tick| x - tick.x >= self.spacing) {
+            self.ticks.push(Tick { x, label });
+        }
+    }
+    fn absolute(&mut self, (from, to): (i64, i64), zero_ns: i64, step_ns: f64, label: impl Fn(f64) -> String) {
+        let first = ((from - zero_ns) as f64 / step_ns).ceil() as i64;
+        let last = ((to - zero_ns) as f64 / step_ns).floor() as i64;
+        for n in (first..=last).take(STRETCH_TICKS_MAX) {
+            let since_start_ns = n as f64 * step_ns;
+            self.push(zero_ns + since_start_ns as i64, label(since_start_ns));
+        }
+    }
+    fn relative(&mut self, (from, to): (i64, i64), zero_ns: i64, step_ns: f64) {
+        self.push(from, show_ns(from - zero_ns));
+        let last = ((to - from) as f64 / step_ns).floor() as i64;
+        for n in (1..=last).take(STRETCH_TICKS_MAX) {
+            let since_cut_ns = (n as f64 * step_ns) as i64;
+            self.push(from + since_cut_ns, format!("+{}", show_ns(since_cut_ns)));
+        }
     }
 }
 

@@ -157,7 +157,7 @@ impl<'a> Plan<'a> {
     }
 
     fn grid(&self, canvas: &mut Canvas) {
-        let (ticks, unit) = self.axis.ticks(self.view.start_ns, 7.0);
+        let (ticks, words) = self.axis.ticks(self.view.start_ns, 7.0);
         let mut free_from = self.left - 20.0;
         for tick in &ticks {
             canvas.line("grid", (tick.x, self.top), (tick.x, self.bottom()));
@@ -167,7 +167,7 @@ impl<'a> Plan<'a> {
                 free_from = tick.x + half + 8.0;
             }
         }
-        let label = format!("time since start ({}); the axis is half time, half event order", unit.name);
+        let label = format!("{words}; the axis is half time, half event order");
         canvas.text("dim", ((self.left + self.right()) / 2.0, self.bottom() + 36.0), Anchor::Middle, &label);
     }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analysis::tree::{SupervisionTree, TreeNode};
-use crate::model::{Actor, Behaviour, Syntax};
+use crate::model::{Actor, Behaviour, Status, Syntax};
 use crate::view::Lane;
 
 /// The lanes of a picture.
@@ -53,7 +53,7 @@ impl Lanes {
         if is_shown {
             self.push(node.actor, &node.name, depth, node.behaviour == Behaviour::Supervisor);
         }
-        for child in &node.children {
+        for child in in_order(&node.children) {
             self.walk(child, depth + usize::from(is_shown), wanted);
         }
     }
@@ -70,6 +70,23 @@ impl Lanes {
             to: None,
         });
     }
+}
+
+/// Siblings in their supervisor's order. Where dead ones are among them, that is the order of their pids, except that
+/// all who held one place (a child and its successors after restarts) stand together.
+pub(super) fn in_order(children: &[TreeNode]) -> Vec<&TreeNode> {
+    if children.iter().all(|child| child.status != Status::Dead) {
+        return children.iter().collect();
+    }
+    let place = |node: &TreeNode| (node.child_id.is_none().then(|| node.name.clone()), node.child_id);
+    let mut firsts = BTreeMap::new();
+    for child in children {
+        let first = firsts.entry(place(child)).or_insert(child.actor);
+        *first = child.actor.min(*first);
+    }
+    let mut ordered: Vec<&TreeNode> = children.iter().collect();
+    ordered.sort_by_key(|child| (firsts[&place(child)], child.actor));
+    ordered
 }
 
 /// A name without the pid that stands behind it where names are not unique; empty when it is only the pid.

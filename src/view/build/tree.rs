@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::lanes::without_id;
+use super::lanes::{in_order, without_id};
 use crate::analysis::flow::PairRow;
 use crate::analysis::tree::{SupervisionTree, TreeNode};
 use crate::model::{Actor, Behaviour, Status, Syntax, limits, time};
@@ -50,7 +50,7 @@ fn push_rows(node: &TreeNode, depth: usize, syntax: Syntax, rows: &mut Vec<TreeR
         n_restarts: node.n_restarts,
         detail: details.join(", "),
     });
-    for child in &node.children {
+    for child in in_order(&node.children) {
         push_rows(child, depth + 1, syntax, rows);
     }
 }
