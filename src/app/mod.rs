@@ -19,12 +19,14 @@ mod worker;
 
 use std::process::ExitCode;
 
-use cli::{Bench, Cli, Command, Options};
+use cli::{Bench, Cli, Command, Format, Options};
 use live::{Live, Setup};
 use terminal::Place;
 use worker::Worker;
 
-use crate::model::{Failure, Outcome};
+use crate::model::Outcome;
+use crate::render::{self, TextOptions};
+use crate::{bench, export};
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
@@ -45,7 +47,7 @@ fn report_panic(info: &std::panic::PanicHookInfo<'_>) {
 fn run(cli: Cli) -> u8 {
     let place = Place::detect(cli.options.no_color);
     let done = match cli.command {
-        Some(Command::Bench { what, quick }) => bench(what, quick),
+        Some(Command::Bench { what, quick }) => measure(what, quick, &cli.options, place),
         command => with_session(command, &cli.options, place),
     };
     done.unwrap_or_else(|failure| {
@@ -117,6 +119,20 @@ fn greeting() -> String {
     format!("cinema {}: help lists everything, demo() shows it in a minute, Ctrl-D leaves", env!("CARGO_PKG_VERSION"))
 }
 
-fn bench(what: Bench, is_quick: bool) -> Outcome<u8> {
-    Err(Failure::unsupported(format!("no bench {what:?} (quick: {is_quick})")))
+fn measure(what: Bench, is_quick: bool, options: &Options, place: Place) -> Outcome<u8> {
+    let only = match what {
+        Bench::Sim => Some("sim".to_string()),
+        Bench::Store => Some("store".to_string()),
+        Bench::All => None,
+    };
+    let text = TextOptions { width: place.width, is_coloured: place.has_color, ..TextOptions::default() };
+    for table in bench::run(&bench::Options { is_quick, only })? {
+        console::print_line(&match options.format(true) {
+            Format::Json => export::json(&table),
+            Format::Jsonl => export::jsonl(&table),
+            Format::Csv => export::csv(&table, text.syntax),
+            Format::Table | Format::Auto => render::text::table(&table, &text),
+        });
+    }
+    Ok(0)
 }

@@ -83,7 +83,8 @@ fn add(module: &mut Module, api: &Rc<Api>, entry: &'static Entry, n_args: usize)
     let comments: Vec<String> = entry.info.doc.iter().map(|line| format!("///{line}")).collect();
     FuncRegistration::new(entry.info.name)
         .in_global_namespace()
-        .with_params_info(params.chain([entry.info.reply.to_string()]))
+        // No type of the value: what comes back is told in words, by the table.
+        .with_params_info(params)
         .with_comments([comments.join("\n")])
         .set_into_module_raw(
             module,

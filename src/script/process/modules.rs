@@ -11,6 +11,7 @@ use super::super::engine::{self, Host};
 use super::super::error::{Explainer, KnowsNames};
 use super::super::names::Names;
 use super::super::profile::Profile;
+use super::built_in::{self, Texts};
 use super::instance::RhaiProcess;
 use super::{answer, exception, host, lent};
 use crate::model::{Atom, Behaviour as BehaviourKind, Failure, FailureKind, Outcome};
@@ -31,6 +32,7 @@ pub struct RhaiModules {
 enum Place {
     Directory(PathBuf),
     File(PathBuf),
+    BuiltIn(PathBuf, Texts),
 }
 
 /// A compiled module.
@@ -49,18 +51,25 @@ pub(super) struct Compiled {
 }
 
 impl RhaiModules {
-    /// The modules at `path`: a directory of `.rhai` files, or one file. Errors: there is no such path.
+    /// The modules at `path`: a directory of `.rhai` files, one file, or the built-in example. Errors: there is no
+    /// such path.
     pub fn open(path: &Path, host: &Host) -> Outcome<RhaiModules> {
         let place = match std::fs::metadata(path) {
             Ok(meta) if meta.is_dir() => Place::Directory(path.to_path_buf()),
             Ok(_) => Place::File(path.to_path_buf()),
-            Err(error) => return Err(Failure::not_found(format!("no modules at {}: {error}", path.display()))),
+            Err(error) => match built_in::find(path) {
+                Some(texts) => Place::BuiltIn(path.to_path_buf(), texts),
+                None => return Err(Failure::not_found(format!("no modules at {}: {error}", path.display()))),
+            },
         };
         let dir = match &place {
-            Place::Directory(dir) => dir.clone(),
-            Place::File(file) => file.parent().map(Path::to_path_buf).unwrap_or_default(),
+            Place::Directory(dir) => Some(dir.clone()),
+            Place::File(file) => Some(file.parent().map(Path::to_path_buf).unwrap_or_default()),
+            Place::BuiltIn(..) => None,
         };
-        host.add_root(if dir.as_os_str().is_empty() { PathBuf::from(".") } else { dir });
+        if let Some(dir) = dir {
+            host.add_root(if dir.as_os_str().is_empty() { PathBuf::from(".") } else { dir });
+        }
         Ok(RhaiModules {
             engine: Rc::new(process_engine(host)),
             host: host.clone(),
@@ -72,12 +81,17 @@ impl RhaiModules {
     fn file(&self, module: Atom) -> Outcome<PathBuf> {
         let name = module.as_str();
         let is_plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
-        let file = match &self.place {
-            Place::Directory(dir) => dir.join(format!("{name}.rhai")),
-            Place::File(file) => file.clone(),
+        let (file, is_there) = match &self.place {
+            Place::Directory(dir) => {
+                let file = dir.join(format!("{name}.rhai"));
+                (file.clone(), file.is_file())
+            }
+            Place::File(file) => (file.clone(), file.is_file()),
+            Place::BuiltIn(dir, texts) => {
+                (dir.join(format!("{name}.rhai")), texts.iter().any(|(known, _)| *known == name))
+            }
         };
-        let fits = is_plain && file.file_stem().is_some_and(|stem| stem == name) && file.is_file();
-        if fits {
+        if is_plain && is_there && file.file_stem().is_some_and(|stem| stem == name) {
             return Ok(file);
         }
         let known: Vec<&str> = self.names().iter().map(|name| name.as_str()).collect();
@@ -95,10 +109,18 @@ impl RhaiModules {
         Ok(compiled)
     }
 
+    fn text(&self, name: Atom, file: &Path) -> Outcome<String> {
+        if let Place::BuiltIn(_, texts) = &self.place {
+            let found = texts.iter().find(|(known, _)| *known == name.as_str());
+            return Ok(found.map(|(_, text)| text.to_string()).expect("a built-in module was found by its name"));
+        }
+        std::fs::read_to_string(file)
+            .map_err(|error| Failure::io(format!("cannot read module {}: {error}", file.display())))
+    }
+
     fn compile(&self, name: Atom, file: &Path) -> Outcome<Compiled> {
         let source = file.display().to_string();
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| Failure::io(format!("cannot read module {source}: {error}")))?;
+        let text = self.text(name, file)?;
         self.host.sources.insert(&source, &text);
         let names = EngineNames(&self.engine);
         let explainer = Explainer { host: &self.host, profile: Profile::Process, source: &source, names: &names };
@@ -142,6 +164,7 @@ impl Modules for RhaiModules {
         let stem = |path: &Path| path.file_stem().and_then(|stem| Atom::try_new(stem.to_str()?).ok());
         let mut names: Vec<Atom> = match &self.place {
             Place::File(file) => stem(file).into_iter().collect(),
+            Place::BuiltIn(_, texts) => texts.iter().map(|(name, _)| Atom::new(name)).collect(),
             Place::Directory(dir) => {
                 let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
                 let scripts = entries.filter(|path| path.extension().is_some_and(|ext| ext == "rhai"));
