@@ -12,10 +12,10 @@ use super::interrupt::Token;
 use super::playback::{self, Direction};
 use super::terminal::Place;
 use crate::export;
-use crate::model::{Failure, Outcome, limits, time};
+use crate::model::{Failure, Outcome, Syntax, limits, time};
 use crate::render::{self, text::TextOptions};
 use crate::script::ScriptEnd;
-use crate::script::api::{self, Block, Console, ConsoleOptions, FunctionHelp, Shown, shown, syntax_of};
+use crate::script::api::{self, Block, Console, ConsoleOptions, FunctionHelp, Output, Shown, shown, syntax_of};
 use crate::session::Notice;
 use crate::timeline::PlaybackState;
 
@@ -56,12 +56,29 @@ impl Live {
             interrupt: setup.interrupt.clone(),
             roots: vec![".".into()],
             seed: setup.seed.unwrap_or(1),
+            n_rows_max: n_rows_max(setup.format),
         };
         let print = {
             let (notify, is_background) = (Rc::clone(&notify), Rc::clone(&is_background));
             move |line: &str| if is_background.get() { notify(line.to_string()) } else { console::print_line(line) }
         };
-        let console = Console::new(options, print, move |notice| notify(notice_line(&notice)));
+        let show = {
+            let (notify, is_background) = (Rc::clone(&notify), Rc::clone(&is_background));
+            move |shown: &Shown, syntax| {
+                let more_hint = ".table(1000) shows more".to_string();
+                let options = text_options(setup.place, setup.format, syntax, more_hint);
+                let text = text_of(shown, setup.format, &options)?;
+                if is_background.get() {
+                    notify(text)
+                } else {
+                    console::print_line(text.trim_end_matches('\n'))
+                }
+                Ok(())
+            }
+        };
+        let notify = move |notice| notify(notice_line(&notice));
+        let output = Output { print: Box::new(print), show: Box::new(show), notify: Box::new(notify) };
+        let console = Console::new(options, output);
         Live {
             console,
             format: setup.format,
@@ -75,49 +92,16 @@ impl Live {
 
     fn text_options(&self) -> TextOptions {
         let session = self.console.session.borrow();
-        TextOptions {
-            width: self.place.width,
-            is_coloured: self.place.has_color && self.format == Format::Table,
-            n_rows_max: limits::SHOWN_ROWS,
-            more_hint: match self.console.shell.last_index() {
-                Some(idx) if self.is_shell => format!("out[{idx}].table(1000) shows more"),
-                _ => ".table(1000) shows more".to_string(),
-            },
-            syntax: syntax_of(session.source().ok()),
-        }
+        let more_hint = match self.console.shell.last_index() {
+            Some(idx) if self.is_shell => format!("out[{idx}].table(1000) shows more"),
+            _ => ".table(1000) shows more".to_string(),
+        };
+        text_options(self.place, self.format, syntax_of(session.source().ok()), more_hint)
     }
 
     /// The reference of the script functions as Markdown.
     pub fn reference(&self) -> String {
         api::reference(&self.console.shell.names())
-    }
-
-    /// A result in the format that was asked for; empty for nothing.
-    fn text(&self, shown: &Shown) -> Outcome<String> {
-        let json = || shown.json.clone().unwrap_or_default();
-        match (self.format, shown.as_table()) {
-            _ if shown.blocks.is_empty() => Ok(String::new()),
-            (Format::Json, Some(table)) => Ok(export::json(table)),
-            (Format::Jsonl, Some(table)) => Ok(export::jsonl(table)),
-            (Format::Csv, Some(table)) => Ok(export::csv(table, self.text_options().syntax)),
-            (Format::Json | Format::Jsonl, None) => Ok(json().to_string()),
-            (Format::Csv, None) => Err(Failure::unsupported("this result is no table: csv has nothing to write")
-                .hint("--format json, or a part of it that is a table")),
-            (Format::Table | Format::Auto, _) => {
-                let options = self.text_options();
-                let block = |block: &Block| match block {
-                    Block::Text(text) => console::with_newline(text),
-                    Block::Table(table) => render::text::table(table, &options),
-                    Block::Tree(tree) => render::text::tree(tree, &options),
-                };
-                Ok(shown.blocks.iter().map(block).collect::<Vec<_>>().join("\n"))
-            }
-        }
-    }
-
-    /// What of a result's rows is made: people see a screenful, programs get all.
-    fn n_rows_max(&self) -> usize {
-        if self.format == Format::Table { limits::SHOWN_ROWS } else { limits::QUERY_ROWS_MAX }
     }
 
     /// Plays what the line has set going.
@@ -146,9 +130,46 @@ impl Live {
 
     fn ending<T>(&self, value: Result<T, ScriptEnd>, show: impl FnOnce(&T) -> Shown) -> Outcome<Ending> {
         match value {
-            Ok(value) => self.text(&show(&value)).map(Ending::Value),
+            Ok(value) => text_of(&show(&value), self.format, &self.text_options()).map(Ending::Value),
             Err(ScriptEnd::Exited(code)) => Ok(Ending::Exit(exit_status(code))),
             Err(ScriptEnd::Failed(failure)) => Err(failure),
+        }
+    }
+}
+
+/// How text is laid out in a place.
+fn text_options(place: Place, format: Format, syntax: Syntax, more_hint: String) -> TextOptions {
+    TextOptions {
+        width: place.width,
+        is_coloured: place.has_color && format == Format::Table,
+        n_rows_max: limits::SHOWN_ROWS,
+        more_hint,
+        syntax,
+    }
+}
+
+/// What of a result's rows is made: people see a screenful, programs get all.
+fn n_rows_max(format: Format) -> usize {
+    if format == Format::Table { limits::SHOWN_ROWS } else { limits::QUERY_ROWS_MAX }
+}
+
+/// A result in the format that was asked for; empty for nothing.
+fn text_of(shown: &Shown, format: Format, options: &TextOptions) -> Outcome<String> {
+    match (format, shown.as_table()) {
+        _ if shown.blocks.is_empty() => Ok(String::new()),
+        (Format::Json, Some(table)) => Ok(export::json(table)),
+        (Format::Jsonl, Some(table)) => Ok(export::jsonl(table)),
+        (Format::Csv, Some(table)) => Ok(export::csv(table, options.syntax)),
+        (Format::Json | Format::Jsonl, None) => Ok(shown.json.clone().unwrap_or_default().to_string()),
+        (Format::Csv, None) => Err(Failure::unsupported("this result is no table: csv has nothing to write")
+            .hint("--format json, or a part of it that is a table")),
+        (Format::Table | Format::Auto, _) => {
+            let block = |block: &Block| match block {
+                Block::Text(text) => console::with_newline(text),
+                Block::Table(table) => render::text::table(table, options),
+                Block::Tree(tree) => render::text::tree(tree, options),
+            };
+            Ok(shown.blocks.iter().map(block).collect::<Vec<_>>().join("\n"))
         }
     }
 }
@@ -175,7 +196,7 @@ impl Host for Live {
         self.is_background.set(is_background);
         let value = self.console.shell.eval_line(line);
         let syntax = self.text_options().syntax;
-        let ending = self.ending(value, |value| shown(value, syntax, self.n_rows_max()))?;
+        let ending = self.ending(value, |value| shown(value, syntax, n_rows_max(self.format)))?;
         if self.is_shell && !is_background {
             self.play_on()?;
         }
@@ -185,7 +206,7 @@ impl Host for Live {
     fn run(&mut self, name: &str, text: &str, args: &[String]) -> Outcome<Ending> {
         let value = self.console.shell.run_text(name, text, args);
         let syntax = self.text_options().syntax;
-        self.ending(value, |value| shown(value, syntax, self.n_rows_max()))
+        self.ending(value, |value| shown(value, syntax, n_rows_max(self.format)))
     }
 
     fn open(&mut self, path: &str) -> Outcome<Ending> {

@@ -69,8 +69,7 @@ fn with_session(command: Option<Command>, options: &Options, place: Place) -> Ou
     };
     let interrupt = interrupt::listen();
     let setup = Setup {
-        // The demo is for people, wherever they read it.
-        format: options.format(place.is_output_terminal || matches!(command, Some(Command::Demo))),
+        format: options.format(place.is_output_terminal),
         place,
         seed: options.seed,
         interrupt: interrupt.clone(),

@@ -6,8 +6,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
@@ -26,24 +25,17 @@ struct Request<H> {
     done: Box<dyn FnOnce(Outcome<Ending>) + Send>,
 }
 
-/// The names as last published; readers never wait for what the session does.
+/// The names as last published; readers never wait for the session.
 #[derive(Clone, Default)]
-pub struct PublishedNames(Arc<(Mutex<Option<Arc<Names>>>, Condvar)>);
-
-/// How long a reader waits for the very first names: a key may come before the engine is made.
-const FIRST_NAMES_WAIT: Duration = Duration::from_millis(500);
+pub struct PublishedNames(Arc<Mutex<Arc<Names>>>);
 
 impl PublishedNames {
-    /// The newest names; empty ones when there are none yet.
+    /// The newest names.
     pub fn get(&self) -> Arc<Names> {
-        let (names, is_published) = &*self.0;
-        let names = names.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = is_published.wait_timeout_while(names, FIRST_NAMES_WAIT, |names| names.is_none());
-        waited.unwrap_or_else(PoisonError::into_inner).0.clone().unwrap_or_default()
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
     fn set(&self, names: Names) {
-        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(names));
-        self.0.1.notify_all();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(names);
     }
 }
 

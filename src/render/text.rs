@@ -45,8 +45,9 @@ pub fn table(table: &Table, options: &TextOptions) -> String {
     let n_rows = table.rows.len() as u64 + table.n_more;
     if !table.title.is_empty() {
         let title = escape::visible(&table.title);
-        let counted = format!("{title} ({})", counted(n_rows, "row"));
-        push_styled(&mut out, &counted, "\x1b[1m", options);
+        let heading =
+            if table.is_fields() { title.into_owned() } else { format!("{title} ({})", counted(n_rows, "row")) };
+        push_styled(&mut out, &heading, "\x1b[1m", options);
     }
     let n_shown = table.rows.len().min(options.n_rows_max);
     let mut hidden = Vec::new();
@@ -121,11 +122,16 @@ fn shape(idx: usize, column: &Column, texts: &[Vec<String>]) -> Shape {
     let content = cells.clone().map(escape::columns).max().unwrap_or(0);
     let first = cells.next();
     Shape {
-        name: escape::bounded(&column.name, limits::SHOWN_TERM_CHARS),
+        name: escape::bounded(heading(&column.name), limits::SHOWN_TERM_CHARS),
         is_number: column.is_right_aligned,
         content,
         is_constant: texts.len() > 1 && cells.all(|cell| Some(cell) == first),
     }
+}
+
+/// A column's heading: its name without the unit, which every cell has.
+fn heading(name: &str) -> &str {
+    name.strip_suffix("_ns").or_else(|| name.strip_suffix("_bytes")).unwrap_or(name)
 }
 
 /// One cell as a reader sees it: durations with a unit, seqs as `#12`, terms in the target's syntax, all bounded to

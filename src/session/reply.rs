@@ -71,6 +71,8 @@ pub struct StopReport {
     /// The hits that stopped it: their events have not happened yet.
     pub hits: Vec<Hit>,
     pub position: Position,
+    /// The sandbox's clock; past the last event's when nothing happened since.
+    pub clock_ns: i64,
 }
 
 /// A source as a list shows it.

@@ -162,8 +162,11 @@ impl Source {
         self.n_undone = n_undone;
         Ok(())
     }
-    /// The clock at the end of the recording.
-    pub fn clock_ns(&self) -> i64 {
+    /// The sandbox's clock, which may be past the last event; else that of the recording's end.
+    pub fn clock_ns(&mut self) -> i64 {
+        if let Some(sim) = self.sandbox.as_mut().and_then(|sandbox| sandbox.as_sim()) {
+            return sim.now_ns();
+        }
         let recording = self.recording();
         let last = self.timelines[0].line(&recording).last();
         last.and_then(|seq| recording.event(seq)).map_or(0, |event| event.at_ns)
@@ -273,7 +276,8 @@ impl Source {
         }
         let end = end?;
         let n_events = self.recording.borrow().len() - first.0;
-        Ok(StopReport { end, n_events, hits, position: self.timelines[0].position(&self.recording.borrow()) })
+        let position = self.timelines[0].position(&self.recording.borrow());
+        Ok(StopReport { end, n_events, hits, position, clock_ns: self.clock_ns() })
     }
 
     /// Goes back to a moment of the past and begins a branch there. Errors: the source cannot restore.

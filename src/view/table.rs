@@ -45,6 +45,10 @@ impl Table {
         };
         Table { title: title.into(), columns: columns.iter().map(column).collect(), ..Table::default() }
     }
+    /// Whether the rows are one thing's fields, each a name and a value.
+    pub fn is_fields(&self) -> bool {
+        self.columns.iter().map(|column| column.name.as_str()).eq(["field", "value"])
+    }
     /// Adds a row of as many cells as there are columns.
     pub fn push(&mut self, row: Vec<Cell>) {
         debug_assert_eq!(row.len(), self.columns.len(), "a row has a cell per column");

@@ -128,39 +128,38 @@ fn a_table_with_many_columns_gives_way_in_order() {
     check(
         &[show(100), show(66), show(48), show(30)].join("\n"),
         expect![[r#"
-        latency (3 rows)
-        callee           tag                              calls  failed   queue_   queue_   total_
-                                                                          p50_ns   max_ns   p99_ns
-        ──────────────────────────────────────────────────────────────────────────────────────────
-        ejabberd_router  terminate_child_of_a_supervisor      1       0  6.45 µs  11.1 µs  13.5 ms
-        ejabberd_router  terminate_child_of_a_supervisor      2       0  12.9 µs  22.2 µs    27 ms
-        ejabberd_router  terminate_child_of_a_supervisor      3       0  19.4 µs  33.3 µs  40.5 ms
+            latency (3 rows)
+            callee           tag                              calls  failed  queue_p50  queue_max  total_p99
+            ────────────────────────────────────────────────────────────────────────────────────────────────
+            ejabberd_router  terminate_child_of_a_supervisor      1       0    6.45 µs    11.1 µs    13.5 ms
+            ejabberd_router  terminate_child_of_a_supervisor      2       0    12.9 µs    22.2 µs      27 ms
+            ejabberd_router  terminate_child_of_a_supervisor      3       0    19.4 µs    33.3 µs    40.5 ms
 
-        latency (3 rows)
-        callee       tag          calls  failed   queue_   queue_   total_
-                                                  p50_ns   max_ns   p99_ns
-        ──────────────────────────────────────────────────────────────────
-        ejabberd_r…  terminate_…      1       0  6.45 µs  11.1 µs  13.5 ms
-        ejabberd_r…  terminate_…      2       0  12.9 µs  22.2 µs    27 ms
-        ejabberd_r…  terminate_…      3       0  19.4 µs  33.3 µs  40.5 ms
+            latency (3 rows)
+            callee       tag          calls  failed   queue_   queue_   total_
+                                                         p50      max      p99
+            ──────────────────────────────────────────────────────────────────
+            ejabberd_r…  terminate_…      1       0  6.45 µs  11.1 µs  13.5 ms
+            ejabberd_r…  terminate_…      2       0  12.9 µs  22.2 µs    27 ms
+            ejabberd_r…  terminate_…      3       0  19.4 µs  33.3 µs  40.5 ms
 
-        latency (3 rows)
-        callee      tag         calls   queue_   queue_
-                                        p50_ns   max_ns
-        ───────────────────────────────────────────────
-        ejabberd_…  terminate…      1  6.45 µs  11.1 µs
-        ejabberd_…  terminate…      2  12.9 µs  22.2 µs
-        ejabberd_…  terminate…      3  19.4 µs  33.3 µs
-        no room for: failed, total_p99_ns; widen the terminal to see them
+            latency (3 rows)
+            callee      tag         calls   queue_   queue_
+                                               p50      max
+            ───────────────────────────────────────────────
+            ejabberd_…  terminate…      1  6.45 µs  11.1 µs
+            ejabberd_…  terminate…      2  12.9 µs  22.2 µs
+            ejabberd_…  terminate…      3  19.4 µs  33.3 µs
+            no room for: failed, total_p99; widen the terminal to see them
 
-        latency (3 rows)
-        callee      tag         calls
-        ─────────────────────────────
-        ejabberd_…  terminate…      1
-        ejabberd_…  terminate…      2
-        ejabberd_…  terminate…      3
-        no room for: failed, queue_p50_ns, queue_max_ns, total_p99_ns; widen the terminal to see them
-    "#]],
+            latency (3 rows)
+            callee      tag         calls
+            ─────────────────────────────
+            ejabberd_…  terminate…      1
+            ejabberd_…  terminate…      2
+            ejabberd_…  terminate…      3
+            no room for: failed, queue_p50, queue_max, total_p99; widen the terminal to see them
+        "#]],
     );
 }
 

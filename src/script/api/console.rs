@@ -6,15 +6,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use rhai::{Dynamic, Engine};
+use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration};
 
 use super::closures::Closures;
 use super::operations::{self, Api};
-use super::{conditions, pictures, query, record, rows, timeline};
-use crate::model::Outcome;
+use super::show::{Shown, shown, syntax_of};
+use super::{conditions, load, pictures, query, record, rows, timeline};
+use crate::model::{Outcome, Syntax};
 use crate::sandbox::sim::Modules;
 use crate::script::control::Control;
 use crate::script::engine::Host;
+use crate::script::error::raise;
 use crate::script::process::RhaiModules;
 use crate::script::{Shell, event};
 use crate::session::{ModuleLoader, Notice, Session, SharedSession, ops};
@@ -27,6 +29,21 @@ pub struct ConsoleOptions {
     pub roots: Vec<PathBuf>,
     /// The seed of sandboxes that do not name one.
     pub seed: u64,
+    /// Rows that `show` gives to [`Output::show`]; the rest is counted.
+    pub n_rows_max: usize,
+}
+
+/// Takes what `show(value)` shows, with the syntax of its terms.
+pub type Show = Box<dyn Fn(&Shown, Syntax) -> Outcome<()>>;
+
+/// Where a console's output goes.
+pub struct Output {
+    /// Takes lines that scripts print.
+    pub print: Box<dyn FnMut(&str)>,
+    /// Takes what `show(value)` shows.
+    pub show: Show,
+    /// Takes what happens beside results; must not block.
+    pub notify: Box<dyn Fn(Notice)>,
 }
 
 /// A session and the shell over it. It lives on one thread.
@@ -36,20 +53,19 @@ pub struct Console {
 }
 
 impl Console {
-    /// A console without sources. `print` takes lines that scripts print, `notify` what happens beside results.
-    pub fn new(
-        options: ConsoleOptions,
-        print: impl FnMut(&str) + 'static,
-        notify: impl Fn(Notice) + 'static,
-    ) -> Console {
-        let host = Host::new(Control::new(options.interrupt.clone()), options.roots, print);
+    /// A console without sources.
+    pub fn new(options: ConsoleOptions, output: Output) -> Console {
+        let host = Host::new(Control::new(options.interrupt.clone()), options.roots, output.print);
         let loader = Loader(host.clone());
         let mut session = Session::new(Box::new(loader), options.interrupt);
         session.seed = options.seed;
-        session.set_notifier(notify);
+        session.set_notifier(output.notify);
         let session: SharedSession = Rc::new(RefCell::new(session));
         let shared = session.clone();
-        let shell = Shell::new(host.clone(), move |engine| register(engine, shared, &host));
+        let shell = Shell::new(host.clone(), move |engine| {
+            register(engine, shared.clone(), &host);
+            register_show(engine, shared, output.show, options.n_rows_max);
+        });
         Console { shell, session }
     }
 }
@@ -75,6 +91,20 @@ fn register(engine: &mut Engine, session: SharedSession, host: &Host) {
     conditions::register(engine);
     query::register(engine, &api);
     pictures::register(engine, &api);
+    load::register(engine, host);
     operations::register(engine, &api, ops::entries());
     engine.register_fn("seq", |n: i64| Dynamic::from(format!("#{n}")));
+}
+
+/// Registers `show(value)`: prints in the middle of a script what a line of the shell would print.
+fn register_show(engine: &mut Engine, session: SharedSession, show: Show, n_rows_max: usize) {
+    FuncRegistration::new("show")
+        .with_params_info(["value: any"])
+        .with_comments([
+            "/// Prints a value as the shell prints results: rows as a table, in the format that was asked for.",
+        ])
+        .register_into_engine(engine, move |value: Dynamic| -> Result<(), Box<EvalAltResult>> {
+            let syntax = session.try_borrow().map_or(Syntax::Erlang, |session| syntax_of(session.source().ok()));
+            show(&shown(&value, syntax, n_rows_max), syntax).map_err(raise)
+        });
 }

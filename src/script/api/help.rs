@@ -34,7 +34,10 @@ pub fn functions(names: &Names) -> Vec<FunctionHelp> {
     let is_operation = |name: &str| ops::entries().any(|entry| entry.info.name == name);
     let others = names.functions.iter().chain(&names.properties).filter(|f| !is_operation(&f.name));
     for function in others {
-        let is_picture = function.name.ends_with("_chart") || function.name == "svg" || function.name == "export_to";
+        let is_picture = function.name.ends_with("_chart")
+            || function.name == "svg"
+            || function.name == "show"
+            || function.name == "export_to";
         let chapter = match (function.is_standard || function.is_script, is_picture) {
             (true, _) => "",
             (false, true) => PICTURES,

@@ -6,6 +6,7 @@ mod conditions;
 mod console;
 mod help;
 mod inspect;
+mod load;
 mod operations;
 mod pictures;
 mod query;
@@ -16,7 +17,7 @@ mod show;
 mod timeline;
 mod values;
 
-pub use console::{Console, ConsoleOptions};
+pub use console::{Console, ConsoleOptions, Output};
 pub use help::{FunctionHelp, functions, reference};
 pub use record::Block;
 pub use show::{Shown, shown, syntax_of};

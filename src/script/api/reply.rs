@@ -11,6 +11,7 @@ use super::rows::Rows;
 use super::timeline::TimelineHandle;
 use crate::analysis::why::Explanation;
 use crate::model::{Outcome, Pid, Seq, Term, time};
+use crate::render::text;
 use crate::sandbox::RunEnd;
 use crate::script::convert;
 use crate::script::event::{Context, EventHandle};
@@ -109,8 +110,8 @@ fn stop(of: &Of<'_>, report: &StopReport) -> Dynamic {
         RunEnd::Answered(_) => ("answered", "answered".to_string()),
     };
     let at = report.position.seq.map_or("the start".to_string(), |seq| format!("#{}", seq.0));
-    let since_start = time::show_ns(report.position.since_start_ns);
-    let text = format!("{} events, now at {at} (+{since_start}): {why}", report.n_events);
+    let clock = time::show_ns(report.clock_ns - of.start_ns());
+    let text = format!("{}, now at {at} (+{clock}): {why}", text::counted(report.n_events, "event"));
     let mut blocks = vec![Block::Text(text)];
     let hits = tables::hits(of, &report.hits);
     if !report.hits.is_empty() {

@@ -71,11 +71,15 @@ impl Rows {
             Items::Table(table) => table.rows.iter().filter_map(|row| row.iter().find_map(seq_of)).collect(),
         }
     }
-    fn slice(&self, from: usize, to: usize) -> Rows {
+    /// The rows at these positions.
+    fn select(&self, idxs: &[usize]) -> Rows {
         match &*self.0 {
-            Items::Events { context, seqs, .. } => Rows::events(context, seqs[from..to].to_vec(), 0),
+            Items::Events { context, seqs, .. } => {
+                Rows::events(context, idxs.iter().map(|idx| seqs[*idx]).collect(), 0)
+            }
             Items::Table(table) => {
-                Rows::table(Table { rows: table.rows[from..to].to_vec(), n_more: 0, ..table.clone() })
+                let rows = idxs.iter().map(|idx| table.rows[*idx].clone()).collect();
+                Rows::table(Table { rows, n_more: 0, ..table.clone() })
             }
         }
     }
@@ -137,7 +141,8 @@ mod functions {
     /// The first n rows.
     #[rhai_fn(name = "top", pure)]
     pub fn top(rows: &mut Rows, n: INT) -> Rows {
-        rows.slice(0, rows.len().min(usize::try_from(n).unwrap_or(0)))
+        let n = rows.len().min(usize::try_from(n).unwrap_or(0));
+        rows.select(&(0..n).collect::<Vec<_>>())
     }
     /// All rows as an array.
     #[rhai_fn(name = "to_array", pure)]
@@ -149,16 +154,16 @@ mod functions {
     pub fn map(context: NativeCallContext, rows: &mut Rows, f: FnPtr) -> Raised<Array> {
         rows.items().map(|row| f.call_within_context(&context, (row,))).collect()
     }
-    /// The rows for which a closure is true, as an array.
+    /// The rows for which a closure is true.
     #[rhai_fn(name = "filter", pure, return_raw)]
-    pub fn filter(context: NativeCallContext, rows: &mut Rows, f: FnPtr) -> Raised<Array> {
-        let mut kept = Array::new();
-        for row in rows.items() {
-            if f.call_within_context::<bool>(&context, (row.clone(),))? {
-                kept.push(row);
+    pub fn filter(context: NativeCallContext, rows: &mut Rows, f: FnPtr) -> Raised<Rows> {
+        let mut kept = Vec::new();
+        for (idx, row) in rows.items().enumerate() {
+            if f.call_within_context::<bool>(&context, (row,))? {
+                kept.push(idx);
             }
         }
-        Ok(kept)
+        Ok(rows.select(&kept))
     }
     /// Whether a closure is true of some row.
     #[rhai_fn(name = "some", pure, return_raw)]

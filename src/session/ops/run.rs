@@ -115,7 +115,10 @@ impl Perform for GenCall {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let to = dest(session, &self.dest)?;
         let timeout_ns = Some(self.timeout.map_or(5_000_000_000, |d| d.ns));
-        let report = do_input(session, Input::Call { to, request: self.request.0, timeout_ns })?;
+        let mut report = do_input(session, Input::Call { to, request: self.request.0, timeout_ns })?;
+        if report.hits.is_empty() {
+            report = run(session, RunLimit::default())?;
+        }
         let RunEnd::Answered(answer) = &report.end else { return Ok(Reply::Stop(report)) };
         match (answer.tagged("ok", 2), answer.tagged("exit", 2)) {
             (Some([_, reply]), _) => Ok(Reply::Term(reply.clone())),
@@ -159,7 +162,7 @@ impl Perform for Run {
 
 impl Perform for RunFor {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
-        let now_ns = session.source()?.clock_ns();
+        let now_ns = session.source_mut()?.clock_ns();
         run(session, RunLimit { until_ns: Some(now_ns.saturating_add(self.duration.ns)), ..RunLimit::default() })
             .map(Reply::Stop)
     }
