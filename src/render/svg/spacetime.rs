@@ -230,7 +230,7 @@ impl<'a> Plan<'a> {
                 self.since_start(bar.from)
             );
             canvas.mark(class, &tooltip, |canvas| {
-                canvas.rect("", (from, y - height / 2.0), ((to - from).max(3.0), height), 2.0);
+                canvas.rect("", (from, y - height / 2.0), ((to - from).max(4.0), height), 2.0);
             });
         }
     }
@@ -254,8 +254,12 @@ impl<'a> Plan<'a> {
             labels.block(glyph::point_rect(self.at(point.lane, point.at)));
         }
         if focused.len() <= LABELLED_ARROWS_MAX {
+            // One end can be told to many: its reason is written once.
+            let mut told = BTreeSet::new();
             for arrow in focused {
-                self.arrow_label(canvas, labels, arrow);
+                if arrow.kind != ArrowKind::Exit || told.insert((arrow.from_lane, &arrow.label)) {
+                    self.arrow_label(canvas, labels, arrow);
+                }
             }
         }
     }

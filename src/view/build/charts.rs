@@ -53,12 +53,18 @@ fn totals(calls: &[CallRow]) -> Option<(Vec<i64>, Vec<ChartMark>, String)> {
     Some((values_ns, marks, format!("{} calls{open}", calls.len() - n_open)))
 }
 
+/// The name, with the pid where another process has the same.
+fn unique_name(all: &[process::Series], one: &process::Series) -> String {
+    let is_unique = all.iter().filter(|other| other.name == one.name).count() == 1;
+    if is_unique { one.name.clone() } else { format!("{} {}", one.name, one.actor) }
+}
+
 /// A quantity per process over time since `start_ns`: queue depth, memory, reductions.
 pub fn series_chart(title: &str, label: &str, unit: Unit, series: &[process::Series], start_ns: i64) -> Chart {
     let lines: Vec<Series> = series
         .iter()
         .map(|one| Series {
-            name: one.name.clone(),
+            name: unique_name(series, one),
             points: one.points.iter().map(|p| ((p.at_ns - start_ns) as f64, p.value as f64)).collect(),
         })
         .collect();
