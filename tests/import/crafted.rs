@@ -1,26 +1,21 @@
 //! Traces written by hand, one message per line, for what the recorded ones do not show.
 
-use cinema::codec::etf;
-use cinema::model::{Kind, Syntax, Term};
+use cinema::model::{Actor, Atom, Kind, Origin, Pid, Syntax, Term};
 use cinema::sandbox::import::EventClock;
 use expect_test::{Expect, expect};
 
-use super::{listing, of_kind, recorded_bytes};
+use super::{frames, listing, of_kind, recorded_bytes};
 
 /// A trace file of `lines`; each is a whole trace message, or what follows `{trace_ts,` before a stamp that counts up.
 fn trace(lines: &str) -> Vec<u8> {
-    let mut file = Vec::new();
-    for (n, line) in lines.trim().lines().map(str::trim).enumerate() {
-        let text =
-            if line.starts_with('{') { line.to_string() } else { format!("{{trace_ts,{line},{{{},{n}}}}}", n * 1000) };
-        let message = Term::parse(&text, Syntax::Erlang).unwrap_or_else(|error| panic!("{text}: {error}"));
-        let mut body = Vec::new();
-        etf::encode(&message, &mut body);
-        file.push(0);
-        file.extend_from_slice(&(body.len() as u32).to_be_bytes());
-        file.extend_from_slice(&body);
-    }
-    file
+    let message = |(n, line): (usize, &str)| {
+        let text = match line.trim() {
+            whole if whole.starts_with('{') => whole.to_string(),
+            part => format!("{{trace_ts,{part},{{{},{n}}}}}", n * 1000),
+        };
+        Term::parse(&text, Syntax::Erlang).unwrap_or_else(|error| panic!("{text}: {error}"))
+    };
+    frames(&lines.trim().lines().enumerate().map(message).collect::<Vec<_>>())
 }
 
 fn check(lines: &str, expected: &Expect) {
@@ -174,4 +169,53 @@ fn what_comes_later_than_the_window_is_kept_and_marked() {
     let found = listing(&recording).lines().find(|line| line.contains("tag=late")).map(str::to_string);
     expect!["94 0us send <0.1.0> class=info peer=<0.2.0> tag=late late #{late_ns => 98}"]
         .assert_eq(&found.unwrap_or_default());
+}
+
+#[test]
+fn elixir_servers_and_supervisors_are_known_by_their_start() {
+    let gen_start = |module: &str, name: &str, args: &str| {
+        format!(
+            "{{proc_lib,init_p,['Elixir.Top',[],gen,init_it,[gen_server,<0.1.0>,<0.1.0>,{{local,'{name}'}},'{module}',{args},[]]]}}"
+        )
+    };
+    let lines = format!(
+        "<0.1.0>,spawn,<0.2.0>,{}
+         <0.1.0>,spawn,<0.3.0>,{}
+         <0.3.0>,spawn,<0.4.0>,{}",
+        gen_start("Elixir.Cart", "Elixir.Cart", "[]"),
+        gen_start("supervisor", "Elixir.Shop.Supervisor", "{{local,s},'Elixir.Shop',[]}"),
+        "{proc_lib,init_p,['Elixir.S',[],gen,init_it,[gen_server,<0.3.0>,<0.3.0>,'Elixir.Item',[],[]]]}",
+    );
+    let (recording, report) = recorded_bytes(&trace(&lines));
+    assert!(report.is_elixir);
+    expect![[r#"
+        0 0us spawn <0.2.0> peer=<0.1.0> tag=Elixir.Cart #{args => [],behaviour => gen_server,function => init,module => 'Elixir.Cart',name => 'Elixir.Cart'}
+        1 1us spawn <0.3.0> peer=<0.1.0> tag=Elixir.Shop #{args => [],behaviour => supervisor,function => init,module => 'Elixir.Shop',name => 'Elixir.Shop.Supervisor'}
+        2 2us spawn <0.4.0> peer=<0.3.0> tag=Elixir.Item #{args => [],behaviour => gen_server,function => init,module => 'Elixir.Item',supervisor => <0.3.0>}
+    "#]].assert_eq(&listing(&recording));
+}
+
+#[test]
+fn names_of_two_nodes_are_two_names() {
+    let pid = |node: &str, id: u32| {
+        Term::Pid(Pid { serial: 0, id, origin: Origin::intern(Atom::new(node), 1).expect("there is room") })
+    };
+    let message = |node: &str, id: u32, rest: &str, n: i64| {
+        let rest = Term::parse(rest, Syntax::Erlang).expect("a tuple");
+        let mut items = vec![Term::atom("trace_ts"), pid(node, id)];
+        items.extend(rest.as_tuple().expect("a tuple").iter().cloned());
+        items.push(Term::tuple([Term::Int(n), Term::Int(n)]));
+        Term::tuple(items)
+    };
+    let (recording, _) = recorded_bytes(&frames(&[
+        message("a@h", 1, "{register,shop}", 1),
+        message("b@h", 1, "{register,shop}", 2),
+        message("a@h", 2, "{send,buy,shop}", 3),
+        message("b@h", 2, "{send,buy,shop}", 4),
+        message("a@h", 2, "{send,far,{shop,b@h}}", 5),
+    ]));
+    let receivers: Vec<_> =
+        of_kind(&recording, Kind::Send).into_iter().map(|send| send.peer.and_then(Actor::pid)).collect();
+    let expected = [pid("a@h", 1), pid("b@h", 1), pid("b@h", 1)];
+    assert_eq!(receivers, expected.map(|pid| pid.as_pid()));
 }

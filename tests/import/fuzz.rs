@@ -1,10 +1,9 @@
 //! Arbitrary bytes and arbitrary trace messages: no panic, and what is counted adds up.
 
-use cinema::codec::etf;
 use cinema::model::{Origin, Pid, Reference, Term};
 use proptest::prelude::*;
 
-use super::{data, recorded_bytes};
+use super::{data, frames, recorded_bytes};
 
 fn shop_bytes() -> Vec<u8> {
     std::fs::read(data("shop-ttb/ttbdemo@localhost-shop")).expect("the file is in the repository")
@@ -106,18 +105,6 @@ fn message() -> impl Strategy<Value = Term> {
             Term::tuple(items)
         },
     )
-}
-
-fn frames(messages: &[Term]) -> Vec<u8> {
-    let mut file = Vec::new();
-    for message in messages {
-        let mut body = Vec::new();
-        etf::encode(message, &mut body);
-        file.push(0);
-        file.extend_from_slice(&(body.len() as u32).to_be_bytes());
-        file.extend_from_slice(&body);
-    }
-    file
 }
 
 proptest! {

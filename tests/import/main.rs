@@ -11,6 +11,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use cinema::codec::etf;
 use cinema::model::{Event, EventBatch, Filter, Kind, Seq, Style, Syntax, Term};
 use cinema::sandbox::import::{ImportReport, import};
 use cinema::store::{Recording, RecordingInfo};
@@ -32,6 +33,19 @@ fn recorded(path: &Path) -> (Recording, ImportReport) {
     let report = import(path, &mut append, &mut |_| true).expect("the file is a trace");
     assert_eq!(report.n_events, recording.len());
     (recording, report)
+}
+
+/// A trace file of these terms.
+fn frames(messages: &[Term]) -> Vec<u8> {
+    let mut file = Vec::new();
+    for message in messages {
+        let mut body = Vec::new();
+        etf::encode(message, &mut body);
+        file.push(0);
+        file.extend_from_slice(&(body.len() as u32).to_be_bytes());
+        file.extend_from_slice(&body);
+    }
+    file
 }
 
 /// Imports `bytes` as a file.

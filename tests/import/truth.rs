@@ -191,3 +191,17 @@ fn only_traces_are_taken_for_traces() {
         "shop-ttb/shop.erl is no binary trace file: no trace message frame (0, u32 size, 131) at byte 0"
     );
 }
+
+#[test]
+fn the_logs_of_a_folder_are_merged_by_time() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, copy) in [("ttbdemo@localhost-shop", "one"), ("ttbdemo@localhost-shop.ti", "one.ti")] {
+        std::fs::copy(data("shop-ttb").join(name), folder.path().join(copy)).expect("the folder is writable");
+        std::fs::copy(data("shop-ttb").join(name), folder.path().join(copy.replace("one", "two"))).expect("it is");
+    }
+    let (recording, report) = recorded(folder.path());
+    assert_eq!((report.n_frames, report.n_late), (156, 0));
+    assert_eq!(count(&recording, &[Kind::Timeout]), 2);
+    let times: Vec<i64> = recording.scan(&Filter::default()).map(|event| event.at_ns).collect();
+    assert!(times.is_sorted());
+}

@@ -4,8 +4,10 @@
 //! mailbox; a callback within it is the same handling. The state comes from the arguments (before) and
 //! from the return value (after), and is told when its bytes differ from the last ones known.
 
+use smallvec::SmallVec;
+
 use super::fields::Fields;
-use super::message::{Message, hash};
+use super::message::{Message, call_key, hash};
 use super::{Recogniser, end_key};
 use crate::codec::walk::RawTerm;
 use crate::model::limits::OPEN_ENDS_MAX;
@@ -64,64 +66,68 @@ impl Handler {
         })
     }
 
+    /// The class of what it handles, as far as the function's name tells.
+    fn class(self) -> Class {
+        match self {
+            Handler::Init => Class::Init,
+            Handler::HandleCall => Class::Call,
+            Handler::HandleCast => Class::Cast,
+            Handler::Loop | Handler::HandleInfo => Class::Info,
+            Handler::HandleContinue => Class::Continue,
+            Handler::Terminate => Class::Terminate,
+            Handler::CodeChange => Class::CodeChange,
+        }
+    }
+
     /// The arguments' meaning; nothing is known when only their number was traced.
     fn given<'a>(self, args: &[RawTerm<'a>]) -> Given<'a> {
-        let whole = args.first().copied().map(Message::of);
-        let class_of_info = |message: Message<'_>| match message.class {
-            Class::Info if message.whole.is_atom("timeout") => Class::Timeout,
-            class @ (Class::Exit | Class::Down | Class::Timer) => class,
-            _ => Class::Info,
-        };
-        let plain =
-            |class, state| Given { message: args.first().copied().map(Message::plain), class, call: None, state };
+        let first = args.first().copied();
+        let plain = |state| Given { message: first.map(Message::plain), class: self.class(), call: None, state };
         match (self, args) {
-            (Handler::Loop, &[_, _, _, state, ..]) => {
-                let class = whole.map_or(Class::Info, |message| match message.class {
+            (Handler::Loop, &[whole, _, _, state, ..]) => {
+                let message = Message::of(whole);
+                let class = match message.class {
                     class @ (Class::Call | Class::Cast) => class,
-                    _ => class_of_info(message),
-                });
-                let call = whole.and_then(|message| message.call).filter(|_| class == Class::Call);
-                Given { message: whole, class, call, state: Some(state) }
+                    _ => class_of_info(&message),
+                };
+                let call = message.call.filter(|_| class == Class::Call);
+                Given { message: Some(message), class, call, state: Some(state) }
+            }
+            (Handler::HandleInfo, &[whole, state]) => {
+                let message = Message::of(whole);
+                Given { message: Some(message), class: class_of_info(&message), ..plain(Some(state)) }
             }
             (Handler::HandleCall, &[_, from, state]) => {
-                let call = from.tuple_of().and_then(|[_, reference]| super::message::call_key(reference));
-                Given { call, ..plain(Class::Call, Some(state)) }
+                Given { call: from.tuple_of().and_then(|[_, reference]| call_key(reference)), ..plain(Some(state)) }
             }
-            (Handler::HandleCast, &[_, state]) => plain(Class::Cast, Some(state)),
-            (Handler::HandleInfo, &[_, state]) => {
-                Given { message: whole, ..plain(whole.map_or(Class::Info, class_of_info), Some(state)) }
-            }
-            (Handler::HandleContinue, &[_, state]) => plain(Class::Continue, Some(state)),
-            (Handler::Terminate, &[_, state]) => plain(Class::Terminate, Some(state)),
-            (Handler::CodeChange, &[_, state, _]) => plain(Class::CodeChange, Some(state)),
-            (Handler::Init, _) => plain(Class::Init, None),
-            (Handler::HandleCall, _) => plain(Class::Call, None),
-            (Handler::HandleCast, _) => plain(Class::Cast, None),
-            (Handler::HandleContinue, _) => plain(Class::Continue, None),
-            (Handler::Terminate, _) => plain(Class::Terminate, None),
-            (Handler::CodeChange, _) => plain(Class::CodeChange, None),
-            (Handler::HandleInfo | Handler::Loop, _) => plain(Class::Info, None),
+            (Handler::HandleCast | Handler::HandleContinue | Handler::Terminate, &[_, state])
+            | (Handler::CodeChange, &[_, state, _]) => plain(Some(state)),
+            _ => plain(None),
         }
     }
 
     /// The new state in a callback's return value.
     fn new_state(self, value: RawTerm<'_>) -> Option<RawTerm<'_>> {
-        let items: smallvec::SmallVec<[RawTerm<'_>; 4]> = value.tuple()?.take(4).collect();
-        let arity = value.tuple()?.len();
-        let idx = match (self, items.first()?.as_atom_text()?, arity) {
-            (Handler::Init | Handler::CodeChange, "ok", 2 | 3) => 1,
-            (Handler::HandleCall | Handler::HandleCast | Handler::HandleInfo | Handler::HandleContinue, tag, arity) => {
-                match (tag, arity) {
-                    ("reply", 3 | 4) => 2,
-                    ("noreply", 2 | 3) => 1,
-                    ("stop", 3) => 2,
-                    ("stop", 4) => 3,
-                    _ => return None,
-                }
-            }
+        let mut items = value.tuple()?;
+        let arity = items.len();
+        let idx = match (self, items.next()?.as_atom_bytes()?, arity) {
+            (Handler::Init | Handler::CodeChange, b"ok", 2 | 3) => 1,
+            (Handler::Init | Handler::CodeChange | Handler::Terminate | Handler::Loop, ..) => return None,
+            (_, b"reply", 3 | 4) | (_, b"stop", 3) => 2,
+            (_, b"noreply", 2 | 3) => 1,
+            (_, b"stop", 4) => 3,
             _ => return None,
         };
-        items.get(idx).copied()
+        items.nth(idx - 1)
+    }
+}
+
+/// The class of a message that handle_info gets.
+fn class_of_info(message: &Message<'_>) -> Class {
+    match message.class {
+        Class::Info if message.whole.is_atom("timeout") => Class::Timeout,
+        class @ (Class::Exit | Class::Down | Class::Timer) => class,
+        _ => Class::Info,
     }
 }
 
@@ -142,8 +148,7 @@ impl Recogniser {
         let Some(handler) = Handler::of(module.as_str(), name, arity) else {
             return self.count("call of a function that is no callback");
         };
-        let args: smallvec::SmallVec<[RawTerm<'_>; 8]> =
-            function.args.list().map(Iterator::collect).unwrap_or_default();
+        let args: SmallVec<[RawTerm<'_>; 8]> = function.args.list().map(Iterator::collect).unwrap_or_default();
         self.arrivals.raise(OPEN_ENDS_MAX);
         self.forget_unreturned(who, module, handler);
         let outer = self.actors.row(who).running.last().copied();

@@ -47,11 +47,11 @@ pub struct Recogniser {
     /// Metadata of every event that the message at hand makes; empty unless it came too late.
     late_meta: Vec<u8>,
     actors: Actors,
-    /// Registered names in force.
-    names: FxHashMap<Atom, ActorId>,
+    /// Registered names in force, by node and name.
+    names: FxHashMap<(Atom, Atom), ActorId>,
     /// Names that processes are said to have, until they appear.
     hints: FxHashMap<ActorId, Atom>,
-    hinted_names: FxHashMap<Atom, ActorId>,
+    hinted_names: FxHashMap<(Atom, Atom), ActorId>,
     /// Sends on their way, by receiver and content ([`end_key`]).
     sends: Queues<u64, Sent>,
     /// Sends to names whose owner is not known yet, by content.
@@ -96,6 +96,14 @@ fn end_key(actor: Actor, content: u64) -> u64 {
     let mut hasher = FxHasher::default();
     (actor, content).hash(&mut hasher);
     hasher.finish()
+}
+
+/// The node that `id` belongs to.
+fn node_of(id: ActorId) -> Atom {
+    match id {
+        ActorId::Pid(pid) => pid.origin.id().node,
+        ActorId::Port(port) => port.origin.id().node,
+    }
 }
 
 impl Recogniser {
@@ -148,7 +156,7 @@ impl Recogniser {
     /// first appears without having been spawned in the trace.
     pub fn hint_name(&mut self, pid: Pid, name: Atom) {
         self.hints.insert(ActorId::Pid(pid), name);
-        self.hinted_names.insert(name, ActorId::Pid(pid));
+        self.hinted_names.insert((pid.origin.id().node, name), ActorId::Pid(pid));
     }
 
     /// Tells that `n` trace messages were lost before what comes next.
@@ -246,10 +254,10 @@ impl Recogniser {
         let process = self.actors.actor(who);
         if is_taken {
             self.actors.row(who).name = Some(name);
-            self.names.insert(name, who);
+            self.names.insert((node_of(who), name), who);
         } else {
             self.learn_name(who, name);
-            self.names.remove(&name);
+            self.names.remove(&(node_of(who), name));
         }
         let kind = if is_taken { Kind::Register } else { Kind::Unregister };
         self.emit(&NewEvent { tag: Some(name), ..self.event(kind, process) });
@@ -267,22 +275,24 @@ impl Recogniser {
         }
     }
 
-    /// The owner of `name`.
-    fn owner(&mut self, name: Atom) -> Option<Actor> {
-        if let Some(&hinted) = self.hinted_names.get(&name)
-            && !self.names.contains_key(&name)
+    /// The owner of `name` on `node`.
+    fn owner(&mut self, node: Atom, name: Atom) -> Option<Actor> {
+        let key = (node, name);
+        if let Some(&hinted) = self.hinted_names.get(&key)
+            && !self.names.contains_key(&key)
         {
             self.take_hint(hinted);
         }
-        self.names.get(&name).map(|&id| self.actors.actor(id))
+        self.names.get(&key).map(|&id| self.actors.actor(id))
     }
 
     /// Notes that `who` has had `name` since before the trace began: a register event that says so.
     fn learn_name(&mut self, who: ActorId, name: Atom) {
-        if self.names.get(&name) == Some(&who) {
+        let key = (node_of(who), name);
+        if self.names.get(&key) == Some(&who) {
             return;
         }
-        self.names.insert(name, who);
+        self.names.insert(key, who);
         self.actors.row(who).name = Some(name);
         let process = self.actors.actor(who);
         let mut meta = Fields::default();

@@ -3,17 +3,28 @@
 //! A send and its receive are joined by receiver and equal bytes, first in first out: a heuristic
 //! that is wrong only when two processes send the same message to one receiver at the same moment.
 
+use std::hash::{Hash, Hasher};
+
+use rustc_hash::FxHasher;
+
 use super::fields::Fields;
-use super::message::{Message, hash};
-use super::{Call, Recogniser, Sent, end_key};
+use super::message::{Envelope, Message, hash};
+use super::{Call, Recogniser, Sent, end_key, node_of};
 use crate::codec::walk::{Part, RawTerm};
 use crate::model::{Actor, ActorId, Atom, CallKey, Class, Kind, NewEvent, Seq};
 
 /// Where a message goes.
 struct Target {
     actor: Option<Actor>,
-    /// When it was sent to a name.
-    name: Option<Atom>,
+    /// Node and name, when it was sent to a name.
+    name: Option<(Atom, Atom)>,
+}
+
+/// By which a send to a name whose owner is not known finds its receive: content and node.
+fn name_key(node: Atom, content: u64) -> u64 {
+    let mut hasher = FxHasher::default();
+    (node, content).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Calls of one process that may wait at once; the oldest lost its answer.
@@ -24,7 +35,7 @@ impl Recogniser {
         let process = self.actors.actor(who);
         let message = Message::of(whole.term());
         let call = message.call.and_then(|key| self.calls.get(&key).copied());
-        let target = self.target(to, call);
+        let target = self.target(who, to, call);
         let is_reply = message.class == Class::Reply && (call.is_some() || message.is_alias);
         let kind = match (is_to_dead, is_reply) {
             (true, _) => Kind::SendToDead,
@@ -34,10 +45,10 @@ impl Recogniser {
         let is_claimed = is_reply || message.class != Class::Reply;
         let running = self.actors.row(who).running.first().map(|running| running.start);
         let mut meta = Fields::default();
-        if let (Some(name), None) = (target.name, target.actor) {
+        if let (Some((node, name)), None) = (target.name, target.actor) {
             meta.atom("name", name);
-            if let Some([_, node]) = to.tuple_of() {
-                meta.term("node", node);
+            if node != node_of(who) {
+                meta.atom("node", node);
             }
         }
         let bytes = whole.bytes();
@@ -57,7 +68,7 @@ impl Recogniser {
         let sent = Sent { seq, from: process, envelope: message.envelope };
         match (target.actor, target.name) {
             (Some(receiver), _) => self.sends.push(end_key(receiver, hash(bytes)), sent),
-            (None, Some(name)) => self.sends_to_names.push(hash(bytes), (name, sent)),
+            (None, Some((node, name))) => self.sends_to_names.push(name_key(node, hash(bytes)), (name, sent)),
             (None, None) => {}
         }
         match message.class {
@@ -67,19 +78,21 @@ impl Recogniser {
         }
     }
 
-    fn target(&mut self, to: RawTerm<'_>, call: Option<Call>) -> Target {
+    fn target(&mut self, sender: ActorId, to: RawTerm<'_>, call: Option<Call>) -> Target {
         if let Some(actor) = to.as_actor() {
             self.take_hint(actor.id);
             return Target { actor: Some(self.actors.actor(actor.id)), name: None };
         }
-        if let Some(name) = to.as_atom() {
-            return Target { actor: self.owner(name), name: Some(name) };
-        }
-        if let Some([name, _node]) = to.tuple_of() {
-            return Target { actor: None, name: name.as_atom() };
-        }
-        // A reference: the alias of who waits for an answer.
-        Target { actor: call.map(|call| self.actors.actor(call.caller)), name: None }
+        let name = match to.tuple_of() {
+            Some([name, node]) => name.as_atom().zip(node.as_atom()).map(|(name, node)| (node, name)),
+            None => to.as_atom().map(|name| (node_of(sender), name)),
+        };
+        let actor = match name {
+            Some((node, name)) => self.owner(node, name),
+            // A reference: the alias of who waits for an answer.
+            None => call.map(|call| self.actors.actor(call.caller)),
+        };
+        Target { actor, name }
     }
 
     fn begin_call(&mut self, caller: ActorId, message: &Message<'_>, server: Option<Actor>, send: Option<Seq>) {
@@ -135,56 +148,65 @@ impl Recogniser {
 
     pub(super) fn receive(&mut self, who: ActorId, whole: Part<'_>, extra: Option<RawTerm<'_>>) {
         let process = self.actors.actor(who);
-        let bytes = whole.bytes();
-        let whole = whole.term();
+        let (bytes, whole) = (whole.bytes(), whole.term());
         let content = hash(bytes);
         let sent = self.sent(process, whole, content);
         if sent.is_none() && whole.is_atom("timeout") {
             return self.receive_timed_out(process);
         }
+        let extra = extra.and_then(RawTerm::tuple_of);
+        let sender = sent.map(|sent| sent.from).or_else(|| self.named_sender(who, whole, extra));
         let mut message = match sent {
             Some(sent) => Message { envelope: sent.envelope, whole },
             None => Message::of(whole),
         };
-        let sender = sent.map(|sent| sent.from).or_else(|| {
-            let named = match who {
-                // What a port is asked to do names who asks: `{Pid, {command, Data}}`.
-                ActorId::Port(_) => whole.tuple_of().map(|[sender, _]| sender),
-                ActorId::Pid(_) => extra.and_then(RawTerm::tuple_of).map(|[_node, sender]| sender),
-            };
-            Some(self.actors.actor(named?.as_actor()?.id))
-        });
-        let is_from_clock =
-            extra.and_then(|extra| extra.tuple_of()).is_some_and(|[node, _]| node.is_atom("clock_service"));
-        // A reference and a value that answer no call we know of are a message like any other.
-        let is_known_call = message.call.is_some_and(|key| self.calls.get(&key).is_some());
-        if message.class == Class::Reply && !is_known_call && !message.is_alias {
-            (message.envelope.class, message.envelope.call) = (Class::Info, None);
-        }
-        if message.class == Class::Timer && sender.is_some() {
-            (message.envelope.class, message.envelope.call) = (Class::Info, None);
-        }
-        let is_timer = is_from_clock || (message.class == Class::Timer && sender.is_none());
+        self.doubt(&mut message.envelope, sender.is_some());
+        let is_from_clock = extra.is_some_and(|[node, _]| node.is_atom("clock_service"));
         let kind = match message.class {
-            _ if is_timer => Kind::TimerFire,
+            _ if is_from_clock => Kind::TimerFire,
+            Class::Timer => Kind::TimerFire,
             Class::Down => Kind::Down,
             Class::Exit if sender.is_none() => Kind::ExitSignal,
             _ => Kind::Receive,
         };
         let about = message.about.map(|id| self.actors.actor(id));
-        let ended = about.and_then(|actor| self.actors.get(actor.id)).and_then(|row| row.ended);
-        let is_end = matches!(kind, Kind::Down | Kind::ExitSignal);
-        let event = NewEvent {
-            class: if is_timer { Class::Timer } else { message.class },
-            peer: if is_end { about } else { sender },
-            tag: message.tag,
-            call: message.call,
-            cause: if is_end { ended } else { sent.map(|sent| sent.seq) },
-            ..self.event(kind, process)
+        let (peer, cause) = match (kind, message.class) {
+            (Kind::Down | Kind::ExitSignal, _) => {
+                (about, about.and_then(|actor| self.actors.get(actor.id)).and_then(|row| row.ended))
+            }
+            // Who calls names itself.
+            (_, Class::Call | Class::System) => (sender.or(about), sent.map(|sent| sent.seq)),
+            _ => (sender, sent.map(|sent| sent.seq)),
         };
-        let seq = self.emit_term(&event, bytes);
+        let class = if kind == Kind::TimerFire { Class::Timer } else { message.class };
+        let (tag, call) = (message.tag, message.call);
+        let seq = self.emit_term(&NewEvent { class, peer, tag, call, cause, ..self.event(kind, process) }, bytes);
         self.arrivals.push(end_key(process, message.arrival_hash(content)), seq);
         self.after_receive(process, &message, kind, seq);
+    }
+
+    /// The sender as the message itself or the match spec's `{Node, Sender}` names it.
+    fn named_sender(&self, who: ActorId, whole: RawTerm<'_>, extra: Option<[RawTerm<'_>; 2]>) -> Option<Actor> {
+        let sender = match who {
+            // What a port is asked to do names who asks: `{Pid, {command, Data}}`.
+            ActorId::Port(_) => whole.tuple_of().map(|[sender, _request]| sender),
+            ActorId::Pid(_) => extra.map(|[_node, sender]| sender),
+        };
+        Some(self.actors.actor(sender?.as_actor()?.id))
+    }
+
+    /// Takes back what an envelope seems to say: a reference and a value that answer no call we know of, and
+    /// a timer's message that somebody sent, are messages like any other.
+    fn doubt(&self, envelope: &mut Envelope, has_sender: bool) {
+        let is_known_call = envelope.call.is_some_and(|key| self.calls.get(&key).is_some());
+        let is_doubtful = match envelope.class {
+            Class::Reply => !is_known_call && !envelope.is_alias,
+            Class::Timer => has_sender,
+            _ => false,
+        };
+        if is_doubtful {
+            (envelope.class, envelope.call) = (Class::Info, None);
+        }
     }
 
     /// What a message that arrived means for calls, ends and children.
@@ -220,10 +242,11 @@ impl Recogniser {
         if let Some(sent) = self.sends.pop(&end_key(process, content)) {
             return Some(sent);
         }
-        let (name, sent) = self.sends_to_names.pop(&content)?;
+        let node = node_of(process.id);
+        let (name, sent) = self.sends_to_names.pop(&name_key(node, content))?;
         // Only a message that names somebody is telling enough to learn from who has the name.
         let is_telling = whole.tuple().is_some_and(|mut items| items.any(|item| item.as_actor().is_some()));
-        if is_telling && !self.names.contains_key(&name) && !self.actors.row(process.id).began_here() {
+        if is_telling && !self.names.contains_key(&(node, name)) && !self.actors.row(process.id).began_here() {
             self.learn_name(process.id, name);
         }
         Some(sent)
