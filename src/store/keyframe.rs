@@ -58,7 +58,8 @@ pub struct Folder {
 
 #[derive(Clone, Debug)]
 struct Slot {
-    row: ProcessRow,
+    /// Boxed: a row is large, and a restore moves it several times.
+    row: Box<ProcessRow>,
     is_dirty: bool,
 }
 
@@ -202,12 +203,11 @@ fn put_entry(delta: &mut Vec<u8>, actor: Actor, row: Option<&ProcessRow>, dictio
 
 impl Folder {
     /// Takes a row over as it is; it is not there yet.
-    fn insert(&mut self, row: ProcessRow) {
+    fn insert(&mut self, row: Box<ProcessRow>) {
         for name in &row.names {
             self.names.insert(*name, row.actor);
         }
-        let place = self.add_slot(row.actor);
-        self.rows[place as usize].row = row;
+        self.add_row(row);
     }
 
     /// The row's place; a new row when there is none.
@@ -216,7 +216,8 @@ impl Folder {
         if let Some(place) = self.recent.get(actor) {
             return place;
         }
-        let place = self.places.get(&actor).copied().unwrap_or_else(|| self.add_slot(actor));
+        let known = self.places.get(&actor).copied();
+        let place = known.unwrap_or_else(|| self.add_row(Box::new(ProcessRow::new(actor))));
         self.recent.put(actor, place);
         place
     }
@@ -231,10 +232,10 @@ impl Folder {
         &mut slot.row
     }
 
-    fn add_slot(&mut self, actor: Actor) -> u32 {
-        let place = self.rows.len() as u32;
+    fn add_row(&mut self, row: Box<ProcessRow>) -> u32 {
+        let (actor, place) = (row.actor, self.rows.len() as u32);
         self.places.insert(actor, place);
-        self.rows.push(Slot { row: ProcessRow::new(actor), is_dirty: false });
+        self.rows.push(Slot { row, is_dirty: false });
         if let (ActorId::Pid(pid), 1..) = (actor.id, actor.incarnation) {
             let newest = self.reused.entry(pid).or_default();
             *newest = actor.incarnation.max(*newest);
@@ -260,19 +261,19 @@ impl Folder {
 
     pub fn row_mut(&mut self, actor: Actor) -> Option<&mut ProcessRow> {
         let place = *self.places.get(&actor)?;
-        Some(&mut self.rows[place as usize].row)
+        Some(&mut *self.rows[place as usize].row)
     }
 
     /// The rows as plain data.
     pub fn into_state(self, at: Option<Seq>, at_ns: i64) -> SystemState {
-        let processes = self.rows.into_iter().map(|slot| (slot.row.actor, Arc::new(slot.row))).collect();
+        let processes = self.rows.into_iter().map(|slot| (slot.row.actor, Arc::from(slot.row))).collect();
         SystemState { at, at_ns, processes, names: self.names, n_lost: self.n_lost }
     }
 }
 
 impl Rows for Folder {
     fn get(&self, actor: Actor) -> Option<&ProcessRow> {
-        self.places.get(&actor).map(|place| &self.rows[*place as usize].row)
+        self.places.get(&actor).map(|place| &*self.rows[*place as usize].row)
     }
     fn see(&mut self, actor: Actor) {
         let n_before = self.rows.len();

@@ -14,7 +14,7 @@ const MAILBOX_LISTED_MAX: usize = 256;
 /// A row as a keyframe has it.
 #[derive(Debug, PartialEq)]
 pub struct StoredRow {
-    pub row: ProcessRow,
+    pub row: Box<ProcessRow>,
     /// The oldest waiting arrival, when the mailbox was too long to be listed (it is empty in `row` then).
     pub mailbox_from: Option<Seq>,
 }
@@ -130,7 +130,7 @@ impl RowReader<'_> {
     }
 
     pub fn row(&mut self, actor: Actor) -> Option<StoredRow> {
-        let mut row = ProcessRow::new(actor);
+        let mut row = Box::new(ProcessRow::new(actor));
         row.status = *STATUSES.get(self.place()?)?;
         row.behaviour = *BEHAVIOURS.get(self.place()?)?;
         row.restart_type = *RESTART_TYPES.get(self.place()?)?;

@@ -59,6 +59,24 @@ fn recording_goes_on_after_opening() {
 }
 
 #[test]
+fn opened_file_can_be_saved_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("session.cinema");
+    busy(5_000).save(&path).unwrap();
+    let (mut opened, _) = Recording::open(&path).unwrap();
+    opened.set_mark(Mark { name: "here".into(), at: Seq(77), note: String::new(), is_snapshot: false });
+    busy_row(5_000).append_to(&mut opened);
+    opened.save(&path).unwrap();
+    // The old bytes stay readable through the map.
+    assert_eq!(opened.payload(Seq(6)), Some(busy_row(6).payload));
+    let (again, warnings) = Recording::open(&path).unwrap();
+    assert_eq!((again.len(), again.marks(), warnings.len()), (5_001, opened.marks(), 0));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+    let failure = opened.save(&folder.path().join("no/such/folder.cinema")).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Io);
+}
+
+#[test]
 fn causes_and_effects_are_found_at_any_distance() {
     let mut recording = Recording::default();
     let causes = [(70_000, 3), (70_001, 70_000), (140_000, 3), (140_001, 74_000), (140_002, 74_467), (140_003, 74_468)];
