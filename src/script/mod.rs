@@ -10,6 +10,7 @@ pub mod engine;
 pub mod error;
 pub mod event;
 mod excerpt;
+mod files;
 pub mod names;
 mod native;
 pub mod predicate;

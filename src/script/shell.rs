@@ -10,6 +10,7 @@ use super::control::Stop;
 use super::engine::{self, Host};
 use super::error::{Explainer, KnowsNames};
 use super::excerpt::SHELL_SOURCE;
+use super::files;
 use super::names::Names;
 use super::profile::Profile;
 use crate::model::{Failure, FailureKind, limits};
@@ -46,6 +47,7 @@ impl Shell {
     /// A shell whose engine `register` completes with what scripts may call.
     pub fn new(host: Host, register: impl FnOnce(&mut Engine)) -> Shell {
         let mut engine = engine::build(Profile::Shell, &host);
+        engine.register_global_module(files::module(&host).into());
         register(&mut engine);
         let mut scope = Scope::new();
         scope.push("it", Dynamic::UNIT);
@@ -88,11 +90,7 @@ impl Shell {
 
     /// Runs a script file in a scope of its own; `args` are its `args`. `import` finds what lies beside it.
     pub fn run_file(&mut self, path: &Path, args: &[String]) -> Result<Dynamic, ScriptEnd> {
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ScriptEnd::Failed(Failure::io(format!("cannot read script {name}: {error}"))))?;
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        self.host.add_root(dir);
+        let (name, text) = files::read(&self.host, path).map_err(ScriptEnd::Failed)?;
         self.run_text(&name, &text, args)
     }
 

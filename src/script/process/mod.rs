@@ -8,7 +8,7 @@
 //!   [`host`] is what they may call; [`exception`] maps errors both ways.
 
 mod answer;
-mod built_in;
+mod builtin;
 mod exception;
 mod host;
 mod instance;

@@ -1,4 +1,5 @@
-//! Finds and compiles Rhai modules: `account` is `account.rhai` in the directory, or the one file that was given.
+//! Finds and compiles Rhai modules: `account` is `account.rhai` in the directory, the one file that was given, or a
+//! text in memory.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,9 +12,8 @@ use super::super::engine::{self, Host};
 use super::super::error::{Explainer, KnowsNames};
 use super::super::names::Names;
 use super::super::profile::Profile;
-use super::built_in::{self, Texts};
 use super::instance::RhaiProcess;
-use super::{answer, exception, host, lent};
+use super::{answer, builtin, exception, host, lent};
 use crate::model::{Atom, Behaviour as BehaviourKind, Failure, FailureKind, Outcome};
 use crate::sandbox::sim::{Behaviour, Interrupt, Modules};
 
@@ -32,7 +32,8 @@ pub struct RhaiModules {
 enum Place {
     Directory(PathBuf),
     File(PathBuf),
-    BuiltIn(PathBuf, Texts),
+    /// Texts by module name; the path is what errors and stack frames show.
+    Memory(PathBuf, BTreeMap<Atom, String>),
 }
 
 /// A compiled module.
@@ -51,81 +52,70 @@ pub(super) struct Compiled {
 }
 
 impl RhaiModules {
-    /// The modules at `path`: a directory of `.rhai` files, one file, or the built-in example. Errors: there is no
-    /// such path.
+    /// The modules at `path`: a directory of `.rhai` files, one file, or an example that this program brings along
+    /// (`examples/bank`). Errors: there is no such path.
     pub fn open(path: &Path, host: &Host) -> Outcome<RhaiModules> {
-        let place = match std::fs::metadata(path) {
-            Ok(meta) if meta.is_dir() => Place::Directory(path.to_path_buf()),
-            Ok(_) => Place::File(path.to_path_buf()),
-            Err(error) => match built_in::find(path) {
-                Some(texts) => Place::BuiltIn(path.to_path_buf(), texts),
-                None => return Err(Failure::not_found(format!("no modules at {}: {error}", path.display()))),
+        let (place, dir) = match std::fs::metadata(path) {
+            Ok(meta) if meta.is_dir() => (Place::Directory(path.to_path_buf()), path),
+            Ok(_) => (Place::File(path.to_path_buf()), path.parent().unwrap_or(path)),
+            Err(error) => match builtin::find(path) {
+                Some(texts) => return Ok(RhaiModules::in_memory(path, texts, host)),
+                None => return Err(no_modules(path, &error)),
             },
         };
-        let dir = match &place {
-            Place::Directory(dir) => Some(dir.clone()),
-            Place::File(file) => Some(file.parent().map(Path::to_path_buf).unwrap_or_default()),
-            Place::BuiltIn(..) => None,
-        };
-        if let Some(dir) = dir {
-            host.add_root(if dir.as_os_str().is_empty() { PathBuf::from(".") } else { dir });
-        }
-        Ok(RhaiModules {
-            engine: Rc::new(process_engine(host)),
-            host: host.clone(),
-            place,
-            compiled: RefCell::default(),
-        })
+        host.add_root(if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
+        Ok(RhaiModules::new(place, host))
     }
 
-    fn file(&self, module: Atom) -> Outcome<PathBuf> {
+    /// Modules given as name and text; `folder` is where errors and stack frames say they are.
+    pub fn in_memory(folder: &Path, modules: &[(&str, &str)], host: &Host) -> RhaiModules {
+        let texts = modules.iter().map(|(name, text)| (Atom::new(name), (*text).to_string())).collect();
+        RhaiModules::new(Place::Memory(folder.to_path_buf(), texts), host)
+    }
+
+    fn new(place: Place, host: &Host) -> RhaiModules {
+        RhaiModules { engine: Rc::new(process_engine(host)), host: host.clone(), place, compiled: RefCell::default() }
+    }
+
+    /// A module's file, as it is shown, and its text.
+    fn source(&self, module: Atom) -> Outcome<(String, String)> {
         let name = module.as_str();
         let is_plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
-        let (file, is_there) = match &self.place {
-            Place::Directory(dir) => {
-                let file = dir.join(format!("{name}.rhai"));
-                (file.clone(), file.is_file())
-            }
-            Place::File(file) => (file.clone(), file.is_file()),
-            Place::BuiltIn(dir, texts) => {
-                (dir.join(format!("{name}.rhai")), texts.iter().any(|(known, _)| *known == name))
-            }
+        let file = match &self.place {
+            Place::Directory(dir) | Place::Memory(dir, _) => dir.join(format!("{name}.rhai")),
+            Place::File(file) => file.clone(),
         };
-        if is_plain && is_there && file.file_stem().is_some_and(|stem| stem == name) {
-            return Ok(file);
+        let shown = file.display().to_string();
+        let is_there = is_plain && file.file_stem().is_some_and(|stem| stem == name);
+        match &self.place {
+            Place::Memory(_, texts) if texts.contains_key(&module) => return Ok((shown, texts[&module].clone())),
+            Place::Directory(_) | Place::File(_) if is_there && file.is_file() => {}
+            _ => {
+                let known: Vec<&str> = self.names().iter().map(|name| name.as_str()).collect();
+                return Err(Failure::not_found(format!("no module {name:?}: tried {shown}"))
+                    .hint(format!("modules here: {}", known.join(", "))));
+            }
         }
-        let known: Vec<&str> = self.names().iter().map(|name| name.as_str()).collect();
-        Err(Failure::not_found(format!("no module {name:?}: tried {}", file.display()))
-            .hint(format!("modules here: {}", known.join(", "))))
+        let text = std::fs::read_to_string(&file);
+        text.map(|text| (shown, text)).map_err(|error| Failure::io(format!("cannot read {}: {error}", file.display())))
     }
 
     fn compiled(&self, module: Atom) -> Outcome<Rc<Compiled>> {
         if let Some(compiled) = self.compiled.borrow().get(&module) {
             return Ok(compiled.clone());
         }
-        let file = self.file(module)?;
-        let compiled = Rc::new(self.compile(module, &file)?);
+        let (file, text) = self.source(module)?;
+        let compiled = Rc::new(self.compile(module, file, &text)?);
         self.compiled.borrow_mut().insert(module, compiled.clone());
         Ok(compiled)
     }
 
-    fn text(&self, name: Atom, file: &Path) -> Outcome<String> {
-        if let Place::BuiltIn(_, texts) = &self.place {
-            let found = texts.iter().find(|(known, _)| *known == name.as_str());
-            return Ok(found.map(|(_, text)| text.to_string()).expect("a built-in module was found by its name"));
-        }
-        std::fs::read_to_string(file)
-            .map_err(|error| Failure::io(format!("cannot read module {}: {error}", file.display())))
-    }
-
-    fn compile(&self, name: Atom, file: &Path) -> Outcome<Compiled> {
-        let source = file.display().to_string();
-        let text = self.text(name, file)?;
-        self.host.sources.insert(&source, &text);
+    fn compile(&self, name: Atom, source: String, text: &str) -> Outcome<Compiled> {
+        self.host.sources.insert(&source, text);
         let names = EngineNames(&self.engine);
         let explainer = Explainer { host: &self.host, profile: Profile::Process, source: &source, names: &names };
         let parse = |scope: &Scope| {
-            self.engine.compile_with_scope(scope, &text).map_err(|error| explainer.explain_parse(&error))
+            self.engine.compile_with_scope(scope, text).map_err(|error| explainer.explain_parse(&error))
         };
         let first = parse(&Scope::new())?;
         only_definitions(&first, &source)?;
@@ -133,10 +123,8 @@ impl RhaiModules {
         let constants: Scope = first.iter_literal_variables(true, false).map(|(n, _, v)| (n, true, v)).collect();
         let mut ast = parse(&constants)?;
         ast.set_source(&source);
-        let functions: BTreeMap<String, (u8, u32)> = ast
-            .iter_functions()
-            .map(|f| (f.name.to_string(), (f.params.len() as u8, line_of(&text, f.name))))
-            .collect();
+        let functions: BTreeMap<String, (u8, u32)> =
+            ast.iter_functions().map(|f| (f.name.to_string(), (f.params.len() as u8, line_of(text, f.name)))).collect();
         let has = |name: &str| functions.contains_key(name);
         let kind = match (has("run"), has("init")) {
             (true, _) => BehaviourKind::Process,
@@ -164,7 +152,7 @@ impl Modules for RhaiModules {
         let stem = |path: &Path| path.file_stem().and_then(|stem| Atom::try_new(stem.to_str()?).ok());
         let mut names: Vec<Atom> = match &self.place {
             Place::File(file) => stem(file).into_iter().collect(),
-            Place::BuiltIn(_, texts) => texts.iter().map(|(name, _)| Atom::new(name)).collect(),
+            Place::Memory(_, texts) => texts.keys().copied().collect(),
             Place::Directory(dir) => {
                 let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
                 let scripts = entries.filter(|path| path.extension().is_some_and(|ext| ext == "rhai"));
@@ -217,6 +205,12 @@ pub(super) fn process_engine(host: &Host) -> Engine {
         lent::is_ending().then_some(rhai::Dynamic::UNIT)
     });
     engine
+}
+
+fn no_modules(path: &Path, error: &std::io::Error) -> Failure {
+    let known: Vec<String> = builtin::EXAMPLES.iter().map(|(folder, _)| format!("examples/{folder}")).collect();
+    Failure::not_found(format!("no modules at {}: {error}", path.display()))
+        .hint(format!("a folder of .rhai files, or one that comes along: {}", known.join(", ")))
 }
 
 /// A module's top level runs before every callback, so it may only define.

@@ -127,3 +127,17 @@ fn every_example_compiles() {
         assert!(shell.compile(&main).is_ok(), "{}: {:?}", folder.display(), shell.compile(&main));
     }
 }
+
+#[test]
+fn the_examples_that_come_along_are_those_of_the_folder() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    for (folder, texts) in super::super::builtin::EXAMPLES {
+        let modules = RhaiModules::open(&examples.join(folder), &host()).unwrap();
+        let names: Vec<Atom> = texts.iter().map(|(name, _)| Atom::new(name)).collect();
+        assert_eq!(modules.names(), names, "{folder}");
+    }
+    let along = RhaiModules::open(Path::new("examples/bank"), &host()).unwrap();
+    assert!(along.instantiate(Atom::new("teller")).is_ok());
+    let failure = RhaiModules::open(Path::new("examples/nothing"), &host()).err().unwrap().to_string();
+    assert!(failure.contains("examples/worker_pool"), "{failure}");
+}
