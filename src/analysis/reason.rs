@@ -105,7 +105,12 @@ fn frame_text(frame: &Term, show: &dyn Fn(&Term) -> String) -> Option<String> {
         let of_key = |item: &Term| item.tagged(key, 2).map(|pair| pair[1].clone());
         location.as_list()?.iter().find_map(of_key)
     };
-    let file = field("file").and_then(|file| text_of(&file));
+    // Of an absolute path the file's name says enough.
+    let short = |file: String| match file.strip_prefix('/') {
+        Some(path) => path.rsplit('/').next().unwrap_or_default().to_string(),
+        None => file,
+    };
+    let file = field("file").and_then(|file| text_of(&file)).map(short);
     let place = match (file, field("line").and_then(|line| line.as_int())) {
         (Some(file), Some(line)) => format!(" ({file}:{line})"),
         _ => String::new(),

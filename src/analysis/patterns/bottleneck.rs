@@ -1,5 +1,5 @@
-//! Bottlenecks: a process that is busy with its own work nearly all the time while several senders wait for it.
-//! Time that it waits in calls of its own does not count: then the one behind it is the bottleneck.
+//! Bottlenecks: a process that is in its callbacks nearly all the time while several senders wait for it. One that
+//! only waits, in calls of its own, for another bottleneck is none: the one behind it is.
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -25,7 +25,9 @@ pub(super) struct Bottleneck {
 #[derive(Default)]
 struct Load {
     n_handled: u64,
-    own_ns: i64,
+    busy_ns: i64,
+    blocked_ns: i64,
+    waited_for: FxHashMap<Actor, i64>,
     queue_ns: i64,
     /// The arrival of its first message, as far as its wait tells.
     from_ns: i64,
@@ -48,8 +50,8 @@ impl Bottleneck {
 
     fn is_bottleneck(&self, load: &Load) -> bool {
         let active_ns = since(load.from_ns, load.to_ns);
-        let busy = i128::from(load.own_ns) * 100 >= i128::from(active_ns) * i128::from(self.busy_percent);
-        let waits = i128::from(load.queue_ns) >= 2 * i128::from(load.own_ns);
+        let busy = i128::from(load.busy_ns) * 100 >= i128::from(active_ns) * i128::from(self.busy_percent);
+        let waits = load.queue_ns >= load.busy_ns;
         load.n_handled >= self.n_min && active_ns > 0 && busy && waits && load.senders.len() > 1
     }
 }
@@ -64,7 +66,11 @@ impl Detector for Bottleneck {
             (load.first, load.from_ns) = (start.seq, start.at_ns.saturating_sub(queue_ns));
         }
         load.n_handled += 1;
-        load.own_ns = load.own_ns.saturating_add(done.own_ns());
+        load.busy_ns = load.busy_ns.saturating_add(done.duration_ns());
+        load.blocked_ns = load.blocked_ns.saturating_add(done.blocked_ns);
+        for (callee, ns) in &done.waited_for {
+            *load.waited_for.entry(*callee).or_default() += ns;
+        }
         load.queue_ns = load.queue_ns.saturating_add(queue_ns);
         (load.last, load.to_ns) = (done.end, done.end_ns);
         if queue_ns > load.longest.1 {
@@ -81,8 +87,15 @@ impl Detector for Bottleneck {
     fn finish(mut self: Box<Self>, facts: &Facts<'_>) -> Vec<Finding> {
         let all_queue_ns: i128 = self.processes.values().map(|load| i128::from(load.queue_ns)).sum();
         let loads: Vec<(Actor, Load)> = std::mem::take(&mut self.processes).into_iter().collect();
-        let busy = loads.into_iter().filter(|(_, load)| self.is_bottleneck(load));
-        busy.map(|(actor, load)| finding(facts, actor, &load, all_queue_ns)).collect()
+        let suspects: Vec<(Actor, Load)> = loads.into_iter().filter(|(_, load)| self.is_bottleneck(load)).collect();
+        let is_suspect = |actor: &Actor| suspects.iter().any(|(suspect, _)| suspect == actor);
+        // Whoever spends most of its time waiting for another suspect only passes that one's slowness on.
+        let passes_on = |load: &Load| {
+            let behind = load.waited_for.iter().filter(|(callee, _)| is_suspect(callee)).map(|(_, ns)| ns);
+            behind.sum::<i64>().saturating_mul(2) > load.busy_ns
+        };
+        let own = suspects.iter().filter(|(_, load)| !passes_on(load));
+        own.map(|(actor, load)| finding(facts, *actor, load, all_queue_ns)).collect()
     }
 }
 
@@ -90,11 +103,19 @@ fn finding(facts: &Facts<'_>, actor: Actor, load: &Load, all_queue_ns: i128) -> 
     let name = facts.name(actor, load.last);
     let n = load.n_handled as i64;
     let active_ns = since(load.from_ns, load.to_ns);
-    let percent = (i128::from(load.own_ns) * 100 / i128::from(active_ns.max(1))).min(100);
+    let percent = (i128::from(load.busy_ns) * 100 / i128::from(active_ns.max(1))).min(100);
     let share = i128::from(load.queue_ns) * 100 / all_queue_ns.max(1);
     let senders = match load.senders.len() {
         SENDERS_MAX.. => format!("{SENDERS_MAX} processes and more"),
         n => format!("{n} processes"),
+    };
+    let blocked_percent = i128::from(load.blocked_ns) * 100 / i128::from(load.busy_ns.max(1));
+    let waiting = match load.waited_for.len() {
+        _ if blocked_percent < 50 => String::new(),
+        1 => format!(" For {blocked_percent} % of its busy time it was waiting itself, for {}.", callee(facts, load)),
+        n => format!(
+            " For {blocked_percent} % of its busy time it was waiting itself, in calls to {n} processes one after the other."
+        ),
     };
     Finding {
         pattern: NAME,
@@ -102,10 +123,10 @@ fn finding(facts: &Facts<'_>, actor: Actor, load: &Load, all_queue_ns: i128) -> 
         title: format!("{name} is a bottleneck"),
         sentence: format!(
             "{name} was busy for {percent} % of the {} in which it handled {n} messages of {senders}; they waited {} on average for {} \
-             of handling, the longest {} (#{}). That is {share} % of all the time that messages waited in mailboxes.",
+             of handling, the longest {} (#{}). That is {share} % of all the time that messages waited in mailboxes.{waiting}",
             show_ns(active_ns),
             show_ns(load.queue_ns / n),
-            show_ns(load.own_ns / n),
+            show_ns(load.busy_ns / n),
             show_ns(load.longest.1),
             load.longest.0.0,
         ),
@@ -116,4 +137,8 @@ fn finding(facts: &Facts<'_>, actor: Actor, load: &Load, all_queue_ns: i128) -> 
         count: load.n_handled,
         suggestion: format!("queue_chart(\"{name}\")"),
     }
+}
+
+fn callee(facts: &Facts<'_>, load: &Load) -> String {
+    load.waited_for.keys().next().map_or_else(String::new, |actor| facts.name(*actor, load.last))
 }

@@ -6,39 +6,50 @@ use super::watch::{Done, Watch};
 use super::{Detector, Facts, Finding, Severity, Thresholds, evidence};
 use crate::analysis::reason;
 use crate::model::time::show_ns;
-use crate::model::{Atom, Class, Event, Kind, Term};
+use crate::model::{Actor, Atom, Class, Event, Kind, Term};
 
 pub(super) const NAME: &str = "crash_loop";
 
 pub(super) struct CrashLoop {
     n_min: u64,
     crashes: Vec<Crash>,
+    /// The callback that each living process was done with last, its terminate left out.
+    last: FxHashMap<Actor, Handling>,
 }
+
+type Handling = (Class, Option<Atom>);
 
 /// A crash and what the process was handling.
 #[derive(Clone, Copy)]
 struct Crash {
     event: Event,
-    handling: Option<(Class, Option<Atom>)>,
+    handling: Option<Handling>,
 }
 
 impl CrashLoop {
     pub(super) fn new(thresholds: &Thresholds) -> CrashLoop {
-        CrashLoop { n_min: thresholds.crash_loop_crashes.max(2), crashes: Vec::new() }
+        CrashLoop { n_min: thresholds.crash_loop_crashes.max(2), crashes: Vec::new(), last: FxHashMap::default() }
     }
 }
 
 impl Detector for CrashLoop {
     fn event(&mut self, event: &Event, _watch: &Watch) {
-        if event.kind == Kind::Crash {
-            self.crashes.push(Crash { event: *event, handling: None });
+        if event.kind.is_end() {
+            let handling = self.last.remove(&event.process);
+            if event.kind == Kind::Crash {
+                self.crashes.push(Crash { event: *event, handling });
+            }
         }
     }
 
-    /// The callback that a crash ends comes right after the crash.
+    /// The callback that a crash cuts short comes right after the crash.
     fn done(&mut self, done: &Done) {
-        if let Some(crash) = self.crashes.last_mut().filter(|crash| crash.event.seq == done.end) {
-            crash.handling = Some((done.start.class, done.start.tag));
+        let start = done.start;
+        let handling = (start.class, start.tag);
+        match self.crashes.last_mut().filter(|crash| crash.event.seq == done.end) {
+            Some(crash) if start.class != Class::Terminate => crash.handling = Some(handling),
+            None if start.class != Class::Terminate => drop(self.last.insert(start.process, handling)),
+            _ => {}
         }
     }
 

@@ -190,6 +190,103 @@ fn mailbox_growth_and_bottleneck_of_an_overloaded_pool() {
     );
 }
 
+/// A dispatcher that hands jobs to its workers by calls, each of which takes 1 ms; two senders bring two jobs a ms.
+fn serialised(n_workers: usize) -> Fixture {
+    let mut fx = Fixture::new();
+    let (a, b, dispatcher) =
+        (fx.spawn("web", None), fx.spawn("mail", None), fx.spawn("dispatcher", Some("dispatcher")));
+    let workers: Vec<_> = (0..n_workers).map(|n| fx.spawn("worker", Some(&format!("worker_{n}")))).collect();
+    let mut arrivals = std::collections::VecDeque::new();
+    for n in 0..60 {
+        arrivals.push_back(fx.message(Class::Cast, a, dispatcher, "{job,1}"));
+        arrivals.push_back(fx.message(Class::Cast, b, dispatcher, "{job,2}"));
+        let start = fx.start(arrivals.pop_front().expect("just put in"));
+        fx.served(dispatcher, workers[n % n_workers], "{job,1}", 1.0);
+        fx.end(start);
+    }
+    fx
+}
+
+#[test]
+fn bottleneck_that_waits_for_its_workers_one_after_the_other() {
+    check(
+        &find(&serialised(4), "bottleneck"),
+        expect![[r#"
+        Warning bottleneck: dispatcher is a bottleneck
+          dispatcher was busy for 100 % of the 60 ms in which it handled 60 messages of 2 processes; they waited 15 ms on average for 1 ms of handling, the longest 30 ms (#724). That is 100 % of all the time that messages waited in mailboxes. For 100 % of its busy time it was waiting itself, in calls to 4 processes one after the other.
+          60 times, #16 #724 #731; next: queue_chart("dispatcher")
+    "#]],
+    );
+    check(
+        &find(&serialised(1), "bottleneck"),
+        expect![[r#"
+        Warning bottleneck: dispatcher is a bottleneck
+          dispatcher was busy for 100 % of the 60 ms in which it handled 60 messages of 2 processes; they waited 15 ms on average for 1 ms of handling, the longest 30 ms (#718). That is 100 % of all the time that messages waited in mailboxes. For 100 % of its busy time it was waiting itself, for worker_0.
+          60 times, #10 #718 #725; next: queue_chart("dispatcher")
+    "#]],
+    );
+}
+
+#[test]
+fn a_process_that_waits_for_a_bottleneck_is_none() {
+    let mut fx = Fixture::new();
+    let fronts: Vec<_> = (0..3).map(|n| fx.spawn("front", Some(&format!("front_{n}")))).collect();
+    let (a, b, db) = (fx.spawn("client", None), fx.spawn("client", None), fx.spawn("db", Some("db")));
+    let mut queues = vec![std::collections::VecDeque::new(); 3];
+    let mut open: Vec<Option<(Seq, crate::analysis::fixture::Call)>> = vec![None; 3];
+    for _ in 0..100 {
+        for n in 0..3 {
+            queues[n].push_back(fx.message(Class::Cast, a, fronts[n], "{ask,1}"));
+            queues[n].push_back(fx.message(Class::Cast, b, fronts[n], "{ask,2}"));
+            if open[n].is_none() {
+                let start = fx.start(queues[n].pop_front().expect("just put in"));
+                open[n] = Some((start, fx.call(fronts[n], db, "{query,1}")));
+            }
+        }
+        // The database answers the fronts in turn, a millisecond each.
+        for open in &mut open {
+            let (front_start, query) = open.take().expect("each front waits");
+            let start = fx.start(query.arrival);
+            let reply = fx.wait(1.0).reply(query, "ok");
+            fx.end(start);
+            fx.replied(query, reply);
+            fx.end(front_start);
+        }
+    }
+    let findings = find(&fx, "bottleneck");
+    assert_eq!(findings.iter().map(|f| f.title.as_str()).collect::<Vec<_>>(), ["db is a bottleneck"]);
+}
+
+/// Run by hand, in release: `cargo test --release --lib measures_ -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn measures_a_million_events() {
+    let mut fx = Fixture::new();
+    let servers: Vec<_> = (0..50).map(|_| fx.spawn("server", None)).collect();
+    let clients: Vec<_> = (0..200).map(|_| fx.spawn("client", None)).collect();
+    let mut n = 0;
+    while fx.rec.len() < 1_000_000 {
+        fx.served(clients[n % 200], servers[n % 50], "{get,key}", 0.01);
+        n += 1;
+    }
+    let n_events = fx.rec.len() as f64;
+    let measure = |what: &str, run: &dyn Fn() -> usize| {
+        let start = std::time::Instant::now();
+        let n = run();
+        let ms = start.elapsed().as_secs_f64() * 1e3;
+        println!("{what}: {ms:.0} ms, {:.1} M events/s ({n} results)", n_events / ms / 1e3);
+    };
+    measure("scan", &|| fx.rec.scan(&Filter::default()).count());
+    measure("latency", &|| crate::analysis::latency::latency(&fx.rec, &[]).len());
+    measure("flow", &|| {
+        let mut n = 0;
+        crate::analysis::flow::for_each_message(&fx.rec, &[], &Default::default(), |_| n += 1);
+        n
+    });
+    measure("pairs", &|| crate::analysis::flow::pairs(&fx.rec, &[]).len());
+    measure("patterns", &|| patterns(&fx.rec, &[], &Options::default()).map_or(0, |found| found.len()));
+}
+
 #[test]
 fn late_replies_are_counted_by_callee_and_tag() {
     let mut fx = Fixture::new();

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use crate::analysis::Scope;
 use crate::analysis::join::since;
@@ -48,9 +49,14 @@ struct Running {
     message: Option<Waiting>,
     /// Time spent so far in calls of its own.
     blocked_ns: i64,
-    /// The call that it waits in, and since when.
-    blocked: Option<(CallKey, i64)>,
+    /// The call that it waits in, whom for, and since when.
+    blocked: Option<(CallKey, Option<Actor>, i64)>,
+    /// Whom it waited for so far, and how long.
+    waited_for: WaitedFor,
 }
+
+/// Callees of a callback's own calls, with the time that they took.
+pub(super) type WaitedFor = SmallVec<[(Actor, i64); 2]>;
 
 /// A callback that is over, or still runs at the scope's end.
 pub(super) struct Done {
@@ -64,6 +70,7 @@ pub(super) struct Done {
     pub queue_ns: Option<i64>,
     /// Time that it waited in calls of its own.
     pub blocked_ns: i64,
+    pub waited_for: WaitedFor,
     /// Messages waiting behind it at its end.
     pub n_waiting: u64,
 }
@@ -71,10 +78,6 @@ pub(super) struct Done {
 impl Done {
     pub fn duration_ns(&self) -> i64 {
         since(self.start.at_ns, self.end_ns)
-    }
-    /// Without the time spent waiting for others.
-    pub fn own_ns(&self) -> i64 {
-        (self.duration_ns() - self.blocked_ns).max(0)
     }
 }
 
@@ -108,7 +111,7 @@ impl Watch {
             (Kind::Send, Class::Call) => {
                 let running = self.processes.get_mut(&event.process).and_then(|live| live.running.as_mut());
                 if let (Some(running), Some(key)) = (running, event.call) {
-                    running.blocked = Some((key, event.at_ns));
+                    running.blocked = Some((key, event.peer, event.at_ns));
                 }
             }
             (Kind::HandleStart, _) => self.begin(event),
@@ -158,17 +161,15 @@ impl Watch {
         live.has_taken = true;
         let arrival = event.cause.filter(|arrival| *arrival >= first);
         let message = arrival.and_then(|arrival| live.take(arrival, is_exact));
-        live.running = Some(Running { start: *event, message, blocked_ns: 0, blocked: None });
+        live.running =
+            Some(Running { start: *event, message, blocked_ns: 0, blocked: None, waited_for: WaitedFor::new() });
     }
 
     fn unblock(&mut self, event: &Event) {
         let running = self.processes.get_mut(&event.process).and_then(|live| live.running.as_mut());
         let Some(running) = running else { return };
-        if let Some((key, since_ns)) = running.blocked
-            && event.call == Some(key)
-        {
-            running.blocked_ns += since(since_ns, event.at_ns);
-            running.blocked = None;
+        if running.blocked.is_some_and(|(key, ..)| event.call == Some(key)) {
+            running.unblock(event.at_ns);
         }
     }
 }
@@ -195,8 +196,20 @@ impl Live {
 }
 
 impl Running {
-    fn over(self, end: &Event, n_waiting: u64, is_over: bool) -> Done {
-        let blocked_ns = self.blocked_ns + self.blocked.map_or(0, |(_, since_ns)| since(since_ns, end.at_ns));
+    /// The call that it waited in is over.
+    fn unblock(&mut self, now_ns: i64) {
+        let Some((_, callee, since_ns)) = self.blocked.take() else { return };
+        let waited_ns = since(since_ns, now_ns);
+        self.blocked_ns += waited_ns;
+        let Some(callee) = callee else { return };
+        match self.waited_for.iter_mut().find(|(known, _)| *known == callee) {
+            Some((_, ns)) => *ns += waited_ns,
+            None => self.waited_for.push((callee, waited_ns)),
+        }
+    }
+
+    fn over(mut self, end: &Event, n_waiting: u64, is_over: bool) -> Done {
+        self.unblock(end.at_ns);
         Done {
             start: self.start,
             end: end.seq,
@@ -204,7 +217,8 @@ impl Running {
             is_over,
             from: self.message.and_then(|message| message.from),
             queue_ns: self.message.map(|message| since(message.at_ns, self.start.at_ns)),
-            blocked_ns,
+            blocked_ns: self.blocked_ns,
+            waited_for: self.waited_for,
             n_waiting,
         }
     }

@@ -85,6 +85,9 @@ pub(super) fn tell_queue(case: &mut Case<'_>, process: Actor, window: Window, wa
     let trigger = case.trigger(&longest.start);
     let share = match held_ns >= window.len_ns() {
         true => "All that time".to_string(),
+        false if held_ns.saturating_mul(100) >= window.len_ns().saturating_mul(95) => {
+            "Nearly all that time".to_string()
+        }
         false => format!("For {} of that time", show_ns(held_ns)),
     };
     case.say(format!("{share} {name} was busy with {trigger}, which {}.", longest.took(&window.to)));
