@@ -8,6 +8,13 @@ pub(super) const GAP: usize = 2;
 /// A text column is never narrower than this, unless its content is.
 const TEXT_COLUMNS_MIN: usize = 8;
 
+/// Words that make a text a sentence.
+const PROSE_WORDS_MIN: usize = 6;
+/// Width of a sentence's line where there is room.
+const PROSE_COLUMNS: usize = 80;
+/// Lines of a sentence in a cell.
+const PROSE_LINES_MAX: usize = 5;
+
 /// One column as it is to be laid out.
 #[derive(Clone, Debug)]
 pub(super) struct Shape {
@@ -69,6 +76,39 @@ fn capped(shape: &Shape, cap: usize) -> usize {
 fn largest_cap(shapes: &[Shape], kept: &[usize], room: usize) -> usize {
     let fits = |cap: &usize| total(kept, |idx| capped(&shapes[idx], *cap)) <= room;
     (TEXT_COLUMNS_MIN..=room.max(TEXT_COLUMNS_MIN)).rev().find(fits).unwrap_or(TEXT_COLUMNS_MIN)
+}
+
+/// Whether a text is a sentence, which may take several lines, rather than a name or a value.
+pub(super) fn is_prose(text: &str) -> bool {
+    text.split_whitespace().nth(PROSE_WORDS_MIN - 1).is_some()
+}
+
+/// The width that a cell would like: all of it, or a comfortable line of a sentence.
+pub(super) fn natural_width(text: &str) -> usize {
+    let whole = escape::columns(text);
+    if is_prose(text) { whole.min(PROSE_COLUMNS) } else { whole }
+}
+
+/// A cell in `width` columns: a sentence in up to [`PROSE_LINES_MAX`] lines, anything else cut to one.
+pub(super) fn cell(text: &str, width: usize) -> String {
+    if escape::columns(text) <= width || !is_prose(text) {
+        return escape::cut(text, width);
+    }
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in text.split(' ') {
+        let n_lines = lines.len();
+        let line = &mut lines[n_lines - 1];
+        let is_last = n_lines == PROSE_LINES_MAX;
+        if line.is_empty() {
+            line.push_str(word);
+        } else if is_last || escape::columns(line) + 1 + escape::columns(word) <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_string());
+        }
+    }
+    lines.iter().map(|line| escape::cut(line, width)).collect::<Vec<_>>().join("\n")
 }
 
 /// A column's name in lines of at most `width`, broken after underscores.

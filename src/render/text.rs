@@ -35,11 +35,14 @@ impl Default for TextOptions {
     }
 }
 
+/// Characters of a sentence in a cell.
+const PROSE_CHARS_MAX: usize = 400;
+
 /// Two spaces between columns and one line under the header: the data is the ink.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-/// A table with its title (and the number of its rows), at most `n_rows_max` rows of one line each, how many more
-/// there are, and its notes. Ends with a newline. Cells are escaped and bounded; numbers are right-aligned.
+/// A table with its title (and the number of its rows), at most `n_rows_max` rows (of one line each, but sentences
+/// wrap), how many more there are, and its notes. Ends with a newline. Cells are escaped and bounded; numbers are right-aligned.
 pub fn table(table: &Table, options: &TextOptions) -> String {
     let mut out = String::new();
     let n_rows = table.rows.len() as u64 + table.n_more;
@@ -104,7 +107,7 @@ fn grid(table: &Table, n_shown: usize, options: &TextOptions) -> (String, Vec<St
     for row in &texts {
         let cells = layout.shown.iter().map(|&(idx, width)| {
             let color = tone::of_word(&row[idx]);
-            let cell = aligned(TextCell::new_owned(escape::cut(&row[idx], width)), idx);
+            let cell = aligned(TextCell::new_owned(layout::cell(&row[idx], width)), idx);
             if let Some(color) = color { cell.fg(color) } else { cell }
         });
         grid.add_row(cells.collect::<Vec<_>>());
@@ -119,7 +122,7 @@ fn grid(table: &Table, n_shown: usize, options: &TextOptions) -> (String, Vec<St
 
 fn shape(idx: usize, column: &Column, texts: &[Vec<String>]) -> Shape {
     let mut cells = texts.iter().map(|row| row[idx].as_str());
-    let content = cells.clone().map(escape::columns).max().unwrap_or(0);
+    let content = cells.clone().map(layout::natural_width).max().unwrap_or(0);
     let first = cells.next();
     Shape {
         name: escape::bounded(heading(&column.name), limits::SHOWN_TERM_CHARS),
@@ -135,13 +138,14 @@ fn heading(name: &str) -> &str {
 }
 
 /// One cell as a reader sees it: durations with a unit, seqs as `#12`, terms in the target's syntax, all bounded to
-/// [`limits::SHOWN_TERM_CHARS`] and escaped.
+/// [`limits::SHOWN_TERM_CHARS`] (sentences to 400) and escaped.
 pub fn cell_text(cell: &Cell, syntax: Syntax) -> String {
     match cell {
         Cell::Empty => String::new(),
         Cell::Bool(value) => if *value { "yes" } else { "no" }.to_string(),
         Cell::Int(value) => value.to_string(),
         Cell::Float(value) => float(*value),
+        Cell::Text(text) if layout::is_prose(text) => escape::bounded(text, PROSE_CHARS_MAX),
         Cell::Text(text) => escape::bounded(text, limits::SHOWN_TERM_CHARS),
         Cell::Ns(ns) => time::show_ns(*ns),
         Cell::Bytes(bytes) => self::bytes(*bytes),

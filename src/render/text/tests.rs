@@ -73,12 +73,16 @@ fn foreign_text_cannot_steer_the_terminal() {
     check(
         &table(&hostile, &TextOptions::default()),
         expect![[r#"
-        x\x1b[2J (2 rows)
-        na\x00me
-        ────────────────────────────────────────────────────────────────────────────────
-        \x1b]0;title\x07\r\nnext\u{202e}evil
-        long long long long long long long long long long long long long long long long…
-    "#]],
+            x\x1b[2J (2 rows)
+            na\x00me
+            ────────────────────────────────────────────────────────────────────────────────
+            \x1b]0;title\x07\r\nnext\u{202e}evil
+            long long long long long long long long long long long long long long long long
+            long long long long long long long long long long long long long long long long
+            long long long long long long long long long long long long long long long long
+            long long long long long long long long long long long long long long long long
+            long long long long long long long long long long long long long long long long…
+        "#]],
     );
 }
 
@@ -96,13 +100,16 @@ fn a_narrow_terminal_gets_short_lines() {
     check(
         &table(&wide, &TextOptions { width: Some(50), ..TextOptions::default() }),
         expect![[r#"
-        latency (2 rows)
-          seq  process         result      queue      size
-        ──────────────────────────────────────────────────
-           #7  a process wit…  received  1.25 ms     120 B
-        #1234  cache           timeout    730 ns  13.7 KiB
-        times are virtual
-    "#]],
+            latency (2 rows)
+              seq  process         result      queue      size
+            ──────────────────────────────────────────────────
+               #7  a process with  received  1.25 ms     120 B
+                   a name that is
+                   far too long
+                   for the line
+            #1234  cache           timeout    730 ns  13.7 KiB
+            times are virtual
+        "#]],
     );
 }
 
@@ -160,6 +167,38 @@ fn a_table_with_many_columns_gives_way_in_order() {
             ejabberd_…  terminate…      3
             no room for: failed, queue_p50, queue_max, total_p99; widen the terminal to see them
         "#]],
+    );
+}
+
+#[test]
+fn sentences_wrap() {
+    let mut findings = Table::new("patterns", &["severity", ">seq", "finding", "next"]);
+    let sentence = "ledger was in its callback for the cast audit for 900 ms (#260 to #329), while 2 messages waited; \
+                    the longest waited for 899 ms, and one call timed out meanwhile (#282).";
+    findings.push(vec![text("warning"), Cell::Seq(Seq(260)), text(sentence), text("process_timeline(\"ledger\")")]);
+    findings.push(vec![text("info"), Cell::Seq(Seq(332)), text("a short one"), text("why(seq(286))")]);
+    let show = |width| table(&findings, &TextOptions { width, ..TextOptions::default() });
+    check(
+        &[show(None), show(Some(80))].join("\n"),
+        expect![[r#"
+        patterns (2 rows)
+        severity   seq  finding                                                                           next
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        warning   #260  ledger was in its callback for the cast audit for 900 ms (#260 to #329), while 2  process_timeline("ledger")
+                        messages waited; the longest waited for 899 ms, and one call timed out meanwhile
+                        (#282).
+        info      #332  a short one                                                                       why(seq(286))
+
+        patterns (2 rows)
+        severity   seq  finding                              next
+        ───────────────────────────────────────────────────────────────────────────────
+        warning   #260  ledger was in its callback for the   process_timeline("ledger")
+                        cast audit for 900 ms (#260 to
+                        #329), while 2 messages waited; the
+                        longest waited for 899 ms, and one
+                        call timed out meanwhile (#282).
+        info      #332  a short one                          why(seq(286))
+    "#]],
     );
 }
 
