@@ -91,7 +91,7 @@ impl Explainer<'_> {
             E::ErrorPropertyNotFound(name, _) => {
                 let hints = self.did_you_mean(name, place, |names| names.keys.iter().map(String::as_str).collect());
                 with_hints(script(format!("the map has no key `{name}`")), hints)
-                    .hint(format!("a key that may be missing: `map[\"{name}\"] ?? value`, `\"{name}\" in map`"))
+                    .hint(format!("a key that may be missing: `if \"{name}\" in map {{ .. }}`"))
             }
             E::ErrorDotExpr(text, _) => self.property(text),
             E::ErrorFunctionNotFound(signature, _) => self.function(signature),

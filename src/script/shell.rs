@@ -64,7 +64,8 @@ impl Shell {
         &self.engine
     }
 
-    /// Evaluates what was typed. A value other than `()` becomes `it` and the next `out[n]`.
+    /// Evaluates what was typed. A value other than `()` becomes `it` and the next `out[n]`; a line that ends with `;`
+    /// wants none.
     pub fn eval_line(&mut self, line: &str) -> Result<Dynamic, ScriptEnd> {
         self.host.limits.apply(&mut self.engine, Profile::Shell);
         let padded = self.add_text(line);
@@ -78,6 +79,9 @@ impl Shell {
         self.keep_functions(&ast);
         let value = self.finish(SHELL_SOURCE, result)?;
         self.keep_imports(&ast);
+        if line.trim_end().ends_with(';') {
+            return Ok(Dynamic::UNIT);
+        }
         self.remember(&value);
         Ok(value)
     }

@@ -6,7 +6,6 @@ mod conditions;
 mod console;
 mod help;
 mod inspect;
-mod load;
 mod operations;
 mod pictures;
 mod query;

@@ -18,6 +18,7 @@ macro_rules! examples {
 examples! {
     "bank": "account" "bank_sup" "customer" "ledger" "teller";
     "chat": "member" "room";
+    "counter": "counter";
     "crash_loop": "app_sup" "consumer" "queue";
     "deadlock": "client" "orders" "shop_sup" "stock";
     "key_value": "kv_client" "kv_store" "kv_sup";

@@ -44,7 +44,7 @@ fn names_that_do_not_exist() {
              | let m = #{balance: 1}; m.balence
              |                          ^^^^^^^
           hint: did you mean `balance`?
-          hint: a key that may be missing: `map["balence"] ?? value`, `"balence" in map`"#]],
+          hint: a key that may be missing: `if "balence" in map { .. }`"#]],
     );
     check(
         "t(1).lne",
@@ -207,7 +207,7 @@ fn an_error_in_a_function_shows_the_line_and_the_calls() {
           in map()
           in outer()
           hint: did you mean `amount`?
-          hint: a key that may be missing: `map["ammount"] ?? value`, `"ammount" in map`"#]]
+          hint: a key that may be missing: `if "ammount" in map { .. }`"#]]
     .assert_eq(&outcome(shell.eval_line("outer(#{amount: 1})")));
     expect![[r#"
         Script: no money

@@ -43,7 +43,7 @@ fn rhai_errors_have_erlang_reasons_and_frames() {
           in helper(), called at DIR/server.rhai:3:23
           in a closure, called at DIR/server.rhai:3:15
           in map(), called at DIR/server.rhai:3:15
-          hint: a key that may be missing: `map["missing"] ?? value`, `"missing" in map`"#]],
+          hint: a key that may be missing: `if "missing" in map { .. }`"#]],
     );
     check(
         "reply(unknown(m))",
