@@ -9,7 +9,8 @@ use crate::view::{Cell, Table};
 /// The measurements of one section, on their way to a table.
 pub struct Section {
     n_rounds: usize,
-    baseline: Option<(String, f64)>,
+    /// The first measurement of each unit: unit, name, ns per unit.
+    baselines: Vec<(String, String, f64)>,
     table: Table,
 }
 
@@ -28,11 +29,11 @@ impl Section {
         if cfg!(debug_assertions) {
             table = table.note("this is a debug build: the figures say nothing");
         }
-        Section { n_rounds: if options.is_quick { 3 } else { 5 }, baseline: None, table }
+        Section { n_rounds: if options.is_quick { 3 } else { 5 }, baselines: Vec::new(), table }
     }
 
     /// Measures `round`, which does `n_units` of work and says how long that took (see [`timed`]; what it
-    /// prepares is not counted). The first measurement of a section is its baseline. Gives ns per unit.
+    /// prepares is not counted). The first measurement of a unit is its baseline. Gives ns per unit.
     pub fn measure(&mut self, name: &str, unit: &str, n_units: u64, mut round: impl FnMut() -> Duration) -> f64 {
         let mut rounds: Vec<Duration> = (0..self.n_rounds).map(|_| round()).collect();
         rounds.sort_unstable();
@@ -42,7 +43,11 @@ impl Section {
     /// As [`Section::measure`], of work that was timed once (a peer in another process).
     pub fn record(&mut self, name: &str, unit: &str, n_units: u64, took: Duration) -> f64 {
         let unit_ns = took.as_nanos() as f64 / n_units.max(1) as f64;
-        let (_, baseline_ns) = self.baseline.get_or_insert_with(|| (name.to_string(), unit_ns));
+        let known = self.baselines.iter().find(|(of_unit, ..)| of_unit == unit);
+        let baseline_ns = known.map_or(unit_ns, |(.., ns)| *ns);
+        if known.is_none() {
+            self.baselines.push((unit.to_string(), name.to_string(), unit_ns));
+        }
         let ratio = unit_ns / baseline_ns.max(f64::MIN_POSITIVE);
         let per_s = if unit_ns > 0.0 { Cell::Int((1e9 / unit_ns) as i64) } else { Cell::Empty };
         let per_unit = if unit_ns < 100.0 { Cell::Text(format!("{unit_ns:.2} ns")) } else { Cell::Ns(unit_ns as i64) };
@@ -75,11 +80,18 @@ impl Section {
         self.table.notes.push(text.into());
     }
 
-    /// The table; its ratios are to the first measurement.
+    /// The table; a unit that was measured once has no ratio.
     pub fn finish(mut self) -> Table {
-        if let Some((name, _)) = self.baseline {
-            self.table.notes.push(format!("ratio: time per unit against {name:?}"));
+        let n_of = |rows: &[Vec<Cell>], unit: &str| rows.iter().filter(|row| row[2] == text(unit)).count();
+        let is_compared = |unit: &str| n_of(&self.table.rows, unit) > 1;
+        let (compared, alone): (Vec<_>, Vec<_>) = self.baselines.iter().partition(|(unit, ..)| is_compared(unit));
+        let names: Vec<String> = compared.iter().map(|(unit, name, _)| format!("{name:?} per {unit}")).collect();
+        for row in &mut self.table.rows {
+            if alone.iter().any(|(unit, ..)| row[2] == text(unit)) {
+                row[4] = Cell::Empty;
+            }
         }
+        self.table.notes.push(format!("ratio: against {}", names.join(", ")));
         self.table
     }
 }
