@@ -89,25 +89,25 @@ fn ejabberd_collapses_after_ten_restarts_against_a_survivor() {
         &rec,
         restarts[4].seq.0,
         expect![[r#"
-        ejabberd_sm was killed (#9003). No process in the recording sent the signal, so it came from outside what was recorded.
-        ejabberd_sup, its supervisor, restarted it ten times within 12.6 ms (#9054 to #9597), each time as a new process.
-        Every new ejabberd_sm failed in turn with {already_started,<0.362.0>}.
-        ejabberd_sm got that reason as the answer of ejabberd_backend_sup (#9100) to its call {start_child,{ejabberd_sm_mnesia,{… 3 more},transient,5000,worker,… 1 more}} (#9090).
-        That pid is ejabberd_sm_mnesia <0.362.0>. It was running before ejabberd_sm died and survived it under another supervisor, ejabberd_backend_sup: what each new ejabberd_sm wanted to start was there already.
-        ejabberd_sup allows 10 restarts within 1 s; the next one was too many, and it gave up (#9651).
-        The collapse that followed is its effect: it took down 33 processes below it (#9660 to #10464) and then ended itself with shutdown (#10470), 26.6 ms after giving up.
-        evidence: #9003 end, #9054 restart, #9090 its call, #9095 survivor, #9100 the answer, #9127 restart, #9191 restart, #9247 restart, #9308 restart, #9350 restart, #9392 restart, #9500 restart, #9552 restart, #9597 restart, #9651 gave up, #9804 failed again, #10470 supervisor's end
-        next: tree(seq(9651)), why(seq(9003))
-    "#]],
+            ejabberd_sm was killed (#9007). No process in the recording sent the signal, so it came from outside what was recorded.
+            ejabberd_sup, its supervisor, restarted it ten times within 12.6 ms (#9058 to #9601), each time as a new process.
+            Every new ejabberd_sm failed in turn with {already_started,<0.362.0>}.
+            ejabberd_sm got that reason as the answer of ejabberd_backend_sup (#9104) to its call {start_child,{ejabberd_sm_mnesia,{… 3 more},transient,5000,worker,… 1 more}} (#9094).
+            That pid is ejabberd_sm_mnesia <0.362.0>. It was running before ejabberd_sm died and survived it under another supervisor, ejabberd_backend_sup: what each new ejabberd_sm wanted to start was there already.
+            ejabberd_sup allows 10 restarts within 1 s; the next one was too many, and it gave up (#9655).
+            The collapse that followed is its effect: it took down 33 processes below it (#9664 to #10468) and then ended itself with shutdown (#10474), 26.6 ms after giving up.
+            evidence: #9007 end, #9058 restart, #9094 its call, #9099 survivor, #9104 the answer, #9131 restart, #9195 restart, #9251 restart, #9312 restart, #9354 restart, #9396 restart, #9504 restart, #9556 restart, #9601 restart, #9655 gave up, #9808 failed again, #10474 supervisor's end
+            next: tree(seq(9655)), why(seq(9007))
+        "#]],
     );
     check(
         &rec,
         find(&rec, Kind::Crash, "killed"),
         expect![[r#"
-        <0.516.0> was killed (#1203). No process in the recording sent the signal, so it came from outside what was recorded.
-        evidence: #1203 end
-        next: chain(seq(1203))
-    "#]],
+            <0.516.0> was killed (#1204). No process in the recording sent the signal, so it came from outside what was recorded.
+            evidence: #1204 end
+            next: chain(seq(1204))
+        "#]],
     );
 }
 
@@ -119,11 +119,11 @@ fn an_ejabberd_process_that_fell_with_the_rest_points_to_the_root() {
         &rec,
         survivor.expect("it ends").seq.0,
         expect![[r#"
-            ejabberd_sm_mnesia ended with shutdown (#10334): its supervisor ejabberd_backend_sup shut it down (#10328).
-            ejabberd_backend_sup in turn was told to end by ejabberd_sup (#10327).
-            ejabberd_sup was going down because it had given up on restarting ejabberd_sm (#9651).
-            evidence: #9651 gave up, #10327 from above, #10328 shut down, #10334 end
-            next: why(seq(9651)), chain(seq(10334))
+            ejabberd_sm_mnesia ended with shutdown (#10338): its supervisor ejabberd_backend_sup shut it down (#10332).
+            ejabberd_backend_sup in turn was told to end by ejabberd_sup (#10331).
+            ejabberd_sup was going down because it had given up on restarting ejabberd_sm (#9655).
+            evidence: #9655 gave up, #10331 from above, #10332 shut down, #10338 end
+            next: why(seq(9655)), chain(seq(10338))
         "#]],
     );
 }
@@ -140,8 +140,8 @@ fn patterns_of_the_recorded_traces() {
     "#]]
     .assert_eq(&titles(&recorded("shop-ttb")));
     expect![[r#"
-        Error restart_storm: ejabberd_sup restarted ejabberd_sm 10 times within 12.6 ms (why(seq(9054)))
-        Error crash_loop: ejabberd_sm crashed 10 times with one reason (why(seq(9712)))
+        Error restart_storm: ejabberd_sup restarted ejabberd_sm 10 times within 12.6 ms (why(seq(9058)))
+        Error crash_loop: ejabberd_sm crashed 10 times with one reason (why(seq(9716)))
     "#]]
     .assert_eq(&titles(&recorded("ejabberd-small.trace")));
 }

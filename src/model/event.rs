@@ -97,7 +97,8 @@ byte_enum! {
         Demonitor = 7 "demonitor",
         /// A 'DOWN' message for the end of `peer` arrived at `process`'s mailbox; payload = the whole message.
         Down = 8 "down",
-        /// `process` took the name `tag`.
+        /// `process` took the name `tag`. With `meta.since` it had the name before the recording began; the payload
+        /// `#{module, behaviour}`, each optional, then tells what else is known of it.
         Register = 9 "register",
         Unregister = 10 "unregister",
         /// `process` sent a message (the payload, whole and raw) to `peer`; `class` says which sort,

@@ -85,6 +85,9 @@ pub fn fold<R: Rows>(rows: &mut R, event: &Event, payload: &mut dyn FnMut() -> O
             if let Some(name) = event.tag {
                 register(rows, name, process, event.kind == Kind::Register);
             }
+            if event.size_bytes > 0 {
+                introduce(rows.row(process), payload().as_ref().and_then(Term::as_map));
+            }
         }
         Kind::SupervisorRestart => restart(rows, event, payload()),
         Kind::ChildSpecChange => child_spec_change(rows, event, payload()),
@@ -157,13 +160,7 @@ fn spawn<R: Rows>(rows: &mut R, event: &Event, payload: Option<Term>) {
     let process = event.process;
     let fields = payload.as_ref().and_then(Term::as_map);
     let atom = |key: &str| fields.and_then(|map| map.get_atom(key)).and_then(Term::as_atom);
-    let behaviour = match atom("behaviour").map(Atom::as_str) {
-        Some("gen_server") => Some(Behaviour::GenServer),
-        Some("gen_statem") => Some(Behaviour::GenStatem),
-        Some("gen_event") => Some(Behaviour::GenEvent),
-        Some("supervisor") => Some(Behaviour::Supervisor),
-        _ => None,
-    };
+    let behaviour = atom("behaviour").and_then(behaviour_of);
     let supervisor = fields.and_then(|map| map.get_atom("supervisor")).and_then(|term| actor_of(rows, event, term));
 
     let row = rows.row(process);
@@ -177,6 +174,25 @@ fn spawn<R: Rows>(rows: &mut R, event: &Event, payload: Option<Term>) {
     row.behaviour = behaviour.unwrap_or(row.behaviour);
     if let Some(supervisor) = supervisor {
         adopt(rows, supervisor, process);
+    }
+}
+
+fn behaviour_of(name: Atom) -> Option<Behaviour> {
+    match name.as_str() {
+        "gen_server" => Some(Behaviour::GenServer),
+        "gen_statem" => Some(Behaviour::GenStatem),
+        "gen_event" => Some(Behaviour::GenEvent),
+        "supervisor" => Some(Behaviour::Supervisor),
+        _ => None,
+    }
+}
+
+/// What a register event tells of a process that is older than the recording.
+fn introduce(row: &mut ProcessRow, fields: Option<&Map>) {
+    let atom = |key: &str| fields.and_then(|map| map.get_atom(key)).and_then(Term::as_atom);
+    row.module = row.module.or_else(|| atom("module"));
+    if row.behaviour == Behaviour::Process {
+        row.behaviour = atom("behaviour").and_then(behaviour_of).unwrap_or(row.behaviour);
     }
 }
 

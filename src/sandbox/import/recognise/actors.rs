@@ -21,6 +21,10 @@ pub(super) struct Row {
     pub module: Option<Atom>,
     pub name: Option<Atom>,
     pub is_supervisor: bool,
+    /// As a spawn event names it; of a process that is older than the trace.
+    pub behaviour: Option<&'static str>,
+    /// Whether its module was told of with its name.
+    pub is_introduced: bool,
     pub links: FxHashSet<ActorId>,
     /// Of the state seen last.
     pub state_hash: Option<u64>,

@@ -307,14 +307,16 @@ impl Recogniser {
         if self.actors.row(who).began_here() {
             return Some(module);
         }
-        if let Some(name) = name.as_atom() {
-            self.learn_name(who, name);
-        }
         if let Some(parent) = parent.as_actor() {
             let parent = self.actors.actor(parent.id);
             self.actors.row(who).parent.get_or_insert(parent);
         }
         self.note_callback_module(who, module);
+        let row = self.actors.row(who);
+        row.behaviour = Some(if row.is_supervisor { "supervisor" } else { "gen_server" });
+        if let Some(name) = name.as_atom() {
+            self.learn_name(who, name);
+        }
         Some(module)
     }
 

@@ -286,18 +286,34 @@ impl Recogniser {
         self.names.get(&key).map(|&id| self.actors.actor(id))
     }
 
-    /// Notes that `who` has had `name` since before the trace began: a register event that says so.
+    /// Notes that `who` has had `name` since before the trace began: a register event that says so, and
+    /// again when its module becomes known.
     fn learn_name(&mut self, who: ActorId, name: Atom) {
-        let key = (node_of(who), name);
-        if self.names.get(&key) == Some(&who) {
+        let is_known = self.names.insert((node_of(who), name), who) == Some(who);
+        let row = self.actors.row(who);
+        row.name = Some(name);
+        if row.began_here() || (is_known && (row.is_introduced || row.module.is_none())) {
             return;
         }
-        self.names.insert(key, who);
-        self.actors.row(who).name = Some(name);
+        row.is_introduced = row.module.is_some();
+        let mut payload = Fields::default();
+        if let Some(module) = row.module {
+            payload.atom("module", module);
+        }
+        if let Some(behaviour) = row.behaviour {
+            payload.atom("behaviour", Atom::new(behaviour));
+        }
+        let payload = payload.finish();
         let process = self.actors.actor(who);
         let mut meta = Fields::default();
         meta.atom("since", Atom::new("before_trace"));
-        self.emit(&NewEvent { tag: Some(name), meta: &meta.finish(), ..self.event(Kind::Register, process) });
+        let event = NewEvent {
+            tag: Some(name),
+            payload: &payload,
+            meta: &meta.finish(),
+            ..self.event(Kind::Register, process)
+        };
+        self.emit(&event);
     }
 
     fn collected(&mut self, who: ActorId, is_major: bool, info: Part<'_>) {
