@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 use super::{Scope, within};
-use crate::model::{Actor, Event, Filter, Kind, Seq};
+use crate::model::{Actor, Class, Event, Filter, Kind, Seq};
 use crate::store::Recording;
 
 /// Why one event follows from another.
@@ -62,7 +62,7 @@ pub fn cause(rec: &Recording, scope: Scope<'_>, seq: Seq) -> Option<Link> {
     Some(Link { from, to: seq, relation: Relation::Inside })
 }
 
-/// The handle_start of the callback that runs in `process` when event `at` happens, or the process's spawn
+/// The handle_start of the innermost callback that runs in `process` when event `at` happens, or the process's spawn
 /// when it has none. `None` between callbacks and when nothing is known.
 pub fn callback_at(rec: &Recording, scope: Scope<'_>, process: Actor, at: Seq) -> Option<Seq> {
     let filter = Filter {
@@ -70,7 +70,11 @@ pub fn callback_at(rec: &Recording, scope: Scope<'_>, process: Actor, at: Seq) -
         ..Filter::kinds(&[Kind::HandleStart, Kind::HandleEnd, Kind::Spawn]).process(process)
     };
     let last = rec.scan(&filter).next_back()?;
-    (last.kind != Kind::HandleEnd).then_some(last.seq)
+    if last.kind != Kind::HandleEnd {
+        return Some(last.seq);
+    }
+    // A receive inside a callback is over, or a callback is: the fold knows which one runs on.
+    rec.materialise(last.seq).processes.get(&process)?.handling
 }
 
 /// What directly followed from the event, the first `n_max`.
@@ -98,28 +102,59 @@ pub fn chain(rec: &Recording, scope: Scope<'_>, seq: Seq, n_max: usize) -> Chain
 /// whether its cause, or the callback that it happened in, is among those found so far.
 fn forth<'r>(rec: &'r Recording, scope: Scope<'_>, seq: Seq) -> impl Iterator<Item = Link> + 'r {
     let mut found = FxHashSet::from_iter([seq]);
-    let mut running: FxHashMap<Actor, Seq> = FxHashMap::default();
+    let mut running: FxHashMap<Actor, Running> = FxHashMap::default();
     if let Some(event) = rec.event(seq).filter(|e| matches!(e.kind, Kind::HandleStart | Kind::Spawn)) {
-        running.insert(event.process, seq);
+        running.insert(event.process, Running::at(&event));
     }
     let later = within(rec, scope, seq.0 + 1..rec.len());
     let events = later.into_iter().flatten().filter_map(move |at| rec.event(Seq(at)));
     events.filter_map(move |event| {
-        let inside = || actor_of(&event).and_then(|actor| running.get(&actor).copied());
+        let inside = || running.get(&actor_of(&event)?)?.innermost().filter(|start| found.contains(start));
         let link = match event.cause {
             Some(from) => found.contains(&from).then_some(Link { from, to: event.seq, relation: Relation::Caused }),
             None => inside().map(|from| Link { from, to: event.seq, relation: Relation::Inside }),
         };
+        match event.kind {
+            Kind::HandleStart | Kind::HandleEnd | Kind::Spawn => running.entry(event.process).or_default().push(&event),
+            _ => {}
+        }
         if link.is_some() {
             found.insert(event.seq);
         }
-        match event.kind {
-            Kind::HandleStart | Kind::Spawn if link.is_some() => drop(running.insert(event.process, event.seq)),
-            Kind::HandleStart | Kind::HandleEnd => drop(running.remove(&event.process)),
-            _ => {}
-        }
         link
     })
+}
+
+/// What runs in a process. Callbacks nest one deep: a receive inside the run of a plain process.
+#[derive(Clone, Copy, Default)]
+struct Running {
+    /// The spawn until the first callback, or the callback of class init.
+    outer: Option<Seq>,
+    inner: Option<Seq>,
+}
+
+impl Running {
+    fn at(event: &Event) -> Running {
+        let mut running = Running::default();
+        running.push(event);
+        running
+    }
+
+    fn push(&mut self, event: &Event) {
+        match (event.kind, event.class) {
+            (Kind::Spawn, _) | (Kind::HandleStart, Class::Init) => {
+                *self = Running { outer: Some(event.seq), inner: None };
+            }
+            (Kind::HandleStart, _) => self.inner = Some(event.seq),
+            (Kind::HandleEnd, _) if event.cause.is_none_or(|start| self.inner == Some(start)) => self.inner = None,
+            (Kind::HandleEnd, _) => *self = Running::default(),
+            _ => {}
+        }
+    }
+
+    fn innermost(self) -> Option<Seq> {
+        self.inner.or(self.outer)
+    }
 }
 
 /// Who does what the event tells, when it is done inside a callback; `None` for what happens to a process.

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::Scope;
 use crate::model::display::Syntax;
-use crate::model::{Actor, Atom, Event, Filter, Kind, ProcessRow, Seq, Status};
+use crate::model::{Actor, Atom, Event, Filter, Kind, ProcessRow, Seq, Status, Term};
 use crate::store::Recording;
 
 /// The names of a scope's processes.
@@ -101,6 +101,13 @@ impl Names {
     /// The spawn event.
     pub fn spawn(&self, actor: Actor) -> Option<Event> {
         self.spawns.get(&actor).copied()
+    }
+
+    /// The function that the process began with: `init`, or what its spawn tells.
+    pub fn entry(&self, rec: &Recording, actor: Actor) -> String {
+        let payload = self.spawns.get(&actor).and_then(|spawn| rec.term(spawn.seq));
+        let function = payload.as_ref().and_then(Term::as_map).and_then(|map| map.get_atom("function")?.as_atom());
+        function.map_or_else(|| "init".to_string(), |function| function.display(self.syntax))
     }
 
     /// The exit or crash event, if the process ended in the scope.

@@ -110,14 +110,14 @@ fn wrapped(words: &[&str]) -> String {
     let mut text = String::new();
     let mut column = 0;
     for (idx, word) in words.iter().enumerate() {
-        if column + word.len() > 88 {
-            text.push_str("\n  ");
-            column = 0;
-        }
-        let comma = if idx + 1 < words.len() { ", " } else { "" };
+        let is_full = column + word.len() > 86;
+        text.push_str(match (idx, is_full) {
+            (0, _) => "",
+            (_, true) => ",\n  ",
+            (_, false) => ", ",
+        });
+        column = if is_full { word.len() } else { column + word.len() + 2 };
         text.push_str(word);
-        text.push_str(comma);
-        column += word.len() + comma.len();
     }
     text
 }

@@ -35,7 +35,7 @@ const STEPS: &[Step] = &[
         talk: "Everybody waited? Latency is split into waiting in the queue, handling, and the way back.",
         command: "latency()",
     },
-    Step { talk: "So why did that call time out?", command: "why()" },
+    Step { talk: "So why did that call time out?", command: "why(events().kind(\"timeout\").first())" },
     Step {
         talk: "The same as a picture: the events that matter at full ink, the rest faint.",
         command: "svg(it, \"cinema-demo.svg\")",
@@ -50,7 +50,7 @@ const FAREWELL: &str = "\
 That was a minute. The picture is in cinema-demo.svg: open it in a browser. What you can do next:
   cinema                           the shell: type any of the lines above; help lists everything
   patterns()                       what else is wrong with a system, or with a recording
-  restore(\"#100\"); run()         go back, and let it run again from there
+  restore(\"#100\"); run()           go back, and let it run again from there
   cinema open node.trace           the same questions to a trace of your own node";
 
 /// Runs the steps by `eval`. On a terminal each waits for Enter; `q` and Enter leaves.

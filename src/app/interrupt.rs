@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crossbeam::channel::{Sender, bounded};
+use tokio::signal::unix::{SignalKind, signal};
+
 /// Exit code of a run that Ctrl-C ended.
 pub const EXIT_INTERRUPTED: u8 = 130;
 
@@ -16,22 +19,30 @@ pub type Token = Arc<AtomicBool>;
 
 /// Starts the thread that listens for Ctrl-C and gives the token that it sets.
 ///
-/// Listening is best effort: where signals cannot be had, Ctrl-C ends the program as usual.
+/// On return the listening has begun: the line editor saves and restores the signal's handler around each
+/// line, and must find ours. Where signals cannot be had, Ctrl-C ends the program as usual.
 pub fn listen() -> Token {
     let token = Token::default();
     let shared = Arc::clone(&token);
+    let (ready, is_ready) = bounded(1);
     let thread = std::thread::Builder::new().name("interrupt".into());
-    if let Err(error) = thread.spawn(move || wait_for_signals(&shared)) {
-        eprintln!("warning: Ctrl-C will end the program: {error}");
+    let listening = thread.spawn(move || wait_for_signals(&shared, &ready)).map(|_| is_ready.recv());
+    if !matches!(listening, Ok(Ok(()))) {
+        eprintln!("warning: signals cannot be had: Ctrl-C will end the program");
     }
     token
 }
 
-fn wait_for_signals(token: &AtomicBool) {
+/// Says by `ready` that the handler is installed; dropping it says that it cannot be.
+fn wait_for_signals(token: &AtomicBool, ready: &Sender<()>) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
     runtime.block_on(async {
+        let Ok(mut signals) = signal(SignalKind::interrupt()) else { return };
+        if ready.send(()).is_err() {
+            return;
+        }
         let mut last: Option<Instant> = None;
-        while tokio::signal::ctrl_c().await.is_ok() {
+        while signals.recv().await.is_some() {
             let now = Instant::now();
             if last.is_some_and(|before| now.duration_since(before) < INSIST_WITHIN) {
                 super::terminal::restore();

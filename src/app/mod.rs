@@ -69,7 +69,8 @@ fn with_session(command: Option<Command>, options: &Options, place: Place) -> Ou
     };
     let interrupt = interrupt::listen();
     let setup = Setup {
-        format: options.format(place.is_output_terminal),
+        // The demo is for people, wherever they read it.
+        format: options.format(place.is_output_terminal || matches!(command, Some(Command::Demo))),
         place,
         seed: options.seed,
         interrupt: interrupt.clone(),

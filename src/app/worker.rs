@@ -6,7 +6,8 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
@@ -25,17 +26,24 @@ struct Request<H> {
     done: Box<dyn FnOnce(Outcome<Ending>) + Send>,
 }
 
-/// The names as last published; readers never wait for the session.
+/// The names as last published; readers never wait for what the session does.
 #[derive(Clone, Default)]
-pub struct PublishedNames(Arc<Mutex<Arc<Names>>>);
+pub struct PublishedNames(Arc<(Mutex<Option<Arc<Names>>>, Condvar)>);
+
+/// How long a reader waits for the very first names: a key may come before the engine is made.
+const FIRST_NAMES_WAIT: Duration = Duration::from_millis(500);
 
 impl PublishedNames {
-    /// The newest names.
+    /// The newest names; empty ones when there are none yet.
     pub fn get(&self) -> Arc<Names> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let (names, is_published) = &*self.0;
+        let names = names.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = is_published.wait_timeout_while(names, FIRST_NAMES_WAIT, |names| names.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.clone().unwrap_or_default()
     }
     fn set(&self, names: Names) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(names);
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(names));
+        self.0.1.notify_all();
     }
 }
 

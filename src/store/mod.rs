@@ -4,10 +4,10 @@
 //! immutable image of columns with posting lists, and compressed payload blocks; it is the same in memory
 //! and in a file. `FORMAT.md` beside this file is the document of the file.
 //!
-//! - [`columns`]: the sections of a segment; [`tail`] fills them, [`segment`] keeps them sealed
-//! - [`payloads`]: deduplication and blocks; [`dictionary`]: actors and tags by number; [`postings`]
-//! - [`scan`]: filters pushed down; [`keyframe`], [`rows`], [`materialise`]: the system at any event
-//! - [`branches`]; [`file`](mod@file): the `.cinema` file
+//! - `columns`: the sections of a segment; `tail` fills them, `segment` keeps them sealed
+//! - `payloads`: deduplication and blocks; `dictionary`: actors and tags by number; `postings`
+//! - `scan`: filters pushed down; `keyframe`, `rows`, `materialise`: the system at any event
+//! - `branches`; `file`: the `.cinema` file
 //!
 //! Invariant: part `i` (segments in order, then the tail) ends where part `i + 1` begins; seqs are `0..len`.
 

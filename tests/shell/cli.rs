@@ -74,16 +74,57 @@ fn a_script_has_arguments_and_ends_with_its_own_code() {
 #[test]
 fn a_failing_script_names_its_place() {
     let dir = script("let x = 1;\nlet y = x + nothing;\n");
-    expect![].assert_eq(&run_tool(dir.path(), &[]));
+    expect![[r#"
+        [1]
+        error: unknown variable `nothing`
+          --> tool.rhai:2:13
+           2 | let y = x + nothing;
+             |             ^^^^^^^
+    "#]]
+    .assert_eq(&run_tool(dir.path(), &[]));
     let dir = script("let x = (1;\n");
-    expect![].assert_eq(&run_tool(dir.path(), &[]));
+    expect![[r#"
+        [1]
+        error: expecting ')' for a matching ( in this expression
+          --> tool.rhai:1:11
+           1 | let x = (1;
+             |           ^
+    "#]]
+    .assert_eq(&run_tool(dir.path(), &[]));
 }
 
 #[test]
 fn scripts_come_from_standard_input() {
-    check_with_input(&["run", "-"], "let a = 20;\nprint(a + 22);\n", expect![]);
-    check_with_input(&[], "let a = 20\na + 22\nnope()\na\n", expect![]);
-    check_with_input(&["run", "absent.rhai"], "", expect![]);
+    check_with_input(
+        &["run", "-"],
+        "let a = 20;\nprint(a + 22);\n",
+        expect![[r#"
+        [0]
+        42
+    "#]],
+    );
+    check_with_input(
+        &[],
+        "let a = 20\na + 22\nnope()\na\n",
+        expect![[r#"
+        [1]
+        42
+        20
+        error: unknown function `nope()`
+             | nope()
+             | ^^^^
+          hint: did you mean note(moment: moment, text: text) -> nothing?
+    "#]],
+    );
+    check_with_input(
+        &["run", "absent.rhai"],
+        "",
+        expect![[r#"
+        [1]
+        error: cannot read absent.rhai: No such file or directory (os error 2)
+          hint: cinema run PATH/TO/SCRIPT.rhai
+    "#]],
+    );
 }
 
 #[test]
@@ -93,15 +134,57 @@ fn values_print_in_every_format() {
         let done = run(&["-e", line, "--format", format], "");
         assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{format}");
     }
-    check(&["-e", line, "--format", "table"], expect![]);
-    check(&["-e", line, "--json"], expect![]);
-    check(&["-e", line], expect![]);
-    check(&["-e", line, "--format", "csv"], expect![]);
+    check(
+        &["-e", line, "--format", "table"],
+        expect![[r#"
+        [0]
+        n  name
+        ───────
+        1  a,b
+        2  c
+    "#]],
+    );
+    check(
+        &["-e", line, "--json"],
+        expect![[r#"
+        [0]
+        [
+          {"n":1,"name":"a,b"},
+          {"n":2,"name":"c"}
+        ]
+    "#]],
+    );
+    check(
+        &["-e", line],
+        expect![[r#"
+        [0]
+        {"n":1,"name":"a,b"}
+        {"n":2,"name":"c"}
+    "#]],
+    );
+    check(
+        &["-e", line, "--format", "csv"],
+        expect![[r#"
+        [0]
+        n,name
+        1,"a,b"
+        2,c
+    "#]],
+    );
 }
 
 #[test]
 fn bad_files_are_errors_with_code_one() {
-    check(&["open", "absent.cinema"], expect![]);
+    check(
+        &["open", "absent.cinema"],
+        expect![[r#"
+        [1]
+        error: no file absent.cinema
+             | open("absent.cinema")
+             | ^^^^
+          hint: ls shows what is there; paths are relative to where cinema runs
+    "#]],
+    );
     let dir = tempfile::tempdir().unwrap();
     let bad = dir.path().join("bad.cinema");
     std::fs::write(&bad, [0xFFu8; 64]).unwrap();

@@ -7,7 +7,8 @@ use std::process::{Command, Output, Stdio};
 /// The binary with a clean environment: no colours, no history, working in the project's folder.
 pub fn cinema(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cinema"));
-    command.args(args).current_dir(env!("CARGO_MANIFEST_DIR")).env("CINEMA_HISTORY", "").env_remove("NO_COLOR");
+    command.args(args).current_dir(env!("CARGO_MANIFEST_DIR")).env("CINEMA_HISTORY", "");
+    command.env_remove("NO_COLOR").env_remove("RUST_BACKTRACE");
     command
 }
 

@@ -44,9 +44,9 @@ impl SlowCallback {
 impl Detector for SlowCallback {
     fn done(&mut self, done: &Done) {
         let duration_ns = done.duration_ns();
-        // Nobody waits for a process that is on its way out.
-        let is_leaving = done.start.class == Class::Terminate;
-        if duration_ns < self.slow_ns || done.n_waiting == 0 || is_leaving {
+        // The run of a plain process takes its messages itself, and a process in its terminate takes none.
+        let is_service = !matches!(done.start.class, Class::Init | Class::Terminate);
+        if duration_ns < self.slow_ns || done.n_waiting == 0 || !is_service {
             return;
         }
         let start = done.start;

@@ -123,8 +123,9 @@ pub(super) fn tell_nested(case: &mut Case<'_>, process: Actor, run: Run, window:
     {
         let cycle: Vec<String> = waiters[at..].iter().map(|actor| case.name(*actor, send.seq)).collect();
         let rest = match nested.end {
+            Some(end) if end.seq < window.to.seq => format!("until {name} gave up (#{})", end.seq.0),
             _ if at == 0 => format!("until {} gave up (#{})", case.name(callee, send.seq), window.to.seq.0),
-            Some(end) => format!("until one of them gave up (#{})", end.seq.0),
+            Some(end) => format!("until {name} gave up (#{})", end.seq.0),
             None => "and nothing in the recording ends it".to_string(),
         };
         let turn = if cycle.len() == 1 { "itself".to_string() } else { callee_name };
@@ -176,16 +177,17 @@ pub(super) fn runs(case: &Case<'_>, process: Actor, window: Window) -> Vec<Run> 
 
 /// The callback that begins with `start`, with its end.
 pub(super) fn run_of(case: &Case<'_>, start: Event) -> Run {
-    let ends = Filter {
-        ranges: case.within(start.seq.0 + 1..case.rec.len()),
-        ..Filter::kinds(&[Kind::HandleEnd, Kind::HandleStart, Kind::Exit, Kind::Crash]).process(start.process)
-    };
-    let after = case.rec.scan(&ends).next();
+    let later = case.within(start.seq.0 + 1..case.rec.len());
+    let own = Filter { ranges: later.clone(), cause: Some(start.seq), ..Filter::kind(Kind::HandleEnd) };
+    if let Some(end) = case.rec.scan(&own.process(start.process)).next() {
+        return Run { start, end: Some(end), next: None };
+    }
+    let kinds = [Kind::HandleStart, Kind::Exit, Kind::Crash];
+    let after = Filter { ranges: later, ..Filter::kinds(&kinds).process(start.process) };
+    let after = case.rec.scan(&after).next();
     // A process may end long after a callback whose end was not traced.
-    let is_own_end =
-        |event: &Event| event.kind == Kind::HandleEnd || event.cause == Some(start.seq) || is_exact(case.rec);
-    let is_next = |event: &Event| event.kind == Kind::HandleStart || !is_own_end(event);
-    Run { start, end: after.filter(|event| !is_next(event)), next: after.filter(is_next) }
+    let is_end = |event: &Event| event.kind.is_end() && (event.cause == Some(start.seq) || is_exact(case.rec));
+    Run { start, end: after.filter(is_end), next: after.filter(|event| !is_end(event)) }
 }
 
 /// The handle_start that took the message of `arrival`.

@@ -146,7 +146,7 @@ impl<'r> Case<'r> {
         let sender = start.peer.or_else(|| arrival.and_then(|event| event.peer));
         let of = sender.map_or_else(String::new, |from| format!(" of {}", self.name(from, start.seq)));
         match start.class {
-            Class::Init => format!("its init (#{seq})"),
+            Class::Init => format!("its {} (#{seq})", self.names.entry(self.rec, start.process)),
             Class::Terminate => format!("its terminate (#{seq})"),
             Class::Continue => format!("its handle_continue {} (#{seq})", self.message(start)),
             Class::Timeout => format!("its own timeout (#{seq})"),

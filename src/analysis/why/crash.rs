@@ -121,17 +121,33 @@ pub(super) fn tell_end(case: &mut Case<'_>, end: Event) {
 fn maker(case: &Case<'_>, end: Event) -> Maker {
     let running = case.callback_at(end.process, end.seq);
     let cause = end.cause.and_then(|cause| case.rec.event(cause));
+    let own = |event: &Event| event.kind == Kind::HandleStart && event.process == end.process;
+    let terminate = cause.filter(own).or(running).filter(|start| start.class == Class::Terminate);
     // A signal that came when the process was in its terminate already is not why; what made it terminate is.
-    let terminate = cause.and_then(|cause| terminate_before(case, end, cause.seq));
-    let cause = terminate.map_or(cause, |start| start.cause.and_then(|cause| case.rec.event(cause)).or(Some(start)));
+    if let Some(terminate) = terminate.or_else(|| terminate_before(case, end, cause?.seq)) {
+        return before_terminate(case, terminate);
+    }
     match cause {
-        Some(signal) if signal.kind == Kind::ExitSignal => match signal.peer {
-            Some(sender) => Maker::Signal { signal, sender },
-            None => Maker::Unknown,
-        },
-        Some(start) if start.kind == Kind::HandleStart && start.process == end.process => Maker::Callback(start),
+        Some(signal) if signal.kind == Kind::ExitSignal => of_signal(signal),
+        Some(start) if own(&start) => Maker::Callback(start),
         Some(event) if event.process != end.process => Maker::Supervisor { event },
         _ => running.map_or(Maker::Unknown, Maker::Callback),
+    }
+}
+
+fn of_signal(signal: Event) -> Maker {
+    signal.peer.map_or(Maker::Unknown, |sender| Maker::Signal { signal, sender })
+}
+
+/// What made a process terminate: the exit signal that came last, or the callback that was over last.
+fn before_terminate(case: &Case<'_>, terminate: Event) -> Maker {
+    let cause = terminate.cause.and_then(|cause| case.rec.event(cause));
+    let kinds = [Kind::ExitSignal, Kind::HandleEnd];
+    let last = case.last_of(terminate.process, &kinds, 0..terminate.seq.0);
+    match cause.filter(|cause| cause.kind == Kind::ExitSignal).or(last) {
+        Some(signal) if signal.kind == Kind::ExitSignal => of_signal(signal),
+        Some(over) => over.cause.and_then(|start| case.rec.event(start)).map_or(Maker::Unknown, Maker::Callback),
+        None => Maker::Callback(terminate),
     }
 }
 

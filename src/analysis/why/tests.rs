@@ -186,10 +186,11 @@ fn timeouts_without_an_arrival_without_a_callee_and_without_a_reply() {
         &fx,
         timeout,
         expect![[r#"
-        client gave up on its call fatal to shop after 51 ms (sent #14, given up #17).
-        shop ended before it answered (#16: boom).
-        focus: 14 16 17
-    "#]],
+            client gave up on its call fatal to shop after 51 ms (sent #14, given up #17).
+            shop took no message out of its mailbox in that time, and no callback of it ran (#15 to #16).
+            shop ended before it answered (#16: boom).
+            focus: 14 16 17
+        "#]],
     );
 }
 

@@ -80,6 +80,9 @@ fn tell_callee(case: &mut Case<'_>, timeout: Event, callee: Actor, call: &CallRo
         return;
     }
     if let Some(end) = end {
+        if end.seq > from.seq && start.is_none() {
+            activity::tell_queue(case, callee, Window { from, to: end }, &mut waiters);
+        }
         let said = case.rec.term(end.seq).map(|term| reason::in_words(&term, &|term| case.show(term)).text);
         let when = if end.seq < from.seq { "had already ended" } else { "ended before it answered" };
         case.say(format!("{name} {when} (#{}: {}).", end.seq.0, said.unwrap_or_else(|| "no reason recorded".into())));

@@ -147,6 +147,16 @@ fn directory_offset(file: &[u8]) -> Option<usize> {
     if is_intact { usize::try_from(offset).ok() } else { None }
 }
 
+/// Gives bytes to every reader of small contents.
+#[cfg(test)]
+pub fn read_all_forms(bytes: &[u8]) {
+    let dictionaries = super::Dictionaries::default();
+    let _ = directory::Directory::read(bytes, bytes.len());
+    let _ = super::segment::Head::read(&mut Reader::new(bytes));
+    let mut rows = super::rows::RowReader { bytes: Reader::new(bytes), dictionaries: &dictionaries };
+    let _ = rows.row(crate::model::Pid::local(1).into());
+}
+
 /// Changes the content of the block number `place` (counted around) and makes the checksums right again, as a
 /// forger would: what is read then is damaged only in its meaning.
 #[cfg(test)]

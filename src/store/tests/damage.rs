@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// A saved recording with several segments, a branch, marks and keyframes.
@@ -195,5 +197,17 @@ fn made_up_contents_with_right_checksums_do_not_panic() {
             let _ = opened.seek_time(&opened.lineage(0), 3_000_000);
             let _ = opened.materialise(Seq(opened.len().saturating_sub(1)));
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn random_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let scratch = Scratch::new();
+        let mut file = b"\x89CINEMA\n\x01\0\0\0\0\0\0\0".to_vec();
+        file.extend_from_slice(&bytes);
+        let (opened, warnings) = scratch.open(&file).unwrap();
+        prop_assert!(opened.is_empty() && !warnings.is_empty());
+        super::super::file::read_all_forms(&bytes);
     }
 }
