@@ -9,7 +9,7 @@ use cinema::model::{Atom, Kind, Outcome, Term};
 use cinema::sandbox::sim::{
     ChildSpec, Context, Effect, Flags, GenServer, Interrupt, ModuleSet, Return, Sim, SimOptions, Start, SupervisorSpec,
 };
-use cinema::sandbox::{Dest, Input, RunLimit, Sandbox};
+use cinema::sandbox::{Dest, Input, RunEnd, RunLimit, Sandbox};
 
 #[path = "common/mod.rs"]
 mod common;
@@ -69,8 +69,13 @@ fn main() -> Outcome<()> {
     for request in requests {
         let call = Input::Call { to: Dest::Name(Atom::new("alice")), request, timeout_ns: Some(1_000_000_000) };
         sim.input(call, &mut tape)?;
-        println!("alice: {:?}", sim.run(RunLimit::default(), &mut tape)?);
+        if let RunEnd::Answered(answer) = sim.run(RunLimit::default(), &mut tape)? {
+            println!("alice: {}", common::show(&answer));
+        }
+        // The call is answered before the supervisor has started the account again: let it.
+        sim.run(RunLimit::default(), &mut tape)?;
     }
+    println!();
     tape.retain(&[Kind::Spawn, Kind::Send, Kind::Reply, Kind::StateChange, Kind::Crash, Kind::SupervisorRestart]);
     tape.print();
     Ok(())

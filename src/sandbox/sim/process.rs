@@ -80,7 +80,7 @@ pub enum Activity {
 #[derive(Clone, Debug)]
 pub struct Suspended {
     pub stage: Stage,
-    pub callback: Rc<Callback>,
+    pub callback: Callback,
     /// Its handle_start.
     pub started: Option<EventIdx>,
     pub class: Class,

@@ -49,6 +49,10 @@ impl Queue {
         let entry = Entry { due_ns, order: self.n_pushed, to, job };
         self.n_pushed += 1;
         let mut hole = self.heap.len();
+        if hole == 0 || !entry.is_before(self.heap.get((hole - 1) / 2).expect("a parent is in the heap")) {
+            self.heap.push(entry);
+            return;
+        }
         self.heap.push(entry.clone());
         while hole > 0 {
             let parent = (hole - 1) / 2;

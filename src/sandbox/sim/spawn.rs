@@ -56,7 +56,7 @@ impl Machine {
         }
         let begin = Suspended {
             stage,
-            callback: Rc::new(callback),
+            callback,
             started: None,
             class: Class::Init,
             log: Rc::default(),

@@ -22,7 +22,7 @@ use super::world::{EventIdx, FIRST_PID};
 #[derive(Clone, Debug)]
 pub struct Task {
     pub stage: Stage,
-    pub callback: Rc<Callback>,
+    pub callback: Callback,
     /// Its handle_start; `None`: it has not begun.
     pub started: Option<EventIdx>,
     pub class: Class,
@@ -49,15 +49,7 @@ pub enum Next {
 impl Task {
     /// A callback that has not begun.
     pub fn new(stage: Stage, class: Class, callback: Callback) -> Task {
-        Task {
-            stage,
-            callback: Rc::new(callback),
-            started: None,
-            class,
-            log: Rc::default(),
-            resume: None,
-            n_blocking: 0,
-        }
+        Task { stage, callback, started: None, class, log: Rc::default(), resume: None, n_blocking: 0 }
     }
 }
 

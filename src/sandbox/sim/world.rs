@@ -94,8 +94,10 @@ impl World {
     }
 
     pub fn process_mut(&mut self, pid: Pid) -> Option<&mut Process> {
-        self.process(pid)?;
-        match self.slots.get_mut((pid.id - FIRST_PID) as usize)? {
+        if pid.origin != Origin::LOCAL || pid.serial != 0 {
+            return None;
+        }
+        match self.slots.get_mut(pid.id.checked_sub(FIRST_PID)? as usize)? {
             Slot::Live(process) => Some(Rc::make_mut(process)),
             Slot::Dead(_) => None,
         }

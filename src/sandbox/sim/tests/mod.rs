@@ -48,7 +48,7 @@ impl Tape {
         let mut text = String::new();
         for event in self.events.iter().filter(|event| kinds.is_empty() || kinds.contains(&event.kind)) {
             let id = |actor: Actor| actor.pid().map_or("?".to_string(), |pid| format!("<{}>", pid.id));
-            let mut words = vec![format!("{:>3} {}", event.seq.0, event.kind.as_str()), id(event.process)];
+            let mut words = vec![format!("{} {}", event.seq.0, event.kind.as_str()), id(event.process)];
             if event.class != Class::None {
                 words.insert(1, event.class.as_str().to_string());
             }

@@ -12,24 +12,24 @@ fn a_message_is_sent_arrives_and_is_taken() {
     }
     let tape = play(1, ModuleSet::new().process("main", main).process("idle", idle));
     expect![[r#"
-          0 spawn <100> shell #{args => [],function => run,module => shell}
-          1 input <100> start {start,main,[],undefined,true}
-          2 spawn <101> ~<100> main #{args => [],function => run,module => main} <- 1 input
-          3 link <100> ~<101> <- 1 input
-          4 handle_start init <101>
-          5 spawn <102> ~<101> idle #{args => [],function => run,module => idle} <- 4 handle_start
-          6 send info <101> ~<102> stop {stop,shutdown} <- 4 handle_start
-          7 handle_end init <101> <- 4 handle_start
-          8 exit <101> main normal <- 4 handle_start
-          9 handle_start init <102>
-         10 handle_end init <102> <- 9 handle_start
-         11 receive info <102> ~<101> stop {stop,shutdown} <- 6 send
-         12 exit_signal exit <100> ~<101> EXIT {'EXIT',<0.101.0>,normal} <- 8 exit
-         13 handle_start info <102> ~<101> stop <- 11 receive
-         14 handle_end info <102> <- 13 handle_start
-         15 exit <102> idle shutdown <- 13 handle_start
-         16 handle_start exit <100> ~<101> EXIT <- 12 exit_signal
-         17 handle_end exit <100> <- 16 handle_start
+        0 spawn <100> shell #{args => [],function => run,module => shell}
+        1 input <100> start {start,main,[],undefined,true}
+        2 spawn <101> ~<100> main #{args => [],function => run,module => main} <- 1 input
+        3 link <100> ~<101> <- 1 input
+        4 handle_start init <101>
+        5 spawn <102> ~<101> idle #{args => [],function => run,module => idle} <- 4 handle_start
+        6 send info <101> ~<102> stop {stop,shutdown} <- 4 handle_start
+        7 handle_end init <101> <- 4 handle_start
+        8 exit <101> main normal <- 4 handle_start
+        9 handle_start init <102>
+        10 handle_end init <102> <- 9 handle_start
+        11 receive info <102> ~<101> stop {stop,shutdown} <- 6 send
+        12 exit_signal exit <100> ~<101> EXIT {'EXIT',<0.101.0>,normal} <- 8 exit
+        13 handle_start info <102> ~<101> stop <- 11 receive
+        14 handle_end info <102> <- 13 handle_start
+        15 exit <102> idle shutdown <- 13 handle_start
+        16 handle_start exit <100> ~<101> EXIT <- 12 exit_signal
+        17 handle_end exit <100> <- 16 handle_start
     "#]]
     .assert_eq(&tape.lines(&[]));
 }
@@ -247,11 +247,11 @@ fn a_crash_names_its_cause() {
     }
     let tape = play(1, ModuleSet::new().process("main", main).process("crasher", crasher));
     expect![[r#"
-          7 send info <101> ~<102> go go <- 4 handle_start
-         14 crash <102> crasher {badmatch,[]} <- 12 handle_start
-         15 exit_signal exit <101> ~<102> {badmatch,[]} <- 14 crash
-         16 crash <101> main {badmatch,[]} <- 15 exit_signal
-         17 exit_signal exit <100> ~<101> EXIT {'EXIT',<0.101.0>,{badmatch,[]}} <- 16 crash
+        7 send info <101> ~<102> go go <- 4 handle_start
+        14 crash <102> crasher {badmatch,[]} <- 12 handle_start
+        15 exit_signal exit <101> ~<102> {badmatch,[]} <- 14 crash
+        16 crash <101> main {badmatch,[]} <- 15 exit_signal
+        17 exit_signal exit <100> ~<101> EXIT {'EXIT',<0.101.0>,{badmatch,[]}} <- 16 crash
     "#]]
     .assert_eq(&tape.lines(&[Kind::Send, Kind::Crash, Kind::ExitSignal]));
 }

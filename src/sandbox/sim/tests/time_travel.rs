@@ -257,6 +257,31 @@ fn the_past_before_the_first_event_can_be_restored() {
     assert_eq!(line.content(), original);
 }
 
+/// A process whose script gives way to the user once, as a long-running one does on Ctrl-C.
+#[test]
+fn a_turn_that_was_interrupted_never_happened() {
+    use std::cell::Cell;
+    thread_local! { static GIVES_WAY: Cell<bool> = const { Cell::new(false) }; }
+    fn main(cx: &mut Context, _args: &Term) -> Effect<()> {
+        cx.log("before")?;
+        cx.sleep(1_000_000)?;
+        cx.log("after")?;
+        if GIVES_WAY.replace(false) { Err(Interrupt::Stopped) } else { Ok(()) }
+    }
+    let run = |is_interrupted: bool| {
+        let (mut sim, mut tape) = (sim(4, ModuleSet::new().process("main", main)), Tape::default());
+        sim.input(start("main", Term::Nil), &mut tape).expect("it starts");
+        GIVES_WAY.set(is_interrupted);
+        if is_interrupted {
+            assert_eq!(sim.run(RunLimit::default(), &mut tape), Ok(RunEnd::Interrupted));
+            assert_eq!(tape.logged(), ["before"]);
+        }
+        assert_eq!(sim.run(RunLimit::default(), &mut tape), Ok(RunEnd::Idle));
+        tape.events
+    };
+    assert_eq!(run(true), run(false));
+}
+
 #[test]
 fn roots_are_thinned_with_age() {
     let (mut sim, mut tape) = (restless(2, 1), Tape::default());
