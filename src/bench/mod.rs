@@ -3,7 +3,7 @@
 
 mod harness;
 mod peers;
-mod rhai;
+mod scripted;
 mod sim;
 mod store;
 mod workload;
@@ -31,7 +31,7 @@ pub fn run(options: &Options) -> Outcome<Vec<Table>> {
         ("store read, 1 M", store::read_1m),
         ("store read, 10 M", store::read_10m),
         ("sim native", sim::native),
-        ("sim rhai", rhai::server),
+        ("sim rhai", scripted::server),
     ];
     let is_wanted = |name: &str| options.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
     sections.iter().filter(|(name, _)| is_wanted(name)).map(|(_, measure)| measure(options)).collect()
