@@ -66,6 +66,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio", &["app", "sandbox/beam"]),
     ("comfy_table", &["render"]),
     ("plotters", &["render"]),
+    ("plotters_backend", &["render"]),
     ("crossbeam", &["app", "store", "sandbox/beam", "sandbox/import"]),
     ("memmap2", &["store", "sandbox/import"]),
     ("crc32fast", &["store"]),
