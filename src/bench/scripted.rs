@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Options, Section, timed};
-use crate::model::{Atom, NewEvent, Outcome, Seq, Term};
-use crate::sandbox::sim::{Behaviour, Context, Effect, ModuleSet, Modules, Sim, SimOptions};
+use crate::model::{Atom, Behaviour as BehaviourKind, NewEvent, Outcome, Seq, Term};
+use crate::sandbox::sim::{After, Behaviour, Callback, Context, Effect, ModuleSet, Modules, Return, Sim, SimOptions};
 use crate::sandbox::{EventSink, Input, RunLimit, Sandbox, Stopped};
 use crate::script::control::Control;
 use crate::script::engine::Host;
@@ -33,7 +33,7 @@ impl Modules for Both {
     }
 }
 
-/// Casts in bursts, so that the server's mailbox is never long; the argument is the number of messages.
+/// Casts without waiting; the argument is the number of messages.
 fn cast_client(cx: &mut Context, args: &Term) -> Effect<()> {
     let server = Term::atom("server");
     for n in 0..args.as_int().unwrap_or(0) {
@@ -42,12 +42,29 @@ fn cast_client(cx: &mut Context, args: &Term) -> Effect<()> {
     Ok(())
 }
 
-fn call_client(cx: &mut Context, args: &Term) -> Effect<()> {
-    let server = Term::atom("server");
-    for n in 0..args.as_int().unwrap_or(0) {
-        cx.gen_call(&server, Term::Int(n), None)?;
+/// Calls so many times, once per run of its body: a longer body would be run again for every call in it.
+#[derive(Clone, Copy)]
+struct CallClient;
+
+impl Behaviour for CallClient {
+    fn callback(&mut self, cx: &mut Context, callback: &Callback) -> Effect<Return> {
+        let Callback::Run(Term::Int(n @ 1..)) = callback else { return Ok(Return::Done) };
+        cx.gen_call(&Term::atom("server"), Term::Int(*n), None)?;
+        Ok(Return::NoReply(After::Continue(Term::Int(n - 1))))
     }
-    Ok(())
+    fn kind(&self) -> BehaviourKind {
+        BehaviourKind::Process
+    }
+    fn state(&self) -> Term {
+        Term::Nil
+    }
+    fn encode_state(&self, _out: &mut Vec<u8>) {}
+    fn replace_state(&mut self, _state: &Term) -> Result<(), String> {
+        Err("a client has no state".to_string())
+    }
+    fn clone_box(&self) -> Box<dyn Behaviour> {
+        Box::new(*self)
+    }
 }
 
 struct Recorder(Recording);
@@ -58,14 +75,14 @@ impl EventSink for Recorder {
     }
 }
 
-/// Messages that one client sends: its effect log stays short, so that the server is what is measured.
+/// Messages that one client sends: the server's mailbox stays short.
 const MESSAGES_PER_CLIENT: u64 = 100;
 
 /// Runs `n_messages` through a fresh system; only the run itself is timed.
 fn round(client: &str, n_messages: u64, is_recorded: bool) -> Outcome<Duration> {
     let host = Host::new(Control::default(), Vec::new(), |_| {});
     let rhai = RhaiModules::in_memory(Path::new("bench"), &[("server", SERVER)], &host);
-    let rust = ModuleSet::new().process("cast_client", cast_client).process("call_client", call_client);
+    let rust = ModuleSet::new().process("cast_client", cast_client).with("call_client", CallClient);
     let options = SimOptions { is_recorded, ..SimOptions::default() };
     let mut sim = Sim::new(options, Rc::new(Both(rhai, rust)));
     let mut sink = Recorder(Recording::new(RecordingInfo::default()));

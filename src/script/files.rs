@@ -26,7 +26,7 @@ pub(super) fn module(host: &Host) -> Module {
     FuncRegistration::new("load")
         .in_global_namespace()
         .with_params_info(["path: &str", "Dynamic"])
-        .with_comments(["/// Runs a script file and gives its last value: `load(\"examples/bank/main.rhai\")`."])
+        .with_comments(["/// Runs a script file here and gives its last value: its breakpoints are set, its sandbox becomes the current one."])
         .set_into_module(&mut module, move |context: NativeCallContext, path: &str| load(&host, &context, path));
     module.build_index();
     module

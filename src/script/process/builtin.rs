@@ -22,7 +22,7 @@ examples! {
     "crash_loop": "app_sup" "consumer" "queue";
     "deadlock": "client" "orders" "shop_sup" "stock";
     "key_value": "kv_client" "kv_store" "kv_sup";
-    "worker_pool": "dispatcher" "pool_sup" "producer" "worker";
+    "worker_pool": "dispatcher" "health" "pool_sup" "producer" "worker";
 }
 
 /// The modules for a path like `examples/bank`.
