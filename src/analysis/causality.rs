@@ -177,3 +177,6 @@ fn actor_of(event: &Event) -> Option<Actor> {
         _ => Some(event.process),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -236,3 +236,6 @@ impl From<CallRow> for MessageRow {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -179,3 +179,6 @@ pub fn timeline(rec: &Recording, scope: Scope<'_>, actor: Actor, n_max: usize) -
     let n_more = if events.len() < n_max { 0 } else { rec.count(&filter) - events.len() as u64 };
     (events, n_more)
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,3 +139,6 @@ fn children(state: &SystemState, with_dead: bool) -> FxHashMap<Actor, Vec<Actor>
     }
     children
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,9 @@
 //! Quantities over time, for charts: mailbox length, memory, reductions.
 //! It must not know how results are shown.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::is_exact;
@@ -33,8 +35,16 @@ pub struct Series {
 /// Messages waiting, per process; no `actors`: the eight with the longest queues. At most `n_points_max` points each.
 /// Outside the sim, processes that are never seen taking a message out are left out: their queues are not known.
 pub fn queue_series(rec: &Recording, scope: Scope<'_>, actors: &[Actor], n_points_max: usize) -> Vec<Series> {
-    let kinds =
-        [Kind::Receive, Kind::Down, Kind::TimerFire, Kind::ExitSignal, Kind::HandleStart, Kind::Exit, Kind::Crash];
+    let kinds = [
+        Kind::Receive,
+        Kind::Down,
+        Kind::TimerFire,
+        Kind::ExitSignal,
+        Kind::HandleStart,
+        Kind::HandleEnd,
+        Kind::Exit,
+        Kind::Crash,
+    ];
     let filter = Filter { ranges: scope.to_vec(), processes: actors.to_vec(), ..Filter::kinds(&kinds) };
     let mut queues: FxHashMap<Actor, Queue> = FxHashMap::default();
     for event in rec.scan(&filter) {
@@ -96,10 +106,11 @@ fn usage_series(
     series.collect()
 }
 
-/// A mailbox's length as its events go by; the rules are those of the store's fold.
+/// A mailbox's length as its events go by; the rules are those of the store's fold (`model::system::fold`).
 #[derive(Default)]
 struct Queue {
-    waiting: FxHashSet<Seq>,
+    waiting: VecDeque<Seq>,
+    handling: Option<Seq>,
     longest: usize,
     has_taken: bool,
     points: Points,
@@ -111,14 +122,20 @@ impl Queue {
         match event.kind {
             Kind::HandleStart => {
                 self.has_taken = true;
-                if let Some(arrival) = event.cause {
-                    self.waiting.remove(&arrival);
+                let place = event.cause.and_then(|arrival| self.waiting.binary_search(&arrival).ok());
+                match (place, self.handling) {
+                    (Some(place), Some(_)) => drop(self.waiting.remove(place)),
+                    (Some(place), None) => drop(self.waiting.drain(..=place)),
+                    (None, _) => {}
                 }
+                self.handling = self.handling.or(Some(event.seq));
             }
+            Kind::HandleEnd if event.cause.is_none_or(|start| self.handling == Some(start)) => self.handling = None,
+            Kind::HandleEnd => {}
             Kind::Exit | Kind::Crash => self.waiting.clear(),
             Kind::ExitSignal if event.tag.is_none_or(|tag| tag != "EXIT") => {}
             _ if event.class == Class::Reply => {}
-            _ => drop(self.waiting.insert(event.seq)),
+            _ => self.waiting.push_back(event.seq),
         }
         self.longest = self.longest.max(self.waiting.len());
         if self.waiting.len() != len_before {
