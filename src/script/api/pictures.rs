@@ -253,6 +253,6 @@ pub fn register(engine: &mut Engine, api: &Rc<Api>) {
         ])
         .register_into_engine(engine, move |value: Dynamic, path: &str| -> Result<Record, Box<EvalAltResult>> {
             let text = shared.picture_of(&value).and_then(|picture| picture.write(path)).map_err(raise)?;
-            Ok(Record::new(rhai::Map::new(), vec![Block::Text(text)]))
+            Ok(Record::said(text))
         });
 }

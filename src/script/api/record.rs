@@ -40,6 +40,10 @@ impl Record {
     pub fn with_focus(fields: Map, blocks: Vec<Block>, focus: Vec<Seq>) -> Record {
         Record(Rc::new(Parts { fields, blocks, focus }))
     }
+    /// A sentence.
+    pub fn said(text: String) -> Record {
+        Record::new(Map::from([("text".into(), text.clone().into())]), vec![Block::Text(text)])
+    }
     /// A table to look at.
     pub fn shown(table: Table) -> Record {
         Record::new(Map::new(), vec![Block::Table(table)])

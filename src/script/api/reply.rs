@@ -24,7 +24,7 @@ use crate::view::tables::{self, Of};
 pub fn to_dynamic(api: &Rc<Api>, reply: Reply) -> Outcome<Dynamic> {
     Ok(match reply {
         Reply::Nothing | Reply::NoEvent => Dynamic::UNIT,
-        Reply::Said(text) => Dynamic::from(Record::new(Map::new(), vec![Block::Text(text)])),
+        Reply::Said(text) => Dynamic::from(Record::said(text)),
         Reply::Bool(b) => b.into(),
         Reply::Int(n) => n.into(),
         Reply::Text(text) => text.into(),
