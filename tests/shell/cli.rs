@@ -107,14 +107,14 @@ fn scripts_come_from_standard_input() {
         &[],
         "let a = 20\na + 22\nnope()\na\n",
         expect![[r#"
-        [1]
-        42
-        20
-        error: unknown function `nope()`
-             | nope()
-             | ^^^^
-          hint: did you mean note(moment: moment, text: text) -> nothing?
-    "#]],
+            [1]
+            42
+            20
+            error: unknown function `nope()`
+                 | nope()
+                 | ^^^^
+              hint: did you mean note(moment: moment, text: text)?
+        "#]],
     );
     check_with_input(
         &["run", "absent.rhai"],
