@@ -116,6 +116,15 @@ impl Live {
             PlaybackState::Rewinding => Direction::Back,
             PlaybackState::Paused => return Ok(()),
         };
+        if direction == Direction::Forward
+            && let Ok(source) = self.console.session.borrow_mut().source_mut()
+        {
+            // As players do: at the end, playing begins anew.
+            let (timeline, recording) = source.timeline_mut();
+            if timeline.is_at_end(&recording) {
+                timeline.to_start();
+            }
+        }
         let mut film = SessionFilm::new(Rc::clone(&self.console.session), self.text_options())?;
         let played = if self.place.is_interactive() {
             playback::play_live(&mut film, direction, speed, &self.interrupt)
