@@ -8,7 +8,7 @@ use std::rc::Rc;
 use rhai::{Dynamic, Engine, INT};
 
 use super::control::Control;
-use super::error::raise;
+use super::error::{self, raise};
 use super::profile::{self, Limits, Profile};
 use super::resolver::RootedResolver;
 use super::sources::Sources;
@@ -67,6 +67,7 @@ pub fn build(profile: Profile, host: &Host) -> Engine {
         }
         control.pending().map(|_| Dynamic::UNIT)
     });
+    error::register(&mut engine);
     endings(&mut engine, profile, host);
     engine
 }

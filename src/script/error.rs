@@ -1,7 +1,7 @@
 //! What went wrong in a script, as a [`Failure`]: the message, the line with a caret, and hints for the traps that
 //! Rhai sets. It must not know sessions; a session's own failures travel through scripts unharmed by [`raise`].
 
-use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, ParseError, ParseErrorType, Position};
 
 use super::convert::Unconvertible;
 use super::engine::Host;
@@ -13,6 +13,18 @@ use crate::model::{Failure, FailureKind, limits};
 /// A failure as an error of the script that caused it: scripts can catch it, and it comes out as it went in.
 pub fn raise(failure: Failure) -> Box<EvalAltResult> {
     Box::new(EvalAltResult::ErrorRuntime(Dynamic::from(failure), Position::NONE))
+}
+
+/// Registers what `catch (e)` gets when a function of ours failed.
+pub(super) fn register(engine: &mut Engine) {
+    engine
+        .register_type_with_name::<Failure>("Failure")
+        .register_get("error", |failure: &mut Failure| failure.error.clone())
+        .register_get("hints", |failure: &mut Failure| {
+            failure.hints.iter().cloned().map(Dynamic::from).collect::<Array>()
+        })
+        .register_fn("to_string", |failure: &mut Failure| failure.error.clone())
+        .register_fn("to_debug", |failure: &mut Failure| failure.error.clone());
 }
 
 impl From<Unconvertible> for Box<EvalAltResult> {

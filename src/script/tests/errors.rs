@@ -227,6 +227,15 @@ fn an_error_in_a_function_shows_the_line_and_the_calls() {
 }
 
 #[test]
+fn a_failure_can_be_caught_and_thrown_on() {
+    let mut shell = shell();
+    let caught = "let said; try { t(|x| x) } catch (e) { said = `${type_of(e)}: ${e.error}`; } said";
+    assert_eq!(outcome(shell.eval_line(caught)), "Failure: a closure cannot be a term");
+    let again = outcome(shell.eval_line("try { set_limit(\"nothing\", 1) } catch (e) { print(e.hints[0]); throw e; }"));
+    assert!(again.starts_with("NotFound: no limit is named"), "{again}");
+}
+
+#[test]
 fn an_error_in_a_file_names_file_line_and_column() {
     let dir = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
