@@ -15,6 +15,13 @@ pub const DIFF_CHANGES_MAX: usize = 10_000;
 
 /// Events in one sealed segment.
 pub const SEGMENT_EVENTS: usize = 1 << 16;
+/// Bytes of payload at which a segment is sealed before it has all its events.
+pub const SEGMENT_PAYLOAD_BYTES: usize = 64 << 20;
+/// Bytes up to which a session file is checked whole when it is opened; a larger one is checked as it is read.
+pub const CHECKED_AT_OPEN_BYTES: usize = 64 << 20;
+/// The newest arrivals kept for a process that was never seen taking a message out: its mailbox is not known
+/// then, and must not seem to grow for ever.
+pub const UNTAKEN_KEPT_MAX: usize = 128;
 /// Events between two keyframes.
 pub const KEYFRAME_EVENTS: usize = 1 << 13;
 /// Bytes that a recording may hold in memory before recording stops with an error.

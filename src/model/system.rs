@@ -6,7 +6,7 @@ mod fold;
 #[cfg(test)]
 mod tests;
 
-pub use fold::{Rows, UNTAKEN_KEPT_MAX, Usage, fold};
+pub use fold::{Rows, Usage, fold};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -56,7 +56,7 @@ pub struct ProcessRow {
     /// The handle_start of the callback that runs now.
     pub handling: Option<Seq>,
     /// Arrival events of the messages that wait, oldest first. When [`ProcessRow::is_mailbox_known`] does not
-    /// hold, only the newest [`UNTAKEN_KEPT_MAX`] arrivals: how many wait is not known then.
+    /// hold, only the newest [`UNTAKEN_KEPT_MAX`](super::limits::UNTAKEN_KEPT_MAX) arrivals: how many wait is not known then.
     pub mailbox: VecDeque<Seq>,
     pub links: BTreeSet<Actor>,
     /// Processes that this one watches, with the monitor's reference.

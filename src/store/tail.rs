@@ -9,8 +9,6 @@ use super::segment::Segment;
 use crate::model::{NewEvent, limits};
 use rustc_hash::FxHashMap;
 
-/// Bytes of payload at which a segment is sealed before it has all its events.
-const STREAM_BYTES_MAX: usize = 64 << 20;
 /// Distinct actors, tags, calls or payloads of one segment: an event may bring two, and numbers fit 16 bits.
 const NUMBERS_MAX: usize = u16::MAX as usize - 2;
 
@@ -44,7 +42,7 @@ impl Tail {
             || self.tags.globals.len() > NUMBERS_MAX
             || self.columns.calls.len() > NUMBERS_MAX
             || self.columns.payload_ends.len() > NUMBERS_MAX
-            || self.payloads.stream.len() >= STREAM_BYTES_MAX
+            || self.payloads.stream.len() >= limits::SEGMENT_PAYLOAD_BYTES
     }
     pub fn columns(&self) -> Columns<'_> {
         let columns = self.columns.view(self.start);

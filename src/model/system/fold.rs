@@ -9,7 +9,7 @@
 
 use super::{Behaviour, ProcessRow, RestartType, Status};
 use crate::model::term::Map;
-use crate::model::{Actor, Atom, CallKey, Class, Event, Kind, Pid, Seq, Term};
+use crate::model::{Actor, Atom, CallKey, Class, Event, Kind, Pid, Seq, Term, limits};
 
 /// Where a fold keeps its rows. Rows are never removed, except by replacing the whole.
 pub trait Rows {
@@ -24,10 +24,6 @@ pub trait Rows {
     fn set_name(&mut self, name: Atom, owner: Option<Actor>) -> Option<Actor>;
     fn add_lost(&mut self, n_events: u64);
 }
-
-/// The newest arrivals kept for a process that was never seen taking a message out: its mailbox is
-/// not known then, and must not seem to grow for ever.
-pub const UNTAKEN_KEPT_MAX: usize = 128;
 
 /// Applies one event. `payload` decodes its payload and is called only for the kinds that need it.
 /// [`Kind::Restored`] and [`Kind::Forked`] change nothing here: the reset is the caller's.
@@ -109,7 +105,7 @@ fn arrive<R: Rows>(rows: &mut R, event: &Event) {
         return;
     }
     row.mailbox.push_back(event.seq);
-    if row.mailbox.len() > UNTAKEN_KEPT_MAX && !row.is_mailbox_known() {
+    if row.mailbox.len() > limits::UNTAKEN_KEPT_MAX && !row.is_mailbox_known() {
         row.mailbox.pop_front();
     }
 }

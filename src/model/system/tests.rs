@@ -1,7 +1,7 @@
 //! The fold, kind by kind, on hand-made events.
 
 use super::*;
-use crate::model::{Class, Kind};
+use crate::model::{Class, Kind, limits};
 
 /// Folds events that are told one by one.
 #[derive(Default)]
@@ -105,7 +105,7 @@ fn mailbox_of_a_process_that_never_takes_is_bounded() {
     for _ in 0..1000 {
         system.tell(event(Kind::Receive, 1), None);
     }
-    assert_eq!(system.row(1).mailbox.len(), UNTAKEN_KEPT_MAX);
+    assert_eq!(system.row(1).mailbox.len(), limits::UNTAKEN_KEPT_MAX);
     assert_eq!(system.row(1).mailbox.back(), Some(&Seq(999)));
 }
 

@@ -45,8 +45,6 @@ const TRAILER_MAGIC: u64 = u64::from_le_bytes(*b"CINEMEND");
 const TRAILER_BYTES: usize = 24;
 /// Block contents begin at multiples of 8.
 const _: () = assert!(FILE_HEAD_BYTES.is_multiple_of(8) && BLOCK_HEAD_BYTES.is_multiple_of(8));
-/// Up to this size a file is checked whole when it is opened.
-const CHECKED_AT_OPEN_BYTES: usize = 64 << 20;
 
 /// What a block holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

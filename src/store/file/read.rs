@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::directory::{Directory, SegmentPlace};
-use super::{Block, BlockKind, CHECKED_AT_OPEN_BYTES, FILE_HEAD_BYTES, MAGIC, VERSION, directory_offset, recover};
-use crate::model::{Failure, Outcome};
+use super::{Block, BlockKind, FILE_HEAD_BYTES, MAGIC, VERSION, directory_offset, recover};
+use crate::model::{Failure, Outcome, limits};
 use crate::store::Recording;
 use crate::store::bytes::Bytes;
 use crate::store::dictionary::{Dictionaries, Dictionary};
@@ -16,7 +16,7 @@ use crate::store::tail::Tail;
 
 /// Opens `path`. The second value says what is damaged and where.
 pub fn open(path: &Path) -> Outcome<(Recording, Vec<String>)> {
-    open_checked(path, CHECKED_AT_OPEN_BYTES)
+    open_checked(path, limits::CHECKED_AT_OPEN_BYTES)
 }
 
 /// Opens `path` and checks all of it when it has at most `n_checked_max` bytes.
