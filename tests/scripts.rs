@@ -170,3 +170,16 @@ fn the_same_seed_gives_the_same_bytes() {
     assert_eq!(first, saved("b.cinema", "7"));
     assert_ne!(first, saved("c.cinema", "8"));
 }
+
+#[test]
+fn a_damaged_recording_is_read_up_to_the_damage_and_ends_with_an_errors_code() {
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let path = out.path().join("cut.trace");
+    let whole = std::fs::read("tests/data/shop-ttb/ttbdemo@localhost-shop").expect("the trace ships with the tests");
+    std::fs::write(&path, &whole[..whole.len() / 2]).expect("it can be written");
+    let output = cinema(&["open", path.to_str().expect("plain text"), "-e", "events().count()"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("damaged: ") && said.contains("byte"), "{said}");
+    assert!(!said.starts_with("0\n"), "{said}");
+}

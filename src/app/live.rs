@@ -44,6 +44,8 @@ pub struct Live {
     /// A user, or a pipe in their place, types line by line: `play()` shows something then.
     is_shell: bool,
     is_background: Rc<Cell<bool>>,
+    /// Something that was opened is not whole.
+    has_damage: Rc<Cell<bool>>,
     /// The functions as published, and how many names they were made of.
     functions: (usize, Arc<[FunctionHelp]>),
 }
@@ -76,7 +78,14 @@ impl Live {
                 Ok(())
             }
         };
-        let notify = move |notice| notify(notice_line(&notice));
+        let has_damage = Rc::new(Cell::new(false));
+        let notify = {
+            let has_damage = Rc::clone(&has_damage);
+            move |notice: Notice| {
+                has_damage.set(has_damage.get() || matches!(notice, Notice::Damage(_)));
+                notify(notice_line(&notice));
+            }
+        };
         let output = Output { print: Box::new(print), show: Box::new(show), notify: Box::new(notify) };
         let console = Console::new(options, output);
         Live {
@@ -86,6 +95,7 @@ impl Live {
             interrupt: setup.interrupt,
             is_shell: setup.is_shell,
             is_background,
+            has_damage,
             functions: (0, Arc::default()),
         }
     }
@@ -97,6 +107,11 @@ impl Live {
             _ => ".table(1000) shows more".to_string(),
         };
         text_options(self.place, self.format, syntax_of(session.source().ok()), more_hint)
+    }
+
+    /// The exit code of a batch run that went well: an error's when a recording that it opened is damaged.
+    pub fn exit_code(&self) -> u8 {
+        if self.has_damage.get() { console::EXIT_ERROR } else { 0 }
     }
 
     /// The reference of the script functions as Markdown.
@@ -196,6 +211,7 @@ fn notice_line(notice: &Notice) -> String {
             let at = time::show_ns(*at_ns);
             format!("● breakpoint {} at #{} {at}: {}", breakpoint.0, seq.0, render::escape::visible(what))
         }
+        Notice::Damage(text) => format!("damaged: {}", render::escape::visible(text)),
         Notice::Warning(text) => format!("warning: {}", render::escape::visible(text)),
     }
 }

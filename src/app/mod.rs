@@ -78,25 +78,41 @@ fn with_session(command: Option<Command>, options: &Options, place: Place) -> Ou
         notify,
     };
     let worker = Worker::start(interrupt, is_shell, move || Live::new(setup))?;
+    let code = drive(command, options, place, is_shell, terminal, &worker)?;
+    if code != 0 || is_shell {
+        return Ok(code);
+    }
+    batch::code_of(worker.ask(|live| Ok(host::Ending::Exit(live.exit_code()))))
+}
+
+/// Does what the command line asks; gives the exit code.
+fn drive(
+    command: Option<Command>,
+    options: &Options,
+    place: Place,
+    is_shell: bool,
+    terminal: Option<repl::Terminal>,
+    worker: &Worker<Live>,
+) -> Outcome<u8> {
     match command {
         Some(Command::Demo) => {
-            let eval = &mut |line: &str| batch::eval(&worker, line);
+            let eval = &mut |line: &str| batch::eval(worker, line);
             return demo::run(place, eval).map(|()| 0);
         }
         Some(Command::Reference) => {
             return batch::code_of(worker.ask(|live| Ok(host::Ending::Value(live.reference()))));
         }
-        Some(Command::Run { script, args }) => return batch::run_script(&worker, &script, args),
+        Some(Command::Run { script, args }) => return batch::run_script(worker, &script, args),
         Some(Command::Play { file, speed }) => {
-            batch::open(&worker, &file)?;
+            batch::open(worker, &file)?;
             return batch::code_of(worker.ask(move |live| host::Host::play(live, speed)));
         }
         Some(Command::Open { file, script: Some(script), args }) => {
-            batch::open(&worker, &file)?;
-            return batch::run_script(&worker, &script, args);
+            batch::open(worker, &file)?;
+            return batch::run_script(worker, &script, args);
         }
         Some(Command::Open { file, .. }) => {
-            let told = batch::open(&worker, &file)?;
+            let told = batch::open(worker, &file)?;
             if is_shell {
                 console::talk(&told);
             }
@@ -104,14 +120,14 @@ fn with_session(command: Option<Command>, options: &Options, place: Place) -> Ou
         Some(Command::Bench { .. }) | None => {}
     }
     if !is_shell {
-        return batch::eval_all(&worker, place, &options.eval);
+        return batch::eval_all(worker, place, &options.eval);
     }
     Ok(match terminal {
         Some(terminal) => {
             console::talk(&greeting());
-            terminal.run(&worker)
+            terminal.run(worker)
         }
-        None => repl::read_lines(&worker, place, options.echo, std::io::stdin().lock()),
+        None => repl::read_lines(worker, place, options.echo, std::io::stdin().lock()),
     })
 }
 

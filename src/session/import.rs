@@ -16,10 +16,10 @@ pub(super) fn recording(session: &Session, path: &Path, title: &str) -> Outcome<
     let report = import(path, &mut append, &mut |_| !session.is_interrupted())?;
     describe(&mut recording, &report);
     for defect in &report.defects.kept {
-        session.warn(defect.to_string());
+        session.report_damage(defect.to_string());
     }
     if report.defects.n_total > report.defects.kept.len() as u64 {
-        session.warn(format!("{title}: {} damaged places in all", report.defects.n_total));
+        session.report_damage(format!("{title}: {} damaged places in all", report.defects.n_total));
     }
     Ok(recording)
 }

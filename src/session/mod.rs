@@ -97,9 +97,9 @@ impl Session {
         let context = source::RunContext { notifier: &self.notifier, interrupt: &self.interrupt };
         Ok((self.sources.get_mut(id.0).ok_or_else(no_source)?, context))
     }
-    /// Tells a user something that is no result.
-    pub fn warn(&self, text: String) {
-        self.notifier.send(Notice::Warning(text));
+    /// Tells a user that what was opened is not whole.
+    pub fn report_damage(&self, text: String) {
+        self.notifier.send(Notice::Damage(text));
     }
 
     /// Whether Ctrl-C was pressed since the last line began.

@@ -9,7 +9,9 @@ use crate::model::Seq;
 pub enum Notice {
     /// A breakpoint was hit and the run goes on.
     Hit { breakpoint: BreakpointId, name: String, seq: Seq, at_ns: i64, text: String },
-    /// Something that a user should know and that is no result: damage, a limit, an estimate.
+    /// A recording that was opened is damaged: where, and what is lost. What stands before it can be read.
+    Damage(String),
+    /// Something that a user should know and that is no result: a limit, an estimate.
     Warning(String),
 }
 

@@ -121,7 +121,7 @@ fn open_recording(session: &Session, path: &Path, title: &str) -> Outcome<Record
     }
     if path.is_file() && Recording::is_session_file(path)? {
         let (recording, warnings) = Recording::open(path)?;
-        warnings.into_iter().for_each(|warning| session.warn(warning));
+        warnings.into_iter().for_each(|warning| session.report_damage(warning));
         return Ok(recording);
     }
     crate::session::import::recording(session, path, title)
