@@ -18,7 +18,7 @@ struct Step {
 
 const STEPS: &[Step] = &[
     Step {
-        talk: "A small bank: a supervisor, three accounts, a ledger, a teller. It is written in seven short files\n\
+        talk: "A small bank: a supervisor, three accounts, a ledger, a teller. It is written in five short files\n\
                that this program brings along, and runs in here on a virtual clock.",
         command: "let bank = sandbox(\"examples/bank\")",
     },

@@ -174,6 +174,16 @@ fn values_print_in_every_format() {
 }
 
 #[test]
+fn the_demo_leads_to_the_cause_wherever_it_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let done = run_in(dir.path(), &["demo"], "");
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{}", done.stdout);
+    assert!(done.stdout.contains("All that time ledger was busy with the cast audit"), "{}", done.stdout);
+    let picture = std::fs::read_to_string(dir.path().join("cinema-demo.svg")).unwrap();
+    roxmltree::Document::parse(&picture).unwrap();
+}
+
+#[test]
 fn bad_files_are_errors_with_code_one() {
     check(
         &["open", "absent.cinema"],

@@ -1,3 +1,5 @@
+//! What `analysis::flow` finds in small recordings that are made by hand.
+
 use expect_test::{Expect, expect};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What `analysis::latency` finds in small recordings that are made by hand.
+
 use expect_test::{Expect, expect};
 
 use super::*;
