@@ -36,6 +36,9 @@ pub struct Task {
 pub enum Next {
     /// Runs another callback at once.
     Task(Task),
+    /// Runs another callback in a turn of its own, before any message: so that a process that goes on for ever can be
+    /// stopped between two of them, and others run.
+    Later(Task),
     /// Waits for a message, or for so many milliseconds.
     Wait(Option<u64>),
     /// Goes on waiting as it was.
@@ -152,6 +155,10 @@ pub fn follow(cx: &mut Context, pid: Pid, mut next: Next) {
                 Some(after) => next = after,
                 None => return,
             },
+            Next::Later(task) => {
+                run_later(cx.machine(), pid, task);
+                return;
+            }
             Next::Stay => return,
             Next::Wait(timeout_ms) => {
                 wait(cx.machine(), pid, timeout_ms);
@@ -177,6 +184,21 @@ fn wait(machine: &mut Machine, pid: Pid, timeout_ms: Option<u64>) {
     }
 }
 
+fn run_later(machine: &mut Machine, pid: Pid, task: Task) {
+    let wait = Wait::Until { due_ns: machine.world.now_ns, is_busy: true };
+    let Some(process) = machine.world.process_mut(pid) else { return };
+    process.activity = Activity::Suspended(Rc::new(Suspended {
+        stage: task.stage,
+        callback: task.callback,
+        started: None,
+        class: task.class,
+        log: Rc::default(),
+        wait,
+        n_blocking: 0,
+    }));
+    machine.schedule(pid);
+}
+
 /// Runs a callback; `None` when it suspended or its process is gone.
 fn run_task(cx: &mut Context, pid: Pid, mut task: Task) -> Option<Next> {
     let machine = cx.machine();
@@ -184,8 +206,11 @@ fn run_task(cx: &mut Context, pid: Pid, mut task: Task) -> Option<Next> {
     let mut code = process.code.clone_box();
     let is_new = task.started.is_none();
     if is_new && task.stage != Stage::Input {
-        let note = Note { class: task.class, ..Note::new(Kind::HandleStart, pid) };
-        task.started = Some(machine.emit(note, Payload::None));
+        let note = Note { class: task.class, tag: trigger_tag(&task.callback), ..Note::new(Kind::HandleStart, pid) };
+        task.started = Some(match &task.callback {
+            Callback::Continue(term) | Callback::Terminate(term) => machine.emit_term(note, term),
+            _ => machine.emit(note, Payload::None),
+        });
         if task.stage == Stage::Run
             && let Some(process) = machine.world.process_mut(pid)
         {

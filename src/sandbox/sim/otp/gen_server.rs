@@ -129,7 +129,7 @@ fn after_callback(after: After) -> Next {
     match after {
         After::Nothing | After::Hibernate => Next::Wait(None),
         After::TimeoutMs(ms) => Next::Wait(Some(ms)),
-        After::Continue(term) => Next::Task(Task::new(Stage::Other, Class::Continue, Callback::Continue(term))),
+        After::Continue(term) => Next::Later(Task::new(Stage::Other, Class::Continue, Callback::Continue(term))),
     }
 }
 

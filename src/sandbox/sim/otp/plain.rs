@@ -46,7 +46,7 @@ pub fn finish(machine: &mut Machine, pid: Pid, result: Result<Return, Raise>) ->
         Ok(Return::NoReply(After::Nothing | After::Hibernate)) => Next::Wait(None),
         Ok(Return::NoReply(After::TimeoutMs(ms))) => Next::Wait(Some(ms)),
         Ok(Return::NoReply(After::Continue(args))) => {
-            Next::Task(Task::new(Stage::Run, Class::Continue, Callback::Run(args)))
+            Next::Later(Task::new(Stage::Run, Class::Continue, Callback::Run(args)))
         }
         Ok(Return::Done) => Next::Exit { reason: Term::Atom(atoms().normal), cause },
         Ok(Return::Stop { reason, .. }) => Next::Exit { reason, cause },

@@ -283,6 +283,35 @@ fn a_turn_that_was_interrupted_never_happened() {
 }
 
 #[test]
+fn a_process_that_goes_on_for_ever_can_be_interrupted() {
+    struct Impatient(Tape);
+    impl EventSink for Impatient {
+        fn emit(&mut self, event: &NewEvent<'_>) -> Result<Seq, Stopped> {
+            self.0.emit(event)
+        }
+        fn is_interrupted(&self) -> bool {
+            self.0.events.len() > 1_000
+        }
+    }
+    #[derive(Clone)]
+    struct Endless;
+    impl GenServer for Endless {
+        fn init(_cx: &mut Context, _args: &Term) -> Effect<Start<Self>> {
+            Ok(Start::Then(Endless, After::Continue(Term::Nil)))
+        }
+        fn handle_continue(&mut self, _cx: &mut Context, _term: &Term) -> Effect<Return> {
+            Ok(Return::NoReply(After::Continue(Term::Nil)))
+        }
+        fn state(&self) -> Term {
+            Term::Nil
+        }
+    }
+    let (mut sim, mut sink) = (sim(1, ModuleSet::new().server::<Endless>("main")), Impatient(Tape::default()));
+    sim.input(start("main", Term::Nil), &mut sink).expect("its init ends");
+    assert_eq!(sim.run(RunLimit::default(), &mut sink), Ok(RunEnd::Interrupted));
+}
+
+#[test]
 fn roots_are_thinned_with_age() {
     let (mut sim, mut tape) = (restless(2, 1), Tape::default());
     sim.input(start("sup", Term::Nil), &mut tape).expect("it starts");
