@@ -101,13 +101,16 @@ pub(super) fn tell_end(case: &mut Case<'_>, end: Event) {
         Maker::Signal { signal, sender } => tell_signal(case, end, signal, sender, &text),
         Maker::Supervisor { event } => {
             let supervisor = case.name(event.process, event.seq);
-            case.say(format!("{name} ended with {text} (#{seq}): its supervisor {supervisor} shut it down (#{}).", event.seq.0));
+            case.say(format!(
+                "{name} ended with {text} (#{seq}): its supervisor {supervisor} shut it down (#{}).",
+                event.seq.0
+            ));
             case.prove(event.seq, "shut down", format!("{supervisor} takes its children down"));
             tell_above(case, event.process, end);
         }
-        _ if was_killed => case.say(format!(
-            "{name} was killed (#{seq}). No process in the recording sent the signal, so it came from outside what was recorded."
-        )),
+        _ if was_killed => {
+            case.say(format!("{name} was killed (#{seq}). No recorded process sent the signal: it came from outside."))
+        }
         Maker::Callback(start) => tell_callback(case, end, start, words.as_ref(), &text),
         Maker::Unknown => tell_unknown(case, end, words.as_ref(), &text),
     }

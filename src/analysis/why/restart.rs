@@ -155,10 +155,6 @@ fn tell_failures(case: &mut Case<'_>, storm: &Storm, child: &str) {
         let site = words.site.map(|site| format!(", raised in {site}")).unwrap_or_default();
         case.say(format!("{who} failed in turn with {}{site}.", words.text));
     }
-    if let Some(end) = case.names.end(first_process).and_then(|end| case.rec.event(end)) {
-        case.prove(end.seq, "failed again", format!("{} ends: {}", first_process.display(case.syntax()), words.text));
-        crash::tell_answer(case, end, &first_reason);
-    }
     let others: Vec<&Failure> =
         storm.failures.iter().filter(|failure| reason::shape(&failure.reason) != shape).collect();
     if let Some(other) = others.first() {
@@ -166,6 +162,10 @@ fn tell_failures(case: &mut Case<'_>, storm: &Storm, child: &str) {
         case.say(capitalised(&format!("{} failed otherwise, the first with {other}.", in_words(others.len()))));
     }
     tell_survivor(case, storm, &first_reason, child);
+    if let Some(end) = case.names.end(first_process).and_then(|end| case.rec.event(end)) {
+        case.prove(end.seq, "failed again", format!("{} ends: {}", first_process.display(case.syntax()), words.text));
+        crash::tell_answer(case, end, &first_reason);
+    }
 }
 
 /// Whether the last new process held.
