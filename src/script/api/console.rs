@@ -11,7 +11,7 @@ use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration};
 use super::closures::Closures;
 use super::operations::{self, Api};
 use super::show::{Shown, shown, syntax_of};
-use super::{conditions, pictures, query, record, rows, timeline};
+use super::{conditions, files, pictures, query, record, rows, timeline};
 use crate::model::{Outcome, Syntax};
 use crate::sandbox::sim::Modules;
 use crate::script::control::Control;
@@ -91,6 +91,7 @@ fn register(engine: &mut Engine, session: SharedSession, host: &Host) {
     conditions::register(engine);
     query::register(engine, &api);
     pictures::register(engine, &api);
+    files::register(engine, &api);
     operations::register(engine, &api, ops::entries());
     engine.register_fn("seq", |n: i64| Dynamic::from(format!("#{n}")));
 }

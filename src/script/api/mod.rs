@@ -4,6 +4,7 @@
 mod closures;
 mod conditions;
 mod console;
+mod files;
 mod help;
 mod inspect;
 mod operations;

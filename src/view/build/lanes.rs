@@ -78,7 +78,7 @@ pub(super) fn in_order(children: &[TreeNode]) -> Vec<&TreeNode> {
     if children.iter().all(|child| child.status != Status::Dead) {
         return children.iter().collect();
     }
-    let place = |node: &TreeNode| (node.child_id.is_none().then(|| node.name.clone()), node.child_id);
+    let place = |node: &TreeNode| node.child_id.map_or(node.name.clone(), |id| id.as_str().to_string());
     let mut firsts = BTreeMap::new();
     for child in children {
         let first = firsts.entry(place(child)).or_insert(child.actor);

@@ -1,0 +1,147 @@
+//! `export_to`: recordings and results as files for other programs. It must not know how a format looks.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::rc::Rc;
+
+use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration};
+
+use super::operations::Api;
+use super::record::{Block, Record};
+use super::show::{shown, syntax_of};
+use crate::analysis::{flow, tree};
+use crate::export;
+use crate::model::{Failure, FailureKind, Filter, Outcome, Seq, Syntax, limits};
+use crate::render::text::counted;
+use crate::script::error::raise;
+use crate::session::Source;
+use crate::view::build::{self, SpacetimeQuery};
+use crate::view::{Table, tables};
+
+/// Formats that hold a table.
+const TABLE_FORMATS: &str = "csv, json, jsonl";
+/// Formats that hold a recording.
+const FORMATS: &str = "csv, json, jsonl (events), chrome (for Perfetto), mermaid (messages), dot (processes)";
+
+/// Writes the current branch of a source. Errors: the format, the path, [`limits::QUERY_ROWS_MAX`].
+fn write_recording(source: &Source, format: &str, path: &Path) -> Outcome<String> {
+    let recording = source.recording();
+    let scope = source.scope();
+    let filter = Filter { ranges: scope.clone(), ..Filter::default() };
+    let at = scope.last().map_or(Seq(0), |range| Seq(range.end.saturating_sub(1)));
+    let syntax = syntax_of(Some(source));
+    let what = match format {
+        "jsonl" => {
+            let n = stream(path, |out| export::events_jsonl(&recording, &filter, out))?;
+            counted(n, "event")
+        }
+        "chrome" | "perfetto" => {
+            let names = source.names();
+            let n = stream(path, |out| export::chrome_trace(&recording, &filter, &|actor| names.name(actor), out))?;
+            counted(n, "trace event")
+        }
+        "csv" | "json" => {
+            let n_events = recording.count(&filter);
+            if n_events > limits::QUERY_ROWS_MAX as u64 {
+                let raise = format!("{n_events} events are too many for one table; jsonl has no limit");
+                let error = limits::tripped("QUERY_ROWS_MAX", limits::QUERY_ROWS_MAX, &raise);
+                return Err(Failure::new(FailureKind::Limit, error).hint("export_to(\"jsonl\", path)"));
+            }
+            let seqs: Vec<Seq> = recording.scan(&filter).map(|event| event.seq).collect();
+            return write_table(&tables::events(&recording, &source.names(), &seqs), syntax, format, path);
+        }
+        "mermaid" => {
+            let view = build::spacetime(&recording, &SpacetimeQuery { ranges: scope, ..SpacetimeQuery::default() });
+            if view.density.is_some() {
+                return Err(Failure::new(
+                    FailureKind::Limit,
+                    format!("too dense for a sequence chart: {}", view.subtitle),
+                )
+                .hint("export_to(\"chrome\", path)"));
+            }
+            write_text(path, &export::mermaid(&view))?;
+            counted(view.arrows.len() as u64, "message")
+        }
+        "dot" => {
+            let view = build::tree_arcs(&tree::tree(&recording, at, true), &flow::pairs(&recording, &scope), syntax);
+            write_text(path, &export::dot(&view))?;
+            format!("{} and {}", counted(view.tree.rows.len() as u64, "node"), counted(view.arcs.len() as u64, "edge"))
+        }
+        _ => return Err(unknown(format, FORMATS)),
+    };
+    Ok(format!("wrote {}: {what}", path.display()))
+}
+
+fn write_table(table: &Table, syntax: Syntax, format: &str, path: &Path) -> Outcome<String> {
+    let text = match format {
+        "csv" => export::csv(table, syntax),
+        "json" => export::json(table),
+        "jsonl" => export::jsonl(table),
+        _ => return Err(unknown(format, TABLE_FORMATS)),
+    };
+    write_text(path, &text)?;
+    Ok(format!("wrote {}: {}", path.display(), counted(table.rows.len() as u64, "row")))
+}
+
+fn unknown(format: &str, formats: &str) -> Failure {
+    Failure::usage(format!("{format:?} is not a format that this can be written in"))
+        .hint(format!("formats: {formats}"))
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::io(format!("cannot write {}: {error}", path.display()))
+}
+
+fn write_text(path: &Path, text: &str) -> Outcome<()> {
+    std::fs::write(path, text).map_err(|error| cannot_write(path, &error))
+}
+
+fn stream(path: &Path, write: impl FnOnce(&mut dyn Write) -> Outcome<u64>) -> Outcome<u64> {
+    let mut out = BufWriter::new(File::create(path).map_err(|error| cannot_write(path, &error))?);
+    let n = write(&mut out)?;
+    out.flush().map_err(|error| cannot_write(path, &error))?;
+    Ok(n)
+}
+
+impl Api {
+    fn export_value(&self, value: &Dynamic, format: &str, path: &Path) -> Outcome<String> {
+        let session = self.borrow()?;
+        let syntax = syntax_of(session.source().ok());
+        // The table is made before the session is borrowed again by what the value refers to.
+        drop(session);
+        let shown = shown(value, syntax, limits::QUERY_ROWS_MAX);
+        let table =
+            shown.blocks.iter().find_map(|block| if let Block::Table(table) = block { Some(table) } else { None });
+        let table = table.ok_or_else(|| {
+            Failure::usage(format!("a value of type {} has no table", value.type_name()))
+                .hint("export_to(\"jsonl\", path)")
+        })?;
+        write_table(table, syntax, format, path)
+    }
+}
+
+/// Registers `export_to(format, path)` and `export_to(value, format, path)`.
+pub fn register(engine: &mut Engine, api: &Rc<Api>) {
+    let shared = api.clone();
+    FuncRegistration::new("export_to")
+        .with_params_info(["format: text", "path: text", "what was written"])
+        .with_comments(["/// Writes the recording as csv, json, jsonl, chrome (a trace for Perfetto), mermaid or dot."])
+        .register_into_engine(engine, move |format: &str, path: &str| -> Result<Record, Box<EvalAltResult>> {
+            let written = shared
+                .borrow()
+                .and_then(|session| write_recording(session.source()?, format, Path::new(path)))
+                .map_err(raise)?;
+            Ok(Record::said(written))
+        });
+    let shared = api.clone();
+    FuncRegistration::new("export_to")
+        .with_params_info(["value: any", "format: text", "path: text", "what was written"])
+        .with_comments(["/// Writes a result's table as csv, json or jsonl."])
+        .register_into_engine(
+            engine,
+            move |value: Dynamic, format: &str, path: &str| -> Result<Record, Box<EvalAltResult>> {
+                Ok(Record::said(shared.export_value(&value, format, Path::new(path)).map_err(raise)?))
+            },
+        );
+}
