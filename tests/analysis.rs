@@ -89,11 +89,11 @@ fn ejabberd_collapses_after_ten_restarts_against_a_survivor() {
         &rec,
         restarts[4].seq.0,
         expect![[r#"
-            ejabberd_sm was killed (#9007). No process in the recording sent the signal, so it came from outside what was recorded.
+            ejabberd_sm was killed (#9007). No recorded process sent the signal: it came from outside.
             ejabberd_sup, its supervisor, restarted it ten times within 12.6 ms (#9058 to #9601), each time as a new process.
             Every new ejabberd_sm failed in turn with {already_started,<0.362.0>}.
-            ejabberd_sm got that reason as the answer of ejabberd_backend_sup (#9104) to its call {start_child,{ejabberd_sm_mnesia,{… 3 more},transient,5000,worker,… 1 more}} (#9094).
             That pid is ejabberd_sm_mnesia <0.362.0>. It was running before ejabberd_sm died and survived it under another supervisor, ejabberd_backend_sup: what each new ejabberd_sm wanted to start was there already.
+            ejabberd_sm got that reason as the answer of ejabberd_backend_sup (#9104) to its call {start_child,{ejabberd_sm_mnesia,{… 3 more},transient,5000,worker,… 1 more}} (#9094).
             ejabberd_sup allows 10 restarts within 1 s; the next one was too many, and it gave up (#9655).
             The collapse that followed is its effect: it took down 33 processes below it (#9664 to #10468) and then ended itself with shutdown (#10474), 26.6 ms after giving up.
             evidence: #9007 end, #9058 restart, #9094 its call, #9099 survivor, #9104 the answer, #9131 restart, #9195 restart, #9251 restart, #9312 restart, #9354 restart, #9396 restart, #9504 restart, #9556 restart, #9601 restart, #9655 gave up, #9808 failed again, #10474 supervisor's end
@@ -104,7 +104,7 @@ fn ejabberd_collapses_after_ten_restarts_against_a_survivor() {
         &rec,
         find(&rec, Kind::Crash, "killed"),
         expect![[r#"
-            <0.516.0> was killed (#1204). No process in the recording sent the signal, so it came from outside what was recorded.
+            <0.516.0> was killed (#1204). No recorded process sent the signal: it came from outside.
             evidence: #1204 end
             next: chain(seq(1204))
         "#]],

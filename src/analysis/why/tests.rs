@@ -309,9 +309,9 @@ fn a_kill_by_somebody_who_lives_and_by_nobody_known() {
         &fx,
         end,
         expect![[r#"
-        other was killed (#13). No process in the recording sent the signal, so it came from outside what was recorded.
-        focus: 13
-    "#]],
+            other was killed (#13). No recorded process sent the signal: it came from outside.
+            focus: 13
+        "#]],
     );
 }
 
