@@ -284,9 +284,11 @@ fn an_event_is_one_line() {
     };
     let show = |width| crate::render::event_line::event_line(&line, &TextOptions { width, ..TextOptions::default() });
     check(
-        &[show(None), show(Some(60))].join("\n"),
+        &format!("of any width:\n{}\nof 60:\n{}", show(None), show(Some(60))),
         expect![[r#"
+            of any width:
               #1234   12.5 ms  send call           router <0.111.0> → cache <0.119.0>  {get, k}
+            of 60:
               #1234   12.5 ms  send call           router <0.111.0> → c…"#]],
     );
 }
