@@ -206,3 +206,24 @@ fn playback_pauses_steps_and_gives_the_terminal_back() {
     terminal.press("\x04");
     assert_eq!(terminal.exit_code(), 0);
 }
+
+#[test]
+fn the_demo_waits_for_enter_and_its_history_is_kept() {
+    let mut terminal = Terminal::start(&[]);
+    terminal.wait_for_prompt();
+    terminal.press("demo()\r");
+    terminal.wait("the first step", |text| last_line(text).contains("Enter goes on"));
+    terminal.press("\r");
+    terminal.wait("the second step", |text| text.contains("2 of 7") && last_line(text).contains("Enter goes on"));
+    terminal.press("q\r");
+    terminal.wait_for_prompt();
+    // What the demo made is there to be asked, and the line is in the history.
+    let text = terminal.line("processes().len()");
+    assert!(text.lines().any(|line| line.trim() == "8"), "{text}");
+    terminal.press("\x1b[A\x1b[A");
+    terminal.wait("the line before", |text| last_line(text).ends_with("▸ demo()"));
+    terminal.press("\x03");
+    terminal.wait_for_prompt();
+    terminal.press("\x04");
+    assert_eq!(terminal.exit_code(), 0);
+}
