@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::path::Path;
 
-use rhai::{AST, Array, Dynamic, Engine, ParseErrorType, Scope, Stmt};
+use rhai::{AST, Array, Dynamic, Engine, Scope, Stmt};
 
 use super::control::Stop;
 use super::engine::{self, Host};
@@ -113,14 +113,6 @@ impl Shell {
         self.finish(name, result)
     }
 
-    /// Whether `text` can be evaluated as it stands; false when more lines must follow.
-    pub fn is_complete(&self, text: &str) -> bool {
-        match self.engine.compile(text) {
-            Err(error) if *error.0 == ParseErrorType::UnexpectedEOF => false,
-            _ => !is_open(text),
-        }
-    }
-
     /// All that a line typed now could name.
     pub fn names(&self) -> Names {
         let mut names = self.engine_names.get_or_init(|| Names::of_engine(&self.engine)).clone();
@@ -226,42 +218,4 @@ fn import_text(statement: &Stmt) -> Option<String> {
     let Stmt::Import(import, _) = statement else { return None };
     let path = import.0.get_literal_value(None)?.into_immutable_string().ok()?;
     Some(format!("import {:?} as {};", path.as_str(), import.1.name))
-}
-
-/// Whether brackets, a text or a comment are still open at the end.
-fn is_open(text: &str) -> bool {
-    let mut depth = 0_i64;
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match (c, chars.peek()) {
-            ('/', Some('/')) => while chars.next_if(|&c| c != '\n').is_some() {},
-            ('/', Some('*')) => {
-                let mut last = ' ';
-                let closed = chars.any(|c| std::mem::replace(&mut last, c) == '*' && c == '/');
-                if !closed {
-                    return true;
-                }
-            }
-            ('`', _) => {
-                let closed = chars.any(|c| c == '`');
-                if !closed {
-                    return true;
-                }
-            }
-            (quote @ ('"' | '\''), _) => {
-                while let Some(c) = chars.next() {
-                    match c {
-                        '\\' => drop(chars.next()),
-                        '\n' => break,
-                        c if c == quote => break,
-                        _ => {}
-                    }
-                }
-            }
-            ('(' | '[' | '{', _) => depth += 1,
-            (')' | ']' | '}', _) => depth -= 1,
-            _ => {}
-        }
-    }
-    depth > 0
 }

@@ -170,10 +170,10 @@ mod tests {
 
     #[test]
     fn unfinished_input_goes_on() {
-        for open in ["if x {", "f(1,", "`a", "/* a", "let m = #{ a: [1,"] {
+        for open in ["fn f() {", "f(1,", "`text", "/* words", "if x { // }", "let m = #{ a: [1,", "x.map(|y|"] {
             assert!(is_open(open), "{open}");
         }
-        for whole in ["", "f()", "\"a(", "x)", "// {", "/* { */", "`{`", "f('(')"] {
+        for whole in ["", "fn f() { 1 }", "f(1))", "\"open(", "let = 1", "// {", "/* { */", "`{`", "'{' + 1", "\"{\""] {
             assert!(!is_open(whole), "{whole}");
         }
     }

@@ -66,19 +66,6 @@ fn output_goes_to_the_sink() {
 }
 
 #[test]
-fn incomplete_input_asks_for_more() {
-    let shell = shell();
-    for text in
-        ["fn f() {", "f(1,", "[1, 2", "#{a: 1", "`text", "/* words", "if x { // }", "1 +", "let x =", "x.map(|y|"]
-    {
-        assert!(!shell.is_complete(text), "{text}");
-    }
-    for text in ["1 + 1", "fn f() { 1 }", "f(1))", "\"open", "let = 1", "`text`", "'{' + 1", "\"{\"", "", "// words"] {
-        assert!(shell.is_complete(text), "{text}");
-    }
-}
-
-#[test]
 fn imports_stay_inside_the_roots_and_persist_over_lines() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("scripts");
