@@ -89,6 +89,9 @@ fn plain(value: &Dynamic, syntax: Syntax) -> Shown {
     if let Ok(text) = value.as_immutable_string_ref() {
         return Shown::text(text.to_string(), json!(text.as_str()));
     }
+    if let Some(numbers) = integers(value) {
+        return Shown::text(format!("[{}]", numbers.join(",")), json_of(value));
+    }
     let style = Style { syntax, ..Style::erlang() };
     match to_term(value) {
         Ok(term) => Shown::text(term.display(style).to_string(), json_of_term(&term)),
@@ -101,6 +104,12 @@ fn plain(value: &Dynamic, syntax: Syntax) -> Shown {
             Shown { blocks, json: Some(json_of(value)) }
         }
     }
+}
+
+/// The items of an array of integers: a script's numbers are numbers, though a list of them may read as a charlist.
+fn integers(value: &Dynamic) -> Option<Vec<String>> {
+    let items = value.as_array_ref().ok()?;
+    items.iter().map(|item| item.as_int().ok().map(|n| n.to_string())).collect()
 }
 
 fn json_of_term(term: &Term) -> Json {
