@@ -56,7 +56,9 @@ fn the_commands_run_as_they_are_written() {
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let commands = blocks("sh");
     assert!(!commands.is_empty(), "there are commands");
-    for (line, block) in commands.into_iter().filter(|(_, block)| !block.contains("export PATH")) {
+    // What sets the path is done above; what builds and tests the project is how this test came to run.
+    let is_setup = |block: &str| block.contains("export PATH") || block.contains("tests/run");
+    for (line, block) in commands.into_iter().filter(|(_, block)| !is_setup(block)) {
         let script = format!("set -eu\n{block}");
         let done = Command::new("sh")
             .args(["-c", &script])
