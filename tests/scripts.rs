@@ -183,3 +183,16 @@ fn a_damaged_recording_is_read_up_to_the_damage_and_ends_with_an_errors_code() {
     assert!(said.contains("damaged: ") && said.contains("byte"), "{said}");
     assert!(!said.starts_with("0\n"), "{said}");
 }
+
+#[test]
+fn what_was_not_found_is_not_here() {
+    let output = cinema(&["open", "tests/data/shop-ttb", "-e", r#"why(events().kind("supervisor_restart").first())"#]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("expected moment, got ()"), "{}", text(&output));
+}
+
+#[test]
+fn a_limit_cannot_be_set_so_low_that_nothing_runs() {
+    let output = cinema(&["-e", r#"set_limit("operations", 0)"#]);
+    assert!(text(&output).contains("is too small"), "{}", text(&output));
+}

@@ -12,6 +12,7 @@ use super::error::{self, raise};
 use super::profile::{self, Limits, Profile};
 use super::resolver::RootedResolver;
 use super::sources::Sources;
+use crate::model::Failure;
 
 /// Takes a line that a script printed.
 pub type Sink = Rc<RefCell<dyn FnMut(&str)>>;
@@ -89,7 +90,11 @@ fn endings(engine: &mut Engine, profile: Profile, host: &Host) {
             engine.register_fn("sleep", move |seconds: INT| nap(&control, seconds as f64));
             let limits = host.limits.clone();
             engine.register_fn("set_limit", move |name: &str, value: INT| -> Raised<()> {
-                limits.set(name, value.max(1).unsigned_abs()).map_err(raise)
+                let least = if name == "operations" { LEAST_OPERATIONS } else { 1 };
+                match u64::try_from(value) {
+                    Ok(value) if value >= least => limits.set(name, value).map_err(raise),
+                    _ => Err(raise(Failure::usage(format!("limit {name}: {value} is too small, at least {least}")))),
+                }
             });
         }
         Profile::Condition => {
@@ -105,6 +110,9 @@ fn endings(engine: &mut Engine, profile: Profile, host: &Host) {
 }
 
 type Raised<T> = Result<T, Box<rhai::EvalAltResult>>;
+
+/// A shell with fewer could not even raise the limit again.
+const LEAST_OPERATIONS: u64 = 10_000;
 
 /// Sleeps in slices, so that an interrupt is seen within 50 ms.
 fn nap(control: &Control, seconds: f64) {

@@ -69,6 +69,8 @@ pub trait Param: Sized {
     /// The name in help and in errors.
     const NAME: &'static str;
     const IS_OPTIONAL: bool = false;
+    /// Whether `()` stands for a missing argument. Not for moments: an event that was not found is no "here".
+    const UNIT_IS_ABSENT: bool = true;
     /// Reads a value, or says in a few words what was expected and what came.
     fn from_value(value: Value) -> Result<Self, String>;
     /// The value of a missing argument; `None` when it must be there.
@@ -86,7 +88,7 @@ impl<P: Param> Param for Option<P> {
     const IS_OPTIONAL: bool = true;
     fn from_value(value: Value) -> Result<Self, String> {
         match value {
-            Value::Unit => Ok(None),
+            Value::Unit if P::UNIT_IS_ABSENT => Ok(None),
             value => P::from_value(value).map(Some),
         }
     }
@@ -169,6 +171,7 @@ impl Param for Seq {
 }
 impl Param for Moment {
     const NAME: &'static str = "moment";
+    const UNIT_IS_ABSENT: bool = false;
     fn from_value(value: Value) -> Result<Self, String> {
         match value {
             Value::Seq(seq) => Ok(Moment::Seq(seq)),

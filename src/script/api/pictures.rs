@@ -51,6 +51,9 @@ impl Api {
     fn value(&self, arg: Option<&Dynamic>) -> Outcome<Value> {
         arg.map_or(Ok(Value::Unit), |arg| from_dynamic(arg, &NoClosures))
     }
+    fn moment(&self, arg: Option<&Dynamic>) -> Outcome<Option<Moment>> {
+        arg.map(|arg| Moment::from_value(self.value(Some(arg))?).map_err(Failure::usage)).transpose()
+    }
     fn span(&self, arg: Option<&Dynamic>) -> Outcome<Option<Span>> {
         Option::<Span>::from_value(self.value(arg)?).map_err(Failure::usage)
     }
@@ -77,7 +80,7 @@ impl Api {
     }
 
     fn tree(&self, arg: Option<&Dynamic>) -> Outcome<Picture> {
-        let moment = Option::<Moment>::from_value(self.value(arg)?).map_err(Failure::usage)?;
+        let moment = self.moment(arg)?;
         let session = self.borrow()?;
         let source = session.source()?;
         let at = source.resolve_event(moment.as_ref())?;
@@ -204,7 +207,7 @@ const CHARTS: &[(&str, &str, &str, Draw)] = &[
         "event",
         "/// The space-time diagram with the causal chain of one event at full ink, the rest faint.",
         |api, arg| {
-            let moment = Option::<Moment>::from_value(api.value(arg)?).map_err(Failure::usage)?;
+            let moment = api.moment(arg)?;
             let seq = api.borrow()?.source()?.resolve_event(moment.as_ref())?;
             api.spacetime("Message flow, one event in focus", None, api.chain_of(seq)?)
         },

@@ -162,6 +162,10 @@ impl Perform for Run {
 
 impl Perform for RunFor {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        if self.duration.ns < 0 {
+            return Err(Failure::usage("run_for: time only goes forward")
+                .hint("seek(\"-1s\") looks back, restore(moment) goes back"));
+        }
         let now_ns = session.source_mut()?.clock_ns();
         run(session, RunLimit { until_ns: Some(now_ns.saturating_add(self.duration.ns)), ..RunLimit::default() })
             .map(Reply::Stop)
