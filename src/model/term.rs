@@ -169,6 +169,17 @@ impl Term {
         }
     }
 
+    /// The request that a `$gen_call` or `$gen_cast` wraps, or the term itself.
+    pub fn unwrapped(self) -> Term {
+        if let Some([_, _, request]) = self.tagged("$gen_call", 3) {
+            return request.clone();
+        }
+        match self.tagged("$gen_cast", 2) {
+            Some([_, request]) => request.clone(),
+            _ => self,
+        }
+    }
+
     /// Erlang's `==`: like exact equality, but numbers are compared by value at any depth.
     pub fn loosely_equals(&self, other: &Term) -> bool {
         self.compare_loosely(other) == Ordering::Equal

@@ -114,17 +114,6 @@ fn optional<T: rhai::Variant + Clone>(value: Option<T>) -> Dynamic {
     value.map_or(Dynamic::UNIT, Dynamic::from)
 }
 
-/// The message that a call or cast wraps, or the term itself.
-fn unwrapped(term: Term) -> Term {
-    if let Some([_, _, request]) = term.tagged("$gen_call", 3) {
-        return request.clone();
-    }
-    match term.tagged("$gen_cast", 2) {
-        Some([_, request]) => request.clone(),
-        _ => term,
-    }
-}
-
 #[export_module]
 mod functions {
     /// The event's number in its recording, from 0.
@@ -190,7 +179,7 @@ mod functions {
     /// The payload without the wrapping of a call or a cast.
     #[rhai_fn(get = "message", pure)]
     pub fn message(e: &mut EventHandle) -> Dynamic {
-        e.term().map_or(Dynamic::UNIT, |term| to_dynamic(&unwrapped(term)))
+        e.term().map_or(Dynamic::UNIT, |term| to_dynamic(&term.unwrapped()))
     }
     /// The new state, of a state_change; `()` otherwise.
     #[rhai_fn(get = "state", pure)]

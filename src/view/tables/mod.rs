@@ -11,7 +11,7 @@ pub use traffic::{calls, chain, events, evidence, findings, latency, messages, p
 
 use super::Cell;
 use crate::analysis::names::Names;
-use crate::model::{Actor, Atom, Seq, Syntax, Term};
+use crate::model::{Actor, Atom, Seq, Syntax};
 use crate::store::Recording;
 
 /// What tables need beside the rows: the recording, its names, its start.
@@ -42,20 +42,10 @@ impl<'a> Of<'a> {
     /// What an event carries, without the wrapping of calls and casts.
     fn payload(&self, seq: Seq) -> Cell {
         match self.recording.term(seq) {
-            Some(term) => Cell::Term(unwrapped(term)),
+            Some(term) => Cell::Term(term.unwrapped()),
             None if self.recording.payload(seq).is_some() => Cell::Text("(too deep to show)".into()),
             None => Cell::Empty,
         }
-    }
-}
-
-fn unwrapped(term: Term) -> Term {
-    if let Some([_, _, request]) = term.tagged("$gen_call", 3) {
-        return request.clone();
-    }
-    match term.tagged("$gen_cast", 2) {
-        Some([_, request]) => request.clone(),
-        _ => term,
     }
 }
 
