@@ -55,7 +55,7 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// Parts of `sandbox` are sources of their own: none knows another.
-const SANDBOX_PARTS: &[&str] = &["sim", "import"];
+const SANDBOX_PARTS: &[&str] = &["sim", "import", "beam"];
 
 /// Every dependency and where it may be used; `""` is everywhere.
 const CRATES: &[(&str, &[&str])] = &[

@@ -1,8 +1,10 @@
 //! Floor 2: where events come from. One trait for every source, with explicit capabilities.
 //! It does not know the store: whoever runs a sandbox gives it an [`EventSink`].
 
+pub mod beam;
 pub mod import;
 pub mod sim;
+pub mod trace;
 
 use crate::model::{NewEvent, Outcome, Pid, Seq, Term};
 
@@ -28,6 +30,11 @@ pub struct Stopped;
 pub trait EventSink {
     /// Records the event, or stops the run *before* it.
     fn emit(&mut self, event: &NewEvent<'_>) -> Result<Seq, Stopped>;
+    /// Records an event that has happened already, on a live system: a breakpoint cannot prevent it, and stops the
+    /// run *after* it.
+    fn record(&mut self, event: &NewEvent<'_>) -> Result<Seq, Stopped> {
+        self.emit(event)
+    }
     /// Polled at least every 100 ms of work; true ends the run as soon as a turn is over.
     fn is_interrupted(&self) -> bool {
         false

@@ -5,9 +5,9 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::frames::is_trace_start;
 use crate::model::limits::{IMPORT_FILES_MAX, tripped};
 use crate::model::{Failure, FailureKind, Outcome};
+use crate::sandbox::trace::frames::is_trace_start;
 
 /// Bytes that sniffing looks at.
 const SNIFF_BYTES: u64 = 4096;

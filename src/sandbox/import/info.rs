@@ -2,9 +2,9 @@
 //! wrote it. A record is one byte of size and a term; a term `{'$size', N}` announces a longer one
 //! (observer, ttb:get_term/1). It must not know trace messages.
 
-use super::frames::Defects;
 use crate::codec::walk::RawTerm;
 use crate::model::{Atom, Pid};
+use crate::sandbox::trace::Defects;
 
 /// What a `.ti` file says.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -8,13 +8,9 @@
 //! ```
 
 mod files;
-mod frames;
 mod info;
 mod reader;
-mod recognise;
-mod reorder;
 mod source;
-mod trace;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,8 +20,8 @@ use std::thread;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
-pub use self::frames::{Defect, Defects};
 use self::reader::Reader;
+pub use super::trace::{Defect, Defects, EventClock};
 use crate::model::{Atom, EventBatch, Failure, Outcome};
 
 /// Batches on their way: the reader may be so far ahead of the appender.
@@ -49,18 +45,6 @@ pub struct ImportReport {
     pub clock: EventClock,
     /// Whether callback modules of Elixir were seen.
     pub is_elixir: bool,
-}
-
-/// What the event times of an import are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum EventClock {
-    /// The BEAM's monotonic clock: its zero means nothing.
-    #[default]
-    Monotonic,
-    /// Wall time since 1970, as the trace flag `timestamp` gives it.
-    Wall,
-    /// The trace has no timestamps: the position in the stream, one nanosecond per message.
-    None,
 }
 
 /// How far an import is.

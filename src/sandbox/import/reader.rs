@@ -4,13 +4,14 @@ use std::sync::atomic::Ordering;
 
 use crossbeam::channel::{Receiver, Sender};
 
-use super::recognise::Recogniser;
-use super::reorder::{Ordered, Reorder};
 use super::source::{Item, Merge, OpenLog};
-use super::trace::Stamp;
-use super::{EventClock, ImportReport, Shared, info};
+use super::{ImportReport, Shared, info};
 use crate::model::limits::REORDER_EVENTS;
 use crate::model::{ActorId, EventBatch, Seq};
+use crate::sandbox::trace::EventClock;
+use crate::sandbox::trace::message::Stamp;
+use crate::sandbox::trace::recognise::Recogniser;
+use crate::sandbox::trace::reorder::{Ordered, Reorder};
 
 /// Events in a batch, and bytes after which it is full all the same.
 const BATCH_EVENTS: usize = 4096;

@@ -7,9 +7,9 @@ use std::path::Path;
 use memmap2::Mmap;
 
 use super::files::TraceLog;
-use super::frames::{Defects, Frame, Frames};
-use super::trace::{Message, Stamp, Trace};
 use crate::model::{Failure, Outcome};
+use crate::sandbox::trace::frames::{Defects, Frame, Frames};
+use crate::sandbox::trace::message::{Message, Stamp, Trace};
 
 /// The mapped files of one log.
 pub struct OpenLog {

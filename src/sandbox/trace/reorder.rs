@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::trace::Stamp;
+use super::message::Stamp;
 
 /// Holds back as many items as it was told to, sorted. An item in order costs a comparison and a push.
 pub struct Reorder<T> {

@@ -26,7 +26,7 @@ use self::fields::Fields;
 use self::handlers::Handler;
 use self::message::Envelope;
 use self::recent::{Queues, Recent};
-use super::trace::{Trace, What};
+use super::message::{Trace, What};
 use crate::codec::walk::{Part, RawTerm};
 use crate::codec::write;
 use crate::model::limits::{OPEN_ENDS_MAX, PAYLOAD_BYTES_MAX};

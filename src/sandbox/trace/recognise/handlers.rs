@@ -12,7 +12,7 @@ use super::{Recogniser, end_key};
 use crate::codec::walk::RawTerm;
 use crate::model::limits::OPEN_ENDS_MAX;
 use crate::model::{Actor, ActorId, Atom, CallKey, Class, Kind, NewEvent, Seq};
-use crate::sandbox::import::trace::Mfa;
+use crate::sandbox::trace::message::Mfa;
 
 /// The functions that tell of handling.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

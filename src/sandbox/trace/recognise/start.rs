@@ -8,7 +8,7 @@ use super::actors::Side;
 use super::fields::Fields;
 use crate::codec::walk::RawTerm;
 use crate::model::{ActorId, Atom, Kind, NewEvent};
-use crate::sandbox::import::trace::Mfa;
+use crate::sandbox::trace::message::Mfa;
 
 /// What an initial call says.
 #[derive(Clone, Copy, Default)]

@@ -1,0 +1,27 @@
+//! The BEAM's trace stream, whoever delivers it: frames of bytes, trace messages in them, their order,
+//! and what they mean for OTP. `import` reads it from files, `beam` from a live node's trace port.
+//!
+//! ```text
+//! bytes ─► frames ─► trace messages ─► reorder ─► recognise ─► EventBatch
+//! ```
+//!
+//! It must not know files, sockets or the store.
+
+pub(super) mod frames;
+pub(super) mod message;
+pub(super) mod recognise;
+pub(super) mod reorder;
+
+pub use frames::{Defect, Defects};
+
+/// What the event times of a trace are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EventClock {
+    /// The BEAM's monotonic clock: its zero means nothing.
+    #[default]
+    Monotonic,
+    /// Wall time since 1970, as the trace flag `timestamp` gives it.
+    Wall,
+    /// The trace has no timestamps: the position in the stream, one nanosecond per message.
+    None,
+}
