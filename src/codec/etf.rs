@@ -15,6 +15,9 @@ use crate::model::atom::AtomError;
 use crate::model::term::{Bits, Fun, LocalFun, Map};
 use crate::model::{Atom, Term, limits};
 
+/// The byte that begins every external term.
+pub const VERSION: u8 = tags::VERSION;
+
 /// What is wrong with external term bytes, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at byte {offset}")]

@@ -39,6 +39,29 @@ pub const IMPORT_FILES_MAX: usize = 4_096;
 /// Sends, arrivals and calls that an import keeps open for their other end; the oldest are given up.
 pub const OPEN_ENDS_MAX: usize = 1 << 20;
 
+/// Bytes of one distribution frame that is kept whole; the control part of a longer one is read, its payload is not.
+pub const DIST_FRAME_BYTES_MAX: usize = 64 << 20;
+/// Bytes of one distribution control message.
+pub const DIST_CONTROL_BYTES_MAX: usize = 64 << 10;
+/// Bytes of one message of the distribution handshake.
+pub const DIST_HANDSHAKE_BYTES_MAX: usize = 4 << 10;
+/// Bytes of one answer of epmd.
+pub const EPMD_BYTES_MAX: usize = 64 << 10;
+/// Bytes that wait to be sent to one node.
+pub const DIST_UNSENT_BYTES_MAX: usize = 64 << 20;
+/// Calls of one node that wait for their answers.
+pub const DIST_CALLS_MAX: usize = 10_000;
+/// Mailboxes of our own on one connection.
+pub const DIST_MAILBOXES_MAX: usize = 1_024;
+/// Links and monitors that a node's processes have to one mailbox of ours.
+pub const DIST_TIES_MAX: usize = 10_000;
+/// Messages from a node that wait in one mailbox of ours; more are dropped and counted.
+pub const DIST_MAILBOX_MESSAGES_MAX: usize = 1 << 14;
+/// Bytes of messages that wait in one mailbox of ours; more are dropped and counted.
+pub const DIST_MAILBOX_BYTES_MAX: usize = 128 << 20;
+/// Bytes of text kept of what processes started by us print on a node.
+pub const DIST_PRINTED_BYTES_MAX: usize = 64 << 10;
+
 /// Blocking calls in one run of one callback on the sim.
 pub const CALLBACK_BLOCKING_CALLS_MAX: usize = 1_000;
 /// Scheduler steps of one `run()` on the sim.

@@ -1,0 +1,1 @@
+//! Control messages as bytes.
