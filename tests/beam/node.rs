@@ -48,7 +48,7 @@ impl RealNode {
         let alive = "io:format(\"~n~s~n\", [node()]).";
         let child = command
             .args(["-setcookie", &cookie, "-kernel", "inet_dist_use_interface", "{127,0,0,1}"])
-            .args(["-noshell", "-noinput", "-eval", alive])
+            .args(["-hidden", "-noshell", "-noinput", "-eval", alive])
             .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

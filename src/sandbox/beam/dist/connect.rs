@@ -261,7 +261,7 @@ impl Handshake<'_> {
         let wanted = self.config.target.to_string();
         if name != wanted {
             let address = self.address.to_string();
-            return Err(ConnectError::OtherNode { address, found: name.to_string(), wanted });
+            return Err(ConnectError::OtherNode { address, found: name.escape_debug().to_string(), wanted });
         }
         if flags & flag::MANDATORY_25_DIGEST == 0 {
             return old(if flags & flag::V4_NC == 0 { "OTP 23" } else { "OTP 24" });

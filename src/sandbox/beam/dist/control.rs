@@ -405,5 +405,4 @@ pub fn spawn_refused(request: &Reference, to: Pid) -> Vec<u8> {
 }
 
 #[cfg(test)]
-#[path = "control_tests.rs"]
 mod tests;

@@ -72,7 +72,9 @@ pub fn read_names(answer: &[u8]) -> Result<Vec<Listed>, WireError> {
 
 fn read_line(line: &str) -> Option<Listed> {
     let (name, port) = line.strip_prefix("name ")?.split_once(" at port ")?;
-    Some(Listed { name: name.to_string(), port: port.trim().parse().ok()? })
+    // What a user is to see must not control a terminal.
+    let is_name = !name.chars().any(char::is_control);
+    is_name.then_some(Listed { name: name.to_string(), port: port.trim().parse().ok()? })
 }
 
 #[cfg(test)]
@@ -92,7 +94,7 @@ mod tests {
         assert_eq!(read_port(b"\x77\x01"), Ok(None));
         assert_eq!(read_port(b"\x77"), Err(WireError { offset: 1, what: "the message ends too early" }));
         assert_eq!(read_port(b"HTTP"), Err(WireError { offset: 0, what: "not the answer of an epmd" }));
-        let names = b"\x00\x00\x11\x11name shop at port 37183\nname a at b at port 1\nwhat\nname x at port 99999\n";
+        let names = b"\0\0\x11\x11name shop at port 37183\nname \x1b at port 1\nwhat\nname x at port 99999\n";
         let listed = [("shop", 37183)].map(|(name, port)| Listed { name: name.to_string(), port });
         assert_eq!(read_names(names).as_deref(), Ok(&listed[..]));
     }

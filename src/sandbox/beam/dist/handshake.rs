@@ -176,7 +176,10 @@ pub fn read_challenge_ack(body: &[u8]) -> Result<[u8; 16], WireError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::sandbox::beam::dist::{epmd, printer};
 
     #[test]
     fn what_we_send() {
@@ -208,5 +211,42 @@ mod tests {
         assert!(read_challenge(b"?").is_err() && read_challenge(b"").is_err());
         assert_eq!(read_challenge_ack(&[b'a'; 17]), Ok([b'a'; 16]));
         assert!(read_challenge_ack(&[b'a'; 16]).is_err());
+    }
+
+    /// Everything that a stranger may send before we know who it is, and requests to print after it.
+    fn read_all(bytes: &[u8]) {
+        let _ = (read_status(bytes), read_challenge(bytes), read_challenge_ack(bytes));
+        let _ = (epmd::read_port(bytes), epmd::read_names(bytes), printer::answer(bytes));
+    }
+
+    fn good_message() -> impl Strategy<Value = Vec<u8>> {
+        let messages: [&[u8]; 6] = [
+            b"sok_simultaneous",
+            b"snamed:\x00\x05a@box\x00\x00\x00\x09",
+            b"N\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00\x03\x00\x00\x00\x04\x00\x03x@y",
+            b"\x77\x00\x91\x3f\x4d\x00\x00\x06\x00\x05\x00\x04shop\x00\x00",
+            b"\x00\x00\x11\x11name shop at port 37183\n",
+            // {io_request, [], [], {put_chars, unicode, "hi"}}
+            b"\x83h\x04w\x0aio_requestjjh\x03w\x09put_charsw\x07unicodek\x00\x02hi",
+        ];
+        prop::sample::select(messages.map(<[u8]>::to_vec).to_vec())
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            read_all(&bytes);
+        }
+
+        #[test]
+        fn cut_and_flipped_messages_do_no_harm(
+            message in good_message(), at in any::<prop::sample::Index>(), bit in 0..8_u32,
+        ) {
+            let idx = at.index(message.len());
+            read_all(&message[..idx]);
+            let mut flipped = message.clone();
+            flipped[idx] ^= 1_u8 << bit;
+            read_all(&flipped);
+        }
     }
 }

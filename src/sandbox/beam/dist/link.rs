@@ -16,6 +16,8 @@ use super::switchboard::Switchboard;
 use crate::model::limits::{DIST_CONTROL_BYTES_MAX, DIST_FRAME_BYTES_MAX, DIST_UNSENT_BYTES_MAX};
 use crate::model::{Atom, Origin, Pid, Reference, Term};
 
+/// A frame without anything in it: "I am here".
+const TICK: [u8; 4] = [0; 4];
 /// Bytes that one read or write takes.
 const CHUNK_BYTES: usize = 64 << 10;
 /// How long a closing connection may go on writing what waits.
@@ -114,6 +116,8 @@ impl Shared {
 
     pub fn set_ticktime(&self, ticktime: Duration) {
         self.ticktime_ms.store(millis(ticktime), Ordering::Relaxed);
+        // A tick wakes the writer, which still waits by the old time.
+        self.enqueue(TICK.to_vec());
     }
     fn ticktime(&self) -> Duration {
         Duration::from_millis(self.ticktime_ms.load(Ordering::Relaxed))
@@ -277,7 +281,7 @@ async fn write_frames(
         match timeout(shared.ticktime() / 4, outgoing.recv()).await {
             Ok(Some(Outgoing::Frame(frame))) => chunk = frame,
             Ok(Some(Outgoing::Close) | None) => is_closing = true,
-            Err(_) => chunk.extend_from_slice(&[0; 4]),
+            Err(_) => chunk.extend_from_slice(&TICK),
         }
         while !is_closing && chunk.len() < CHUNK_BYTES {
             match outgoing.try_recv() {

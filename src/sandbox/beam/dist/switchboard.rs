@@ -234,7 +234,7 @@ impl Switchboard {
         let pid = match result {
             Spawned::Pid(pid) => pid,
             Spawned::Error(reason) => {
-                return self.answer(request, Answer::NotStarted(reason.as_str().to_string()));
+                return self.answer(request, Answer::NotStarted(reason.as_str().escape_debug().to_string()));
             }
         };
         match self.pending.get_mut(request).map(|pending| (pending.wants, pending)) {
@@ -304,3 +304,6 @@ fn too_long(n_bytes: usize) -> Vec<u8> {
     etf::encode(&Term::tuple([Term::atom("reason_too_long"), Term::Int(n_bytes as i64)]), &mut bytes);
     bytes
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,11 +112,11 @@ impl Machine {
             Some((short, domain)) => (short, Some(domain)),
             None => (host_name, None),
         };
-        let configured = resolv_conf.lines().filter_map(|line| {
+        let mut configured = resolv_conf.lines().filter_map(|line| {
             let mut words = line.split_ascii_whitespace();
             matches!(words.next(), Some("domain" | "search")).then(|| words.next()).flatten()
         });
-        let domain = own.or(configured.last()).filter(|domain| !domain.is_empty() && *domain != ".");
+        let domain = own.or_else(|| configured.next_back()).filter(|domain| !domain.is_empty() && *domain != ".");
         Machine { short: short.to_string(), domain: domain.map(str::to_string) }
     }
 
