@@ -2,10 +2,11 @@
 //! configuration, database and user; no service, no files outside the node's folder. Must not know Cinema.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::epmd::free_port;
 use crate::node::TestNode;
 use crate::otp::Otp;
 
@@ -33,8 +34,7 @@ pub fn ebin(otp: Otp) -> PathBuf {
 
 /// Writes its configuration into the node's folder and gives the arguments of `erl`.
 pub fn prepare(home: &Path) -> Vec<String> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let port = listener.local_addr().expect("it is bound").port();
+    let port = free_port();
     std::fs::write(home.join("xmpp_port"), port.to_string()).expect("the folder is ours");
     std::fs::write(home.join("ejabberd.yml"), config(port)).expect("the folder is ours");
     ["-mnesia", "dir"].map(str::to_string).into_iter().chain([format!("{:?}", home.join("mnesia"))]).collect()

@@ -143,7 +143,9 @@ each_otp! {
         assert!(!Path::new("/proc").join(pid.to_string()).exists());
         assert!(!is_listening(epmd) && !home.exists());
         // A test that is killed cannot kill its node: the node sees that the line is cut.
-        TestNode::start(otp, App::None).abandon();
+        let busy = Setup::new(otp, App::None).start();
+        busy.run("spawn(fun Spin() -> Spin() end)");
+        busy.abandon();
     }
 }
 

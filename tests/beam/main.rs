@@ -3,6 +3,7 @@
 
 mod apps;
 mod ejabberd;
+mod epmd;
 mod harness;
 mod leftovers;
 mod node;

@@ -4,7 +4,6 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -17,6 +16,7 @@ use cinema::codec::etf;
 use cinema::model::{Style, Term};
 
 use crate::apps::App;
+use crate::epmd::{Epmd, free_port};
 use crate::leftovers::Leftovers;
 use crate::otp::Otp;
 
@@ -34,7 +34,6 @@ pub struct Setup {
     cookie: Option<String>,
     without: Vec<&'static str>,
     args: Vec<String>,
-    env: Vec<(&'static str, String)>,
 }
 
 /// A running node. Dropped, it is killed, and its log is printed if the test is failing.
@@ -66,7 +65,6 @@ impl Setup {
             cookie: None,
             without: Vec::new(),
             args: Vec::new(),
-            env: Vec::new(),
         }
     }
     /// `name@127.0.0.1` instead of `name@localhost`.
@@ -93,10 +91,6 @@ impl Setup {
     /// One more argument for `erl`.
     pub fn arg(mut self, arg: impl Into<String>) -> Setup {
         self.args.push(arg.into());
-        self
-    }
-    pub fn env(mut self, name: &'static str, value: impl Into<String>) -> Setup {
-        self.env.push((name, value.into()));
         self
     }
 
@@ -151,7 +145,6 @@ impl Setup {
             };
         }
         command.env("HOME", home).env("ERL_CRASH_DUMP_SECONDS", "0").envs(self.app.env(home)).current_dir(home);
-        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         if let Some(epmd) = epmd {
             command.env("ERL_EPMD_PORT", epmd.port.to_string());
         }
@@ -315,44 +308,6 @@ impl Control {
     }
 }
 
-/// An epmd on a port of its own, so that neither the machine's is disturbed nor ours stays behind.
-struct Epmd {
-    port: u16,
-    guard: Child,
-}
-
-impl Epmd {
-    fn start(otp: Otp) -> Epmd {
-        let port = free_port();
-        let epmd = otp.command("epmd");
-        // The guard outlives us by a moment: it kills epmd when our end of the pipe is closed, also by a kill -9.
-        let guard = Command::new("sh")
-            .args(["-c", "\"$@\" & read -r _; kill $!", "sh"])
-            .arg(epmd.get_program())
-            .args(["-address", "127.0.0.1", "-port", &port.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("a shell");
-        let epmd = Epmd { port, guard };
-        let start = Instant::now();
-        // It does not say when it listens.
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            assert!(start.elapsed() < ANSWER_MAX, "epmd does not listen on {port}");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        epmd
-    }
-}
-
-impl Drop for Epmd {
-    fn drop(&mut self) {
-        drop(self.guard.stdin.take());
-        let _ = self.guard.wait();
-    }
-}
-
 fn write_cookie(home: &Path, cookie: &str) {
     let path = home.join(".erlang.cookie");
     std::fs::write(&path, cookie).expect("the folder is ours");
@@ -370,10 +325,4 @@ fn unique_name(host: &str) -> String {
     static N_NODES: AtomicU32 = AtomicU32::new(0);
     let n = N_NODES.fetch_add(1, Ordering::Relaxed);
     format!("cinema_test_{}_{n}@{host}", std::process::id())
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("it is bound").port()
 }
