@@ -2,6 +2,7 @@
 //! `apps::App` says what runs on it, `leftovers::Leftovers` what a debugger has left behind.
 
 mod apps;
+mod dist;
 mod ejabberd;
 mod epmd;
 mod harness;

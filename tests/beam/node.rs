@@ -162,6 +162,13 @@ impl TestNode {
     pub fn name(&self) -> &str {
         &self.name
     }
+    /// What a user types to reach it: the name, and the port where no epmd tells it.
+    pub fn address(&self) -> String {
+        match self.dist_port {
+            Some(port) => format!("{}:{port}", self.name),
+            None => self.name.clone(),
+        }
+    }
     /// Only to check that it shows nowhere; clients are given the file.
     pub fn cookie(&self) -> &str {
         &self.cookie
