@@ -12,6 +12,7 @@ use crate::analysis::why::Explanation;
 use crate::breakpoint::{Breakpoint, BreakpointId, Hit};
 use crate::model::diff::Change;
 use crate::model::{Actor, Pid, Seq, Status, Term};
+use crate::sandbox::beam::{HeldProcess, NodeInfo};
 use crate::sandbox::{Capabilities, RunEnd};
 use crate::store::{Branch, Mark};
 use crate::timeline::Position;
@@ -61,6 +62,23 @@ pub enum Reply {
     Marks(Vec<Mark>),
     Branches(Vec<Branch>),
     Spans(Vec<TimeSpan>),
+    Nodes(Vec<NodeRow>),
+    Held(Vec<HeldRow>),
+}
+
+/// An attached node, and what its trace dropped.
+#[derive(Clone, Debug)]
+pub struct NodeRow {
+    pub info: NodeInfo,
+    /// Of the whole recording.
+    pub n_dropped: u64,
+}
+
+/// A live process that is held at a breakpoint.
+#[derive(Clone, Debug)]
+pub struct HeldRow {
+    pub held: HeldProcess,
+    pub since_start_ns: i64,
 }
 
 /// How a run ended.
@@ -68,8 +86,10 @@ pub enum Reply {
 pub struct StopReport {
     pub end: RunEnd,
     pub n_events: u64,
-    /// The hits that stopped it: their events have not happened yet.
+    /// The hits that stopped it.
     pub hits: Vec<Hit>,
+    /// Whether the events of the hits have happened: on a live system they have.
+    pub has_happened: bool,
     pub position: Position,
     /// The sandbox's clock; past the last event's when nothing happened since.
     pub clock_ns: i64,

@@ -76,6 +76,8 @@ fn of_recording(context: &Rc<Context>, reply: Reply) -> Outcome<Dynamic> {
         Reply::Findings(rows) => rows_value(tables::findings(&rows)),
         Reply::Breakpoints(rows) => rows_value(tables::breakpoints(&rows)),
         Reply::Hits(rows) => rows_value(tables::hits(&of, &rows)),
+        Reply::Nodes(rows) => rows_value(tables::nodes(&rows)),
+        Reply::Held(rows) => rows_value(tables::held(&of, &rows)),
         Reply::Marks(rows) => rows_value(tables::marks(&of, &rows)),
         Reply::Branches(rows) => rows_value(tables::branches(&rows)),
         Reply::Spans(rows) => rows_value(tables::spans(&of, &rows)),
@@ -105,6 +107,7 @@ fn stop(of: &Of<'_>, report: &StopReport) -> Dynamic {
     let (end, why) = match &report.end {
         RunEnd::Idle => ("idle", "nothing is left to do".to_string()),
         RunEnd::Limit => ("limit", "the limit is reached".to_string()),
+        RunEnd::Stopped if report.has_happened => ("stopped", "stopped at a breakpoint, after its event".to_string()),
         RunEnd::Stopped => ("stopped", "stopped at a breakpoint, before its event".to_string()),
         RunEnd::Interrupted => ("interrupted", "interrupted".to_string()),
         RunEnd::Answered(_) => ("answered", "answered".to_string()),
