@@ -63,9 +63,14 @@ pub fn open<H: Host + 'static>(worker: &Worker<H>, path: &Path) -> Outcome<Strin
         Failure::usage(format!("{}: the path is not UTF-8, and scripts could not name it", path.display()))
     })?;
     let path = path.to_string();
-    match worker.ask(move |host| host.open(&path))? {
-        Ending::Value(text) => Ok(text),
-        Ending::Exit(_) => Ok(String::new()),
+    worker.ask(move |host| host.open(&path)).map(value_of)
+}
+
+/// The text of an ending; none for an exit.
+pub fn value_of(ending: Ending) -> String {
+    match ending {
+        Ending::Value(text) => text,
+        Ending::Exit(_) => String::new(),
     }
 }
 

@@ -25,6 +25,7 @@ const EXAMPLES: &str = "\
 Examples:
   cinema demo                                  from \"a call timed out\" to the cause, in a minute
   cinema                                       the interactive shell; try help
+  cinema attach shop@localhost --trace app:shop   a running node, as it goes
   cinema open node.trace                       look around in a dbg or ttb trace, or a .cinema file
   cinema open node.trace -e 'patterns()'       ask one question and leave
   cinema run scripts/tools/timeouts.rhai node.trace
@@ -92,6 +93,30 @@ pub enum Command {
         script: Option<PathBuf>,
         /// What the script finds in `args`; flags of its own come after `--`
         args: Vec<String>,
+    },
+    /// Attach to a running Erlang or Elixir node; nothing of ours is left there afterwards
+    Attach {
+        #[command(flatten)]
+        target: super::nodes::Target,
+        #[command(flatten)]
+        trace: super::nodes::Trace,
+        /// Run this script on it instead of opening the shell
+        script: Option<PathBuf>,
+        /// What the script finds in `args`; flags of its own come after `--`
+        args: Vec<String>,
+    },
+    /// Start a node of our own with your code, traced; it ends with us
+    Beam {
+        #[command(flatten)]
+        launch: super::nodes::Launch,
+        #[command(flatten)]
+        trace: super::nodes::Trace,
+        /// Run this script on it instead of opening the shell
+        #[arg(long, value_name = "SCRIPT")]
+        script: Option<PathBuf>,
+        /// Flags for `erl`, after `--`
+        #[arg(last = true, value_name = "ERL_FLAGS")]
+        flags: Vec<String>,
     },
     /// Play a recording as a live list of events
     Play {

@@ -19,6 +19,10 @@ pub trait Host {
     fn open(&mut self, path: &str) -> Outcome<Ending>;
     /// Plays the current source from its start as a list of events; live where output is a terminal.
     fn play(&mut self, speed: f64) -> Outcome<Ending>;
+    /// Records what live sources have done; gives whether there are any. Takes some 50 ms at most.
+    fn drain(&mut self) -> bool {
+        false
+    }
     /// What can be typed now. Called after every line: its cost is bounded, whatever is open.
     fn names(&mut self) -> Names;
 }

@@ -14,6 +14,7 @@ use super::terminal::Place;
 use crate::export;
 use crate::model::{Failure, Outcome, Syntax, limits, time};
 use crate::render::{self, text::TextOptions};
+use crate::sandbox::beam::options::CookieSource;
 use crate::script::ScriptEnd;
 use crate::script::api::{self, Block, Console, ConsoleOptions, FunctionHelp, Output, Shown, shown, syntax_of};
 use crate::session::Notice;
@@ -112,6 +113,11 @@ impl Live {
     /// The exit code of a batch run that went well: an error's when a recording that it opened is damaged.
     pub fn exit_code(&self) -> u8 {
         if self.has_damage.get() { console::EXIT_ERROR } else { 0 }
+    }
+
+    /// The cookie of nodes that are attached to.
+    pub fn set_cookie(&mut self, cookie: CookieSource) {
+        self.console.session.borrow_mut().cookie = cookie;
     }
 
     /// The reference of the script functions as Markdown.
@@ -248,6 +254,14 @@ impl Host for Live {
         }
         self.play_on()?;
         Ok(Ending::Value(String::new()))
+    }
+
+    fn drain(&mut self) -> bool {
+        let mut session = self.console.session.borrow_mut();
+        session.drain().unwrap_or_else(|failure| {
+            session.warn(failure.to_string());
+            false
+        })
     }
 
     fn names(&mut self) -> Names {

@@ -12,6 +12,7 @@ mod film;
 mod host;
 mod interrupt;
 mod live;
+mod nodes;
 mod playback;
 mod repl;
 mod terminal;
@@ -58,7 +59,14 @@ fn run(cli: Cli) -> u8 {
 
 /// Does a command that needs a session; gives the exit code.
 fn with_session(command: Option<Command>, options: &Options, place: Place) -> Outcome<u8> {
-    let is_shell = options.eval.is_empty() && matches!(&command, None | Some(Command::Open { script: None, .. }));
+    let opens_shell = match &command {
+        None => true,
+        Some(Command::Open { script, .. } | Command::Attach { script, .. } | Command::Beam { script, .. }) => {
+            script.is_none()
+        }
+        Some(_) => false,
+    };
+    let is_shell = options.eval.is_empty() && opens_shell;
     let terminal = (is_shell && place.is_interactive()).then(|| repl::Terminal::open(place)).transpose()?;
     let notify: Box<dyn Fn(String) + Send> = match &terminal {
         Some(terminal) => {
@@ -113,6 +121,24 @@ fn drive(
         }
         Some(Command::Open { file, .. }) => {
             let told = batch::open(worker, &file)?;
+            if is_shell {
+                console::talk(&told);
+            }
+        }
+        Some(Command::Attach { target, trace, script, args }) => {
+            let told = nodes::attach(worker, &target, &trace)?;
+            if let Some(script) = script {
+                return batch::run_script(worker, &script, args);
+            }
+            if is_shell {
+                console::talk(&told);
+            }
+        }
+        Some(Command::Beam { launch, trace, script, flags }) => {
+            let told = nodes::launch(worker, &launch, &trace, &flags)?;
+            if let Some(script) = script {
+                return batch::run_script(worker, &script, Vec::new());
+            }
             if is_shell {
                 console::talk(&told);
             }

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
 use super::host::{Ending, Host, Names};
 use super::interrupt::Token;
@@ -121,12 +121,33 @@ fn serve<H: Host>(host: &mut H, inbox: &Receiver<Request<H>>, names: Option<&Pub
         }
     };
     publish(host);
-    for request in inbox {
+    let mut is_live = false;
+    loop {
+        let request = match inbox.recv_timeout(if is_live { LIVE_PAUSE } else { IDLE_PAUSE }) {
+            Ok(request) => request,
+            Err(RecvTimeoutError::Timeout) => {
+                // Between two lines the recording keeps up with what is live.
+                is_live = drain(host);
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
         interrupt.store(false, Ordering::Relaxed);
         let outcome = contained(|| (request.task)(host));
+        is_live = drain(host);
         publish(host);
         (request.done)(outcome);
     }
+}
+
+/// How long the thread waits for a line before it looks what live sources have done.
+const LIVE_PAUSE: Duration = Duration::from_millis(15);
+/// The same while there are none.
+const IDLE_PAUSE: Duration = Duration::from_secs(3600);
+
+/// Records what live sources did; a fault there is told once, by the next line that looks at them.
+fn drain<H: Host>(host: &mut H) -> bool {
+    std::panic::catch_unwind(AssertUnwindSafe(|| host.drain())).unwrap_or(false)
 }
 
 /// Turns a panic into a failure: a fault of ours must not cost the user the session.

@@ -26,6 +26,9 @@ pub struct Breakpoint {
     pub hits: Vec<Seq>,
     /// Why its condition failed, which disabled it.
     pub failure: Option<Failure>,
+    /// Whether its condition is tested inside the observed processes, which are held there: then the stream of
+    /// events does not test it again, but tells of the held ones.
+    pub is_on_site: bool,
 }
 
 /// All breakpoints of a session.
@@ -78,6 +81,7 @@ impl Table {
             n_hits: 0,
             hits: Vec::new(),
             failure: None,
+            is_on_site: false,
         });
         self.index();
         Ok(id)
@@ -102,6 +106,21 @@ impl Table {
         Ok(())
     }
 
+    /// Has the condition tested inside the observed processes, or not any more.
+    pub fn set_on_site(&mut self, id: BreakpointId, is_on_site: bool) -> Outcome<()> {
+        let position = self.position(id)?;
+        self.breakpoints[position].is_on_site = is_on_site;
+        self.index();
+        Ok(())
+    }
+
+    /// Counts the hit of a breakpoint whose condition was tested on site: `event` tells that a process is held.
+    /// `None` when no enabled breakpoint has that name.
+    pub fn hit_on_site(&mut self, name: &str, event: Event) -> Option<Hit> {
+        let found = self.breakpoints.iter_mut().find(|b| b.name == name && b.is_on_site && b.is_enabled)?;
+        Some(found.hit(event))
+    }
+
     pub fn remove(&mut self, id: BreakpointId) -> Outcome<Breakpoint> {
         let position = self.position(id)?;
         let removed = self.breakpoints.remove(position);
@@ -123,7 +142,8 @@ impl Table {
 
     fn index(&mut self) {
         self.by_kind = vec![Vec::new(); N_KINDS];
-        for (position, breakpoint) in self.breakpoints.iter().enumerate().filter(|(_, b)| b.is_enabled) {
+        for (position, breakpoint) in self.breakpoints.iter().enumerate().filter(|(_, b)| b.is_enabled && !b.is_on_site)
+        {
             let kinds = breakpoint.condition.kinds();
             let kinds = if kinds.is_empty() { Kind::ALL } else { &kinds };
             for kind in kinds {

@@ -149,6 +149,11 @@ byte_enum! {
         Log = 32 "log",
         /// An input from outside: the shell started, called, cast, sent, killed, injected; payload = what.
         Input = 33 "input",
+        /// `process` is held inside its own loop at the breakpoint `tag`; payload `#{phase, message}`: `before` or
+        /// `after` the callback. Until `released` its time stands still, and others wait for it.
+        Held = 40 "held",
+        /// `process` goes on; payload `#{how}`: `resumed`, `deadline` or `died`.
+        Released = 41 "released",
     }
 }
 

@@ -61,6 +61,42 @@ pub const DIST_MAILBOX_MESSAGES_MAX: usize = 1 << 14;
 pub const DIST_MAILBOX_BYTES_MAX: usize = 128 << 20;
 /// Bytes of text kept of what processes started by us print on a node.
 pub const DIST_PRINTED_BYTES_MAX: usize = 64 << 10;
+/// Milliseconds between two heartbeats to the agent on a live node.
+pub const AGENT_BEAT_MS: u64 = 500;
+/// Milliseconds without a heartbeat after which the agent undoes everything and ends.
+pub const AGENT_SILENCE_MS: u64 = 3_000;
+/// Events of the agent (hits, forwarded frames) that wait to be read.
+pub const AGENT_EVENTS_MAX: usize = 256;
+/// Chunks of trace frames (256 KiB each) that wait to be recognised; then the sockets are not read any more.
+pub const FEED_CHUNKS_AHEAD: usize = 16;
+/// Batches of events (up to 4096 each) from live nodes that wait for the session.
+pub const FEED_BATCHES_AHEAD: usize = 16;
+/// Trace messages that a live node queues for us; beyond it the node drops, and counts what it drops.
+pub const TRACE_QUEUE_LEN: u32 = 20_000;
+/// The least queue that a live node may be asked for: with less, it can crash.
+pub const TRACE_QUEUE_LEN_MIN: u32 = 100;
+/// Seconds after which tracing of a live node ends by itself.
+pub const TRACE_TIME_S_MAX: u64 = 600;
+/// Trace messages after which it ends.
+pub const TRACE_EVENTS_MAX: u64 = 20_000_000;
+/// Trace messages per second, over two seconds, at which it ends.
+pub const TRACE_PER_SECOND_MAX: u64 = 200_000;
+/// Messages in the mailbox of a traced process at which it ends.
+pub const TRACED_QUEUE_LEN_MAX: u64 = 50_000;
+/// Bytes by which the traced node's memory may grow before it ends.
+pub const TRACE_MEMORY_BYTES_MAX: u64 = 512 << 20;
+/// Bytes of heap up to which the whole state of a traced process is copied at every callback.
+pub const TRACE_STATE_BYTES_MAX: u64 = 64 << 10;
+/// Bytes of a state that a live process is asked for.
+pub const LOOK_STATE_BYTES_MAX: u64 = 4 << 20;
+/// Milliseconds that a live process gets to answer when it is looked at.
+pub const LOOK_TIMEOUT_MS: u64 = 1_000;
+/// Milliseconds that a live process is held at a breakpoint before it goes on by itself.
+pub const HOLD_MS_MAX: u64 = 30_000;
+/// Processes of a live node that are sampled (memory, reductions, queue) at a time.
+pub const SAMPLED_PROCESSES_MAX: usize = 500;
+/// Processes whose callbacks are traced without their states because these are large, per pattern.
+pub const LEAN_PROCESSES_MAX: usize = 100;
 
 /// Blocking calls in one run of one callback on the sim.
 pub const CALLBACK_BLOCKING_CALLS_MAX: usize = 1_000;

@@ -20,6 +20,10 @@ pub struct Capabilities {
     pub can_fork: bool,
     /// Events come by themselves.
     pub is_live: bool,
+    /// Choose what is traced, and look at processes beside the trace.
+    pub can_trace: bool,
+    /// Stop a process inside its own loop, and replace its state.
+    pub can_pause: bool,
 }
 
 /// The sink refused an event: it must not take effect.
@@ -35,6 +39,8 @@ pub trait EventSink {
     fn record(&mut self, event: &NewEvent<'_>) -> Result<Seq, Stopped> {
         self.emit(event)
     }
+    /// Tells a user something that is no event: a limit that was tripped, a node that is gone.
+    fn tell(&mut self, _news: String) {}
     /// Polled at least every 100 ms of work; true ends the run as soon as a turn is over.
     fn is_interrupted(&self) -> bool {
         false
@@ -113,6 +119,18 @@ pub trait Sandbox {
     /// Goes back to the system just after event `at` (`None`: before the first), of any branch. What follows is a new
     /// branch, whose first event, `restored`, the caller records: events in between are of the old one.
     fn restore(&mut self, at: Option<Seq>, restored: Seq) -> Outcome<()>;
+    /// Hands over the events that have come by themselves; takes at most some 50 ms. A sandbox that is not live has none.
+    fn drain(&mut self, _sink: &mut dyn EventSink) -> Outcome<()> {
+        Ok(())
+    }
+    /// Its clock, when that goes on between events.
+    fn now_ns(&self) -> Option<i64> {
+        None
+    }
+    /// The sandbox as live nodes, for what only those have.
+    fn as_beam(&mut self) -> Option<&mut beam::Beam> {
+        None
+    }
     /// The sandbox as a sim, for what only a sim has.
     fn as_sim(&mut self) -> Option<&mut sim::Sim> {
         None

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::notice::{Notice, Notifier};
 use super::source::{RunContext, SharedRecording};
 use crate::breakpoint::{self, Action, Candidate, Flow, Hit};
-use crate::model::{Event, Failure, NewEvent, Seq};
+use crate::model::{Event, Failure, Kind, NewEvent, Seq};
 use crate::sandbox::{EventSink, Stopped};
 
 /// The sink of one run.
@@ -77,6 +77,22 @@ impl<'a> Director<'a> {
         Ok(!self.hits.is_empty())
     }
 
+    /// Whether a process that is held at one of the breakpoints stops the run. Its condition was tested where it is.
+    fn is_held(&mut self, seq: Seq, event: &NewEvent<'_>) -> bool {
+        let Some(name) = event.tag.filter(|_| event.kind == Kind::Held) else { return false };
+        let hit = self.breakpoints.hit_on_site(name.as_str(), Event { seq, ..Event::of(event) });
+        let is_hit = hit.is_some();
+        self.hits.extend(hit);
+        is_hit
+    }
+
+    fn append(&mut self, event: &NewEvent<'_>) -> Result<Seq, Stopped> {
+        let recorded = self.recording.borrow_mut().append(event);
+        let seq = recorded.map_err(|failure| self.fail(failure))?;
+        self.breakpoints.observe(&Event { seq, ..Event::of(event) });
+        Ok(seq)
+    }
+
     fn fail(&mut self, failure: Failure) -> Stopped {
         self.failure = Some(failure);
         Stopped
@@ -90,15 +106,28 @@ impl EventSink for Director<'_> {
             self.stopped_before = Some(seq);
             return Err(Stopped);
         }
-        let recorded = self.recording.borrow_mut().append(event);
-        let seq = recorded.map_err(|failure| self.fail(failure))?;
-        self.breakpoints.observe(&Event { seq, ..Event::of(event) });
-        Ok(seq)
+        self.append(event)
+    }
+
+    fn record(&mut self, event: &NewEvent<'_>) -> Result<Seq, Stopped> {
+        let seq = Seq(self.recording.borrow().len());
+        let stops = self.stops(seq, event).map_err(|failure| self.fail(failure))? | self.is_held(seq, event);
+        let seq = self.append(event)?;
+        if stops { Err(Stopped) } else { Ok(seq) }
+    }
+
+    fn tell(&mut self, news: String) {
+        self.notifier.send(Notice::Warning(news));
     }
 
     fn is_interrupted(&self) -> bool {
         self.interrupt.load(Ordering::Relaxed)
     }
+}
+
+/// The notice of a hit that stopped while nobody was running anything.
+pub fn stop_notice(hit: &Hit) -> Notice {
+    log(hit, "")
 }
 
 /// The notice of a logpoint: its text, or the event when it has none.

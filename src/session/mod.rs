@@ -8,6 +8,8 @@ mod compare;
 mod director;
 mod find;
 mod import;
+mod live;
+mod live_options;
 mod notice;
 pub mod operation;
 pub mod ops;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::model::{Failure, Outcome};
+use crate::sandbox::beam::options::CookieSource;
 use crate::sandbox::sim::Modules;
 
 pub use notice::{Notice, Notifier};
@@ -33,6 +36,8 @@ pub struct Session {
     current: Option<SourceId>,
     /// The seed of sandboxes that do not name one.
     pub seed: u64,
+    /// The cookie of nodes that are attached to without naming one.
+    pub cookie: CookieSource,
     loader: Box<dyn ModuleLoader>,
     notifier: Notifier,
     interrupt: Arc<AtomicBool>,
@@ -50,7 +55,15 @@ pub trait ModuleLoader {
 impl Session {
     /// A session without sources. `interrupt` is the one token that Ctrl-C sets.
     pub fn new(loader: Box<dyn ModuleLoader>, interrupt: Arc<AtomicBool>) -> Session {
-        Session { sources: Vec::new(), current: None, seed: 1, loader, notifier: Notifier::default(), interrupt }
+        Session {
+            sources: Vec::new(),
+            current: None,
+            seed: 1,
+            cookie: CookieSource::Home,
+            loader,
+            notifier: Notifier::default(),
+            interrupt,
+        }
     }
 
     /// Sends notices (hits, log lines) to `notifier` as they happen; it must not block.
@@ -96,6 +109,19 @@ impl Session {
         let id = self.current.ok_or_else(no_source)?;
         let context = source::RunContext { notifier: &self.notifier, interrupt: &self.interrupt };
         Ok((self.sources.get_mut(id.0).ok_or_else(no_source)?, context))
+    }
+    /// Records what live systems did since the last time; gives whether there are any. Call it while nothing runs.
+    pub fn drain(&mut self) -> Outcome<bool> {
+        let context = source::RunContext { notifier: &self.notifier, interrupt: &self.interrupt };
+        let mut is_live = false;
+        for source in &mut self.sources {
+            is_live |= source.drain(&context)?;
+        }
+        Ok(is_live)
+    }
+    /// Tells a user something that is no result.
+    pub fn warn(&self, text: String) {
+        self.notifier.send(Notice::Warning(text));
     }
     /// Tells a user that what was opened is not whole.
     pub fn report_damage(&self, text: String) {

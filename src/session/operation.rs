@@ -14,6 +14,7 @@ use crate::model::{Failure, Outcome};
 #[serde(rename_all = "snake_case")]
 pub enum Group {
     Source,
+    Live,
     Run,
     Time,
     Ask,
@@ -25,8 +26,9 @@ pub enum Group {
 }
 
 impl Group {
-    pub const ALL: [Group; 9] = [
+    pub const ALL: [Group; 10] = [
         Group::Source,
+        Group::Live,
         Group::Run,
         Group::Time,
         Group::Ask,
@@ -41,6 +43,7 @@ impl Group {
     pub fn title(self) -> &'static str {
         match self {
             Group::Source => "Sources: sandboxes and recordings",
+            Group::Live => "Live nodes: tracing, looking, stopping",
             Group::Run => "Running a sandbox",
             Group::Time => "Moving in time",
             Group::Ask => "Asking for events, processes and states",

@@ -12,6 +12,7 @@ use crate::analysis::why::Explanation;
 use crate::breakpoint::{Breakpoint, BreakpointId, Hit};
 use crate::model::diff::Change;
 use crate::model::{Actor, Pid, Seq, Status, Term};
+use crate::sandbox::beam::{HeldProcess, NodeInfo};
 use crate::sandbox::{Capabilities, RunEnd};
 use crate::store::{Branch, Mark};
 use crate::timeline::Position;
@@ -61,6 +62,23 @@ pub enum Reply {
     Marks(Vec<Mark>),
     Branches(Vec<Branch>),
     Spans(Vec<TimeSpan>),
+    Nodes(Vec<NodeRow>),
+    Held(Vec<HeldRow>),
+}
+
+/// An attached node, and what its trace dropped.
+#[derive(Clone, Debug)]
+pub struct NodeRow {
+    pub info: NodeInfo,
+    /// Of the whole recording.
+    pub n_dropped: u64,
+}
+
+/// A live process that is held at a breakpoint.
+#[derive(Clone, Debug)]
+pub struct HeldRow {
+    pub held: HeldProcess,
+    pub since_start_ns: i64,
 }
 
 /// How a run ended.

@@ -7,13 +7,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::director::Director;
+use super::director::{Director, stop_notice};
 use super::notice::Notifier;
 use super::reply::{SourceInfo, StopReport};
 use super::value::{ProcessRef, Span};
 use crate::analysis::names::Names;
 use crate::breakpoint;
 use crate::model::{Actor, Failure, Kind, Moment, NewEvent, Outcome, Pid, Seq, SystemState, Term};
+use crate::sandbox::beam::Beam;
 use crate::sandbox::{Capabilities, Input, RunEnd, RunLimit, Sandbox};
 use crate::store::{Mark, Recording};
 use crate::timeline::{Position, Timeline};
@@ -42,6 +43,8 @@ pub struct Source {
     n_undone: usize,
     /// The event before which the last run stopped: its breakpoints do not stop the next run again.
     stopped_before: Option<Seq>,
+    /// Whether the main timeline goes along with what a live system does, as long as it stands at the end.
+    is_following: bool,
 }
 
 /// What a run needs beside the source.
@@ -72,6 +75,7 @@ impl Source {
             visited: Vec::new(),
             n_undone: 0,
             stopped_before: None,
+            is_following: true,
         }
     }
 
@@ -135,6 +139,7 @@ impl Source {
         let (timeline, recording) = self.timeline_mut();
         let moved = step(timeline, &recording)?;
         drop(recording);
+        self.is_following = true;
         self.visited.truncate(self.visited.len() - std::mem::take(&mut self.n_undone));
         self.visited.push(before);
         Ok(moved)
@@ -164,8 +169,11 @@ impl Source {
     }
     /// The sandbox's clock, which may be past the last event; else that of the recording's end.
     pub fn clock_ns(&mut self) -> i64 {
-        if let Some(sim) = self.sandbox.as_mut().and_then(|sandbox| sandbox.as_sim()) {
-            return sim.now_ns();
+        if let Some(sandbox) = &mut self.sandbox {
+            let now_ns = sandbox.now_ns().or_else(|| sandbox.as_sim().map(|sim| sim.now_ns()));
+            if let Some(now_ns) = now_ns {
+                return now_ns;
+            }
         }
         let recording = self.recording();
         let last = self.timelines[0].line(&recording).last();
@@ -257,6 +265,30 @@ impl Source {
         self.drive(context, "input", |sandbox, sink| sandbox.input(input, sink))
     }
 
+    /// Records what a live system did since the last time; gives whether there is one. At a hit the cursor stays.
+    pub fn drain(&mut self, context: &RunContext<'_>) -> Outcome<bool> {
+        let Some(sandbox) = self.sandbox.as_mut().filter(|sandbox| sandbox.capabilities().is_live) else {
+            return Ok(false);
+        };
+        let is_following = self.is_following && self.timelines[0].is_at_end(&self.recording.borrow());
+        let mut director = Director::new(&self.recording, &mut self.breakpoints, context, None);
+        let drained = sandbox.drain(&mut director);
+        let (hits, failure, _) = director.finish();
+        if is_following {
+            self.timelines[0].to_end(&self.recording.borrow());
+        }
+        self.is_following &= hits.is_empty();
+        hits.iter().for_each(|hit| context.notifier.send(stop_notice(hit)));
+        failure.map_or(Ok(()), Err)?;
+        drained.map(|()| true)
+    }
+
+    /// The live nodes behind this source. Errors: it has none.
+    pub fn beam(&mut self, what: &str) -> Outcome<&mut Beam> {
+        let failure = self.cannot("can_trace", what);
+        self.sandbox.as_mut().and_then(|sandbox| sandbox.as_beam()).ok_or(failure)
+    }
+
     fn drive(
         &mut self,
         context: &RunContext<'_>,
@@ -271,6 +303,7 @@ impl Source {
         let (hits, failure, stopped_before) = director.finish();
         self.stopped_before = stopped_before;
         self.timelines[0].to_end(&self.recording.borrow());
+        self.is_following = hits.is_empty();
         if let Some(failure) = failure {
             return Err(failure);
         }

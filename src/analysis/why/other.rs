@@ -82,6 +82,8 @@ fn describe(case: &Case<'_>, event: &Event) -> String {
         Kind::Gc => format!("{process} collected its garbage"),
         Kind::Loss => "events were lost".to_string(),
         Kind::Mark => format!("a mark was set: {}", tag()),
+        Kind::Held => format!("{process} was held at the breakpoint {}", tag()),
+        Kind::Released => format!("{process} went on after a breakpoint"),
         Kind::Restored | Kind::Forked => "a new branch began".to_string(),
     }
 }

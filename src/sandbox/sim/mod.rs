@@ -272,7 +272,7 @@ impl Sim {
 
 impl Sandbox for Sim {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { can_run: true, can_input: true, can_restore: true, can_fork: true, is_live: false }
+        Capabilities { can_run: true, can_input: true, can_restore: true, can_fork: true, ..Capabilities::default() }
     }
 
     fn describe(&self) -> String {

@@ -32,6 +32,11 @@ impl<T> Reorder<T> {
         if self.held.len() > self.n_held_max { self.pop() } else { None }
     }
 
+    /// The time of the oldest item that is held.
+    pub fn oldest_ns(&self) -> Option<i64> {
+        self.held.front().map(|(stamp, _)| stamp.at_ns)
+    }
+
     /// The time of the item given out last; 0 before the first.
     pub fn last_ns(&self) -> i64 {
         if self.last == Stamp::MIN { 0 } else { self.last.at_ns }

@@ -76,6 +76,8 @@ fn of_recording(context: &Rc<Context>, reply: Reply) -> Outcome<Dynamic> {
         Reply::Findings(rows) => rows_value(tables::findings(&rows)),
         Reply::Breakpoints(rows) => rows_value(tables::breakpoints(&rows)),
         Reply::Hits(rows) => rows_value(tables::hits(&of, &rows)),
+        Reply::Nodes(rows) => rows_value(tables::nodes(&rows)),
+        Reply::Held(rows) => rows_value(tables::held(&of, &rows)),
         Reply::Marks(rows) => rows_value(tables::marks(&of, &rows)),
         Reply::Branches(rows) => rows_value(tables::branches(&rows)),
         Reply::Spans(rows) => rows_value(tables::spans(&of, &rows)),

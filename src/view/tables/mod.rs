@@ -1,10 +1,12 @@
 //! Tables of what questions give back: one function per result. Times are since the recording's start.
 //! It must not know how tables are drawn.
 
+mod live;
 mod processes;
 mod session;
 mod traffic;
 
+pub use live::{held, nodes};
 pub use processes::{comparison, history, mailbox, process_fields, processes, system_fields};
 pub use session::{branches, breakpoints, hits, marks, position_fields, source_fields, sources, spans};
 pub use traffic::{calls, chain, events, evidence, findings, latency, messages, pairs};

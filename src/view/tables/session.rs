@@ -32,6 +32,8 @@ pub fn source_fields(info: &SourceInfo) -> Table {
         (can.can_restore, "restore"),
         (can.can_fork, "fork"),
         (can.is_live, "live"),
+        (can.can_trace, "trace"),
+        (can.can_pause, "pause"),
     ];
     let capable: Vec<&str> = capabilities.iter().filter(|(can, _)| *can).map(|(_, name)| *name).collect();
     let capable = if capable.is_empty() { "read only".to_string() } else { capable.join(", ") };

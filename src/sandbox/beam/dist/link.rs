@@ -3,6 +3,7 @@
 //! how a connection is made.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub(super) enum NotSent {
 pub(super) struct Shared {
     pub peer: Atom,
     pub peer_creation: u32,
+    /// Where the node was reached.
+    pub peer_address: IpAddr,
     pub own_name: Atom,
     origin: Origin,
     switchboard: Mutex<Switchboard>,
@@ -66,7 +69,7 @@ pub(super) struct Shared {
 impl Shared {
     /// Of a connection that has just been made; the receiver is for [`serve`].
     pub fn new(
-        peer: (Atom, u32),
+        peer: (Atom, u32, IpAddr),
         own: (Atom, Origin),
         salt: u32,
         ticktime: Duration,
@@ -77,6 +80,7 @@ impl Shared {
         let shared = Shared {
             peer: peer.0,
             peer_creation: peer.1,
+            peer_address: peer.2,
             own_name,
             origin,
             switchboard: Mutex::new(Switchboard::new(base(origin))),

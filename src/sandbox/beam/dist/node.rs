@@ -1,6 +1,7 @@
 //! The handle on a connected node that the rest of the program uses: it blocks, with a time limit on everything, and
 //! may be cloned and used by several threads at once. It must not know frames.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -106,6 +107,10 @@ impl Node {
     /// The node's incarnation.
     pub fn creation(&self) -> u32 {
         self.0.shared.peer_creation
+    }
+    /// Where the node was reached.
+    pub fn address(&self) -> IpAddr {
+        self.0.shared.peer_address
     }
     /// The name that the node gave us.
     pub fn own_name(&self) -> Atom {
@@ -331,7 +336,8 @@ fn open(config: &Config, established: Established) -> Result<Opened, ConnectErro
     let origin = Origin::intern(own_name, own_creation).ok_or_else(full)?;
     let salt = getrandom::u32().map_err(|error| ConnectError::Local { error: error.to_string() })?;
     let ticktime = config.ticktime.unwrap_or(TICKTIME);
-    let (shared, outgoing) = Shared::new((peer, peer_creation), (own_name, origin), salt, ticktime);
+    let address = stream.peer_addr().map_err(|error| ConnectError::Local { error: error.to_string() })?.ip();
+    let (shared, outgoing) = Shared::new((peer, peer_creation, address), (own_name, origin), salt, ticktime);
     Ok((stream, Arc::new(shared), outgoing))
 }
 

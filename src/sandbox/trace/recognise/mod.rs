@@ -13,6 +13,8 @@ mod fields;
 mod handlers;
 mod message;
 mod recent;
+mod shim;
+pub use shim::{Introduction, OMITTED};
 mod signals;
 mod start;
 

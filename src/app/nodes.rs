@@ -1,0 +1,173 @@
+//! Live nodes on the command line: flags become the options of `attach` and `beam`, which do the work. A cookie
+//! goes another way: it stands in no script and in no history. It must not know nodes.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::batch;
+use super::live::Live;
+use super::worker::Worker;
+use crate::model::{Failure, Outcome};
+use crate::sandbox::beam::dist::Cookie;
+use crate::sandbox::beam::options::CookieSource;
+
+/// Which node, and how to get in.
+#[derive(Clone, Debug, Args)]
+pub struct Target {
+    /// `name@host`, `name@host:PORT` for a node without epmd, or a bare name on this machine
+    pub node: String,
+    /// The cookie; it shows in the list of processes while cinema runs, a file does not
+    #[arg(long, value_name = "C", conflicts_with = "cookie_file")]
+    cookie: Option<String>,
+    /// A file with the cookie; ~/.erlang.cookie when neither is given
+    #[arg(long, value_name = "F")]
+    cookie_file: Option<PathBuf>,
+    /// Complete a bare name with the long host name
+    #[arg(long)]
+    long_names: bool,
+    /// A further node of the cluster, into the same recording; may be given several times
+    #[arg(long = "with", value_name = "NODE")]
+    others: Vec<String>,
+}
+
+/// What to trace.
+#[derive(Clone, Debug, Args)]
+pub struct Trace {
+    /// What to trace: applications, app:NAME, tree:NAME, module:NAME, a registered name, all; may be given several times
+    #[arg(long, value_name = "WHAT")]
+    trace: Vec<String>,
+    /// How much of callbacks is traced
+    #[arg(long, value_enum, value_name = "HOW")]
+    capture: Option<Capture>,
+    /// A limit that ends the tracing: time=1min, events=N, rate=N, queue=N, memory_bytes=N; `none` lifts it
+    #[arg(long = "limit", value_name = "NAME=VALUE")]
+    limits: Vec<String>,
+}
+
+/// How much of callbacks is traced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Capture {
+    /// States of processes with small heaps
+    Auto,
+    /// All states
+    Full,
+    /// No states
+    Lean,
+    /// Only what arrives
+    Received,
+}
+
+/// What to start on a node of our own.
+#[derive(Clone, Debug, Args)]
+pub struct Launch {
+    /// A folder of compiled modules; may be given several times
+    #[arg(long, value_name = "DIR")]
+    pa: Vec<PathBuf>,
+    /// What to call: MOD:FUN/ARGS, as in shop:start/[]
+    #[arg(long, value_name = "MOD:FUN/ARGS")]
+    start: Option<String>,
+    /// A mix project
+    #[arg(long, value_name = "DIR")]
+    mix: Option<PathBuf>,
+}
+
+/// Attaches; gives what is told about the node.
+pub fn attach(worker: &Worker<Live>, target: &Target, trace: &Trace) -> Outcome<String> {
+    let cookie = match (&target.cookie, &target.cookie_file) {
+        (Some(text), _) => CookieSource::Text(Cookie::from_text(text)?),
+        (None, Some(path)) => CookieSource::File(path.clone()),
+        (None, None) => CookieSource::Home,
+    };
+    let mut options = Options::default();
+    if target.long_names {
+        options.put("long_names", "true");
+    }
+    if !target.others.is_empty() {
+        options.put("with", texts(&target.others));
+    }
+    trace.put(&mut options)?;
+    let line = format!("attach({}, {})", text(&target.node), options.script());
+    let told = worker.ask(move |live| {
+        live.set_cookie(cookie);
+        super::host::Host::eval(live, &line, false)
+    })?;
+    Ok(batch::value_of(told))
+}
+
+/// Starts a node of our own; gives what is told about it.
+pub fn launch(worker: &Worker<Live>, launch: &Launch, trace: &Trace, flags: &[String]) -> Outcome<String> {
+    let mut options = Options::default();
+    let paths = |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
+    if !launch.pa.is_empty() {
+        options.put("pa", texts(&paths(&launch.pa)));
+    }
+    if let Some(start) = &launch.start {
+        options.put("start", text(start));
+    }
+    if let Some(mix) = &launch.mix {
+        options.put("mix", text(&mix.display().to_string()));
+    }
+    if !flags.is_empty() {
+        options.put("flags", texts(flags));
+    }
+    trace.put(&mut options)?;
+    let line = format!("beam({})", options.script());
+    Ok(batch::value_of(worker.ask(move |live| super::host::Host::eval(live, &line, false))?))
+}
+
+impl Trace {
+    fn put(&self, options: &mut Options) -> Outcome<()> {
+        if !self.trace.is_empty() {
+            options.put("trace", texts(&self.trace));
+        }
+        if let Some(capture) = self.capture {
+            let name = capture.to_possible_value().map(|value| value.get_name().to_string()).unwrap_or_default();
+            options.put("capture", text(&name));
+        }
+        let mut limits = Options::default();
+        for limit in &self.limits {
+            let (name, value) = limit.split_once('=').ok_or_else(|| {
+                Failure::usage(format!("--limit {limit}: a name and a value"))
+                    .hint("--limit time=1min --limit events=100000")
+            })?;
+            let is_number = value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_') && !value.is_empty();
+            let value = match value {
+                "none" => "()".to_string(),
+                _ if is_number && name != "time" => value.to_string(),
+                _ => text(value),
+            };
+            limits.put(name, value);
+        }
+        if !self.limits.is_empty() {
+            options.put("limits", limits.script());
+        }
+        if self.trace.is_empty() && (self.capture.is_some() || !self.limits.is_empty()) {
+            return Err(Failure::usage("nothing is traced: --trace is missing").hint("--trace app:NAME"));
+        }
+        Ok(())
+    }
+}
+
+/// A script's map under construction.
+#[derive(Default)]
+struct Options(Vec<String>);
+
+impl Options {
+    fn put(&mut self, key: &str, value: impl std::fmt::Display) {
+        self.0.push(format!("{}: {value}", text(key)));
+    }
+    fn script(&self) -> String {
+        format!("#{{{}}}", self.0.join(", "))
+    }
+}
+
+/// A script's string.
+fn text(value: &str) -> String {
+    serde_json::Value::from(value).to_string()
+}
+
+fn texts(values: &[String]) -> String {
+    let items: Vec<String> = values.iter().map(|value| text(value)).collect();
+    format!("[{}]", items.join(", "))
+}

@@ -1,0 +1,496 @@
+%% Cinema's agent: what runs on a target node. Not a module: these expressions are evaluated by erl_eval, so nothing
+%% is loaded and nothing is left. Bound are
+%%   Owner    our pid, on our own hidden node; the process that evaluates this, the holder, is linked to it
+%%   Beat_ms  silence of Owner after which the holder ends
+%%
+%% Two processes. The holder owns the trace port, does what Owner asks, and watches the limits. The janitor is told
+%% of every effect *before* it is made, and undoes just those when the holder is gone, whatever made it go.
+%%
+%% Owner sends {Ref, Request} and gets {Ref, Answer}. By itself the holder sends {event, What}.
+
+Holder = self(),
+
+%% OTP 27 and later: tracing happens in a session of our own, which ends with its handle.
+HasSessions = element(1, code:ensure_loaded(trace)) =:= module andalso erlang:function_exported(trace, session_create, 3),
+
+%% ---- The janitor.
+
+System = fun(Pid, Request) -> Pid ! {system, {self(), make_ref()}, Request} end,
+
+Undo = fun
+    ({pattern, MFA}) -> catch erlang:trace_pattern(MFA, false, [local]);
+    (received) -> catch erlang:trace_pattern('receive', true, []);
+    (new_processes) -> catch erlang:trace(new_processes, false, [all]);
+    ({debug, Pid, Id}) -> System(Pid, {debug, {remove, Id}});
+    ({suspended, Pid}) -> System(Pid, resume)
+end,
+
+Janitor = spawn(fun() ->
+    Gone = erlang:monitor(process, Holder),
+    (fun Loop(Effects) ->
+        receive
+            {effect, Effect} ->
+                Loop([Effect | lists:delete(Effect, Effects)]);
+            {undo, Which, Then} ->
+                lists:foreach(Undo, [Effect || Effect <- Which, lists:member(Effect, Effects)]),
+                Then(),
+                Loop(Effects -- Which);
+            {'DOWN', Gone, process, Holder, _} ->
+                lists:foreach(Undo, Effects);
+            %% Answers to system messages.
+            _ ->
+                Loop(Effects)
+        end
+    end)([])
+end),
+
+Will = fun(Effect) -> Janitor ! {effect, Effect} end,
+Revoke = fun(Effects) ->
+    Done = make_ref(),
+    Janitor ! {undo, Effects, fun() -> Holder ! Done end},
+    receive Done -> ok end
+end,
+
+%% ---- Tracing. A tracer is #{to := Port | Pid, session := Session | none}.
+
+OpenPort = fun(QueueLen) ->
+    case code:priv_dir(runtime_tools) of
+        {error, _} ->
+            {error, no_runtime_tools};
+        Dir ->
+            case erl_ddll:load_driver(filename:join(Dir, "lib"), "trace_ip_drv") of
+                ok ->
+                    Args = lists:flatten(io_lib:format("trace_ip_drv 0 ~w 2", [QueueLen])),
+                    Port = open_port({spawn, Args}, [eof]),
+                    <<0, TcpPort:16>> = iolist_to_binary(port_control(Port, $p, "")),
+                    {ok, Port, TcpPort};
+                {error, Reason} ->
+                    {error, {no_driver, lists:flatten(erl_ddll:format_error(Reason))}}
+            end
+    end
+end,
+
+%% Without runtime_tools: a process is the tracer and forwards frames like the port's over the distribution. What
+%% waits beyond QueueLen is dropped and counted in its place, as the port does.
+Forwarder = fun(QueueLen) ->
+    Frame = fun(Trace) -> Bytes = term_to_binary(Trace), <<0, (byte_size(Bytes)):32, Bytes/binary>> end,
+    Drain = fun Drain(N) -> receive Trace when element(1, Trace) =:= trace_ts -> Drain(N + 1) after 0 -> N end end,
+    Gather = fun
+        Gather(0, Frames) -> lists:reverse(Frames);
+        Gather(N, Frames) -> receive {mark, Term} -> Gather(N - 1, [Frame(Term) | Frames]);
+                                     Trace -> Gather(N - 1, [Frame(Trace) | Frames])
+                             after 0 -> lists:reverse(Frames) end
+    end,
+    spawn_link(fun() ->
+        (fun Loop() ->
+            First = receive {mark, Term} -> Frame(Term); Trace -> Frame(Trace) end,
+            {message_queue_len, Len} = process_info(self(), message_queue_len),
+            Lost = case Len > QueueLen of true -> N = Drain(0), [<<1, N:32>>]; false -> [] end,
+            Owner ! {frames, iolist_to_binary([First, Lost | Gather(200, [])])},
+            Loop()
+        end)()
+    end)
+end,
+
+TraceProcess = fun
+    (#{session := none, to := To}, Who, Flags) -> erlang:trace(Who, true, [{tracer, To} | Flags]);
+    (#{session := Session}, Who, Flags) -> trace:process(Session, Who, true, Flags)
+end,
+UntraceProcess = fun
+    (#{session := none}, Who, Flags) -> erlang:trace(Who, false, Flags);
+    (#{session := Session}, Who, Flags) -> trace:process(Session, Who, false, Flags)
+end,
+
+%% Whose process is it: free | ours | other. Before sessions a process has one tracer, and we never take another tool's.
+TracedBy = fun
+    (#{session := none, to := To}, Pid) ->
+        case erlang:trace_info(Pid, tracer) of
+            {tracer, []} -> free;
+            {tracer, To} -> ours;
+            undefined -> gone;
+            _ -> other
+        end;
+    (_, _) -> free
+end,
+
+%% Sets flags on processes; gives {N, Refused}.
+TraceAll = fun(Tracer, Pids, Flags) ->
+    Own = [Holder, Janitor, maps:get(to, Tracer)],
+    lists:foldl(
+        fun(Pid, {N, Refused}) ->
+            case lists:member(Pid, Own) orelse TracedBy(Tracer, Pid) of
+                true -> {N, Refused};
+                gone -> {N, Refused};
+                other -> {N, [{Pid, traced_by_another} | Refused]};
+                _ ->
+                    try TraceProcess(Tracer, Pid, Flags) of M -> {N + M, Refused}
+                    catch error:Reason -> {N, [{Pid, Reason} | Refused]} end
+            end
+        end, {0, []}, Pids)
+end,
+
+SetPattern = fun
+    (#{session := none}, MFA, Spec) ->
+        case erlang:trace_info(MFA, traced) of
+            {traced, T} when T =:= false; T =:= undefined ->
+                Will({pattern, MFA}),
+                erlang:trace_pattern(MFA, Spec, [local]);
+            _ ->
+                traced_by_another
+        end;
+    (#{session := Session}, MFA, Spec) ->
+        trace:function(Session, MFA, Spec, [local])
+end,
+ResetPattern = fun
+    (#{session := none}, MFA, Spec) -> erlang:trace_pattern(MFA, Spec, [local]);
+    (#{session := Session}, MFA, Spec) -> trace:function(Session, MFA, Spec, [local])
+end,
+
+SetReceive = fun
+    (#{session := none}, Spec) ->
+        case erlang:trace_info('receive', match_spec) of
+            {match_spec, M} when M =:= []; M =:= true; M =:= false; M =:= undefined ->
+                Will(received),
+                erlang:trace_pattern('receive', Spec, []);
+            _ ->
+                traced_by_another
+        end;
+    (#{session := Session}, Spec) ->
+        trace:recv(Session, Spec, [])
+end,
+
+TraceNew = fun
+    (#{session := none} = Tracer, Flags) ->
+        case erlang:trace_info(new_processes, tracer) of
+            {tracer, []} -> Will(new_processes), TraceProcess(Tracer, new_processes, Flags);
+            _ -> traced_by_another
+        end;
+    (Tracer, Flags) ->
+        TraceProcess(Tracer, new_processes, Flags)
+end,
+
+Mark = fun
+    (#{to := Port}, Term) when is_port(Port) -> port_command(Port, term_to_binary(Term));
+    (#{to := Pid}, Term) -> Pid ! {mark, Term}
+end,
+
+StopTracing = fun
+    (#{tracer := none} = S) -> S;
+    (#{tracer := #{to := To, session := Session}, patterns := Patterns} = S) ->
+        case Session of
+            none -> Revoke([new_processes, received | [{pattern, MFA} || MFA <- Patterns]]);
+            _ -> trace:session_destroy(Session)
+        end,
+        case is_port(To) of
+            true -> catch port_close(To), erl_ddll:unload_driver("trace_ip_drv");
+            false -> unlink(To), exit(To, kill)
+        end,
+        S#{tracer := none, patterns := [], traced := [], limits := #{}}
+end,
+
+%% ---- Looking at processes. Each look runs in a process of its own, so that a busy target never holds the holder up.
+
+Behaviours = fun(Module) ->
+    Attributes = try Module:module_info(attributes) catch error:undef -> [] end,
+    lists:append([Names || {Key, Names} <- Attributes, Key =:= behaviour orelse Key =:= behavior])
+end,
+
+%% Whether a process answers system messages: by the loop that it is in, or, where it hibernates, by the behaviour of
+%% its callback module. To any other process such a message would stay in its mailbox for ever.
+IsOtp = fun(Pid) ->
+    Loops = [gen_server, gen_statem, gen_event, supervisor, sys],
+    case process_info(Pid, current_stacktrace) of
+        undefined ->
+            gone;
+        {current_stacktrace, []} ->
+            {Module, _, _} = proc_lib:translate_initial_call(Pid),
+            lists:any(fun(B) -> lists:member(B, ['Elixir.GenServer' | Loops]) end, [Module | Behaviours(Module)]);
+        {current_stacktrace, Stack} ->
+            lists:any(fun({Module, _, _, _}) -> lists:member(Module, Loops) end, Stack)
+    end
+end,
+
+Bytes = fun(Term) -> erlang:external_size(Term) end,
+
+GetState = fun(Pid, BytesMax, Timeout_ms) ->
+    case IsOtp(Pid) of
+        gone -> {error, noproc};
+        false -> {error, not_otp};
+        true ->
+            {total_heap_size, Words} = process_info(Pid, total_heap_size),
+            case Words * erlang:system_info(wordsize) > 8 * BytesMax of
+                true -> {error, {too_large, Words * erlang:system_info(wordsize)}};
+                false ->
+                    try sys:get_state(Pid, Timeout_ms) of
+                        State ->
+                            case Bytes(State) of
+                                N when N > BytesMax -> {error, {too_large, N}};
+                                _ -> {ok, erlang:monotonic_time(nanosecond), State}
+                            end
+                    catch exit:{timeout, _} -> {error, timeout};
+                          exit:Reason -> {error, {exit, Reason}} end
+            end
+    end
+end,
+
+Items = [registered_name, initial_call, current_function, status, message_queue_len, memory, total_heap_size,
+         reductions, links, parent, group_leader, trap_exit],
+
+%% proc_lib:get_label/1 came with OTP 27.
+HasLabels = erlang:function_exported(proc_lib, get_label, 1),
+Label = fun(Pid) -> case HasLabels of true -> proc_lib:get_label(Pid); false -> undefined end end,
+
+Facts = fun(Pids) ->
+    [{Pid, Info, catch proc_lib:translate_initial_call(Pid), Label(Pid)}
+        || Pid <- Pids, Info <- [process_info(Pid, Items)], Info =/= undefined]
+end,
+
+%% What a module is for, by its attributes; only loaded modules are asked.
+ModuleFacts = fun(Modules) ->
+    [{M, Behaviours(M), [FA || {F, A} = FA <- M:module_info(exports), A =:= 3 orelse {F, A} =:= {handle_event, 4}]}
+        || M <- Modules, erlang:module_loaded(M)]
+end,
+
+%% ---- Stopping a process inside its own loop, by a debug function (sys:install/2).
+
+%% Holds the process at a hit until it is let go, its deadline passes, or the holder ends. What lets it go is sent to
+%% an alias: once that is off, nothing of ours can reach the process's mailbox.
+Hold = fun(#{id := Id, deadline_ms := Deadline_ms, bytes_max := BytesMax}, Phase, Message, State) ->
+    Shown = fun(Term) -> case Bytes(Term) of N when N > BytesMax -> {too_large, N}; _ -> {ok, Term} end end,
+    Alias = erlang:monitor(process, Holder, [{alias, explicit_unalias}]),
+    Holder ! {hit, Id, self(), Alias, {Phase, erlang:monotonic_time(nanosecond), Shown(Message), Shown(State)}},
+    End = receive
+        {Alias, resume} -> resumed;
+        {'DOWN', Alias, process, Holder, _} -> gone
+    after Deadline_ms -> deadline end,
+    erlang:unalias(Alias),
+    erlang:demonitor(Alias, [flush]),
+    receive {Alias, resume} -> ok after 0 -> ok end,
+    Holder ! {released, Id, self(), End},
+    End
+end,
+
+Matches = fun(Spec, Phase, Message, State, Last) ->
+    ets:match_spec_run([{Phase, Message, State, Last}], Spec) =/= []
+end,
+
+%% One call per debug event of the process; `last` is the state after the callback before.
+Step = fun(#{spec := Spec, phase := Wanted, is_once := IsOnce, last := Last} = F, Phase, Message, State) ->
+    F2 = F#{last := State, message := Message},
+    case Wanted =:= Phase andalso Matches(Spec, Phase, Message, State, Last) of
+        false -> F2;
+        true ->
+            case Hold(F, Phase, Message, State) of
+                gone -> done;
+                _ when IsOnce -> done;
+                _ -> F2
+            end
+    end
+end,
+
+DebugFun = fun(#{last := Last, message := Before} = F, Event, _) ->
+    case {is_process_alive(Holder), Event} of
+        {false, _} -> done;
+        {_, {in, Message}} -> Step(F, before, Message, Last);
+        {_, {in, Message, State}} -> Step(F, before, Message, State);
+        {_, {noreply, State}} -> Step(F, 'after', Before, State);
+        {_, {out, _, _, State}} -> Step(F, 'after', Before, State);
+        {_, {consume, Message, State}} -> Step(F, 'after', Message, State);
+        _ -> F
+    end
+end,
+
+Install = fun(Pid, Id, Phase, Spec, Options) ->
+    case IsOtp(Pid) of
+        gone -> {error, noproc};
+        false -> {error, not_otp};
+        true ->
+            #{deadline_ms := Deadline_ms, bytes_max := BytesMax, is_once := IsOnce, timeout_ms := Timeout_ms} = Options,
+            F = #{id => Id, phase => Phase, spec => ets:match_spec_compile(Spec), deadline_ms => Deadline_ms,
+                  bytes_max => BytesMax, is_once => IsOnce, last => '$cinema_unknown', message => '$cinema_unknown'},
+            Will({debug, Pid, Id}),
+            try sys:install(Pid, {Id, DebugFun, F}, Timeout_ms) of
+                ok -> ok;
+                Other -> {error, Other}
+            catch exit:{timeout, _} -> {error, timeout};
+                  exit:Reason -> {error, {exit, Reason}} end
+    end
+end,
+
+%% Suspends a process between two callbacks (sys:suspend/1). A request that comes too late is taken back by its resume.
+Suspend = fun(Pid, Timeout_ms) ->
+    case IsOtp(Pid) of
+        gone -> {error, noproc};
+        false -> {error, not_otp};
+        true ->
+            Will({suspended, Pid}),
+            try sys:suspend(Pid, Timeout_ms) of ok -> ok
+            catch exit:{timeout, _} -> Janitor ! {undo, [{suspended, Pid}], fun() -> ok end}, {error, timeout};
+                  exit:Reason -> {error, {exit, Reason}} end
+    end
+end,
+
+Replace = fun(Pid, New, Timeout_ms) ->
+    case IsOtp(Pid) of
+        gone -> {error, noproc};
+        false -> {error, not_otp};
+        true ->
+            try sys:replace_state(Pid, fun(_) -> New end, Timeout_ms) of State -> {ok, erlang:monotonic_time(nanosecond), State}
+            catch exit:{timeout, _} -> {error, timeout};
+                  exit:Reason -> {error, {exit, Reason}} end
+    end
+end,
+
+Work = fun(Ref, Job) ->
+    spawn(fun() -> Owner ! {Ref, try Job() catch C:R -> {error, {C, R}} end} end)
+end,
+
+%% ---- Limits, looked at four times a second. The first one that is tripped ends the tracing and is told.
+
+Tripped = fun(#{limits := Limits, traced := Traced}) ->
+    Over = fun
+        (until_ms, Max) -> erlang:monotonic_time(millisecond) > Max;
+        (memory_bytes, Max) -> erlang:memory(total) > Max;
+        (queue_len, Max) -> lists:any(fun(Pid) -> case process_info(Pid, message_queue_len) of {_, N} -> N > Max; _ -> false end end, Traced);
+        (_, _) -> false
+    end,
+    case [Key || {Key, Max} <- maps:to_list(Limits), Over(Key, Max)] of [] -> none; [Key | _] -> Key end
+end,
+
+Tick_ms = 250,
+
+%% ---- What Owner can ask. `held` has the alias of every process that is held at a hit.
+
+Tell = fun(What) -> Owner ! {event, What} end,
+
+StopFor = fun(S, Limit) -> Stopped = StopTracing(S), Tell({stopped, Limit}), Stopped end,
+
+LetGo = fun(#{held := Held}, At) ->
+    case Held of
+        #{At := Alias} -> Alias ! {Alias, resume}, ok;
+        _ -> {error, not_held}
+    end
+end,
+
+Handle = fun
+    ({start, QueueLen}, #{tracer := none} = S, _) ->
+        case OpenPort(QueueLen) of
+            {ok, Port, TcpPort} ->
+                Session = case HasSessions of true -> trace:session_create(cinema, Port, []); false -> none end,
+                {{ok, {port, TcpPort}}, S#{tracer := #{to => Port, session => Session}}};
+            {error, Why} ->
+                {{error, Why}, S}
+        end;
+    ({start_forwarding, QueueLen}, #{tracer := none} = S, _) ->
+        Pid = Forwarder(QueueLen),
+        Session = case HasSessions of true -> trace:session_create(cinema, Pid, []); false -> none end,
+        {{ok, {forwarder, Pid}}, S#{tracer := #{to => Pid, session => Session}}};
+    ({limit, Limits}, S, _) ->
+        Until = [{until_ms, erlang:monotonic_time(millisecond) + Time} || #{time_ms := Time} <- [Limits]],
+        {ok, S#{limits := maps:merge(Limits, maps:from_list(Until))}};
+    (stop, S, _) ->
+        {ok, StopTracing(S)};
+    ({stop_for, Limit}, S, _) ->
+        {ok, StopFor(S, Limit)};
+    ({mark, Nonce}, #{tracer := #{} = Tracer} = S, _) ->
+        Mark(Tracer, {cinema, Nonce}),
+        {ok, S};
+    ({processes, Pids, Flags}, #{tracer := #{} = Tracer, traced := Traced} = S, _) ->
+        {N, Refused} = TraceAll(Tracer, Pids, Flags),
+        Kept = lists:sublist(lists:usort(Pids ++ Traced), 1000),
+        {{ok, N, Refused}, S#{traced := Kept}};
+    ({untrace, Pids, Flags}, #{tracer := #{} = Tracer} = S, _) ->
+        {{ok, lists:sum([try UntraceProcess(Tracer, Pid, Flags) catch _:_ -> 0 end || Pid <- Pids, TracedBy(Tracer, Pid) =/= other])}, S};
+    ({new_processes, Flags}, #{tracer := #{} = Tracer} = S, _) ->
+        {TraceNew(Tracer, Flags), S};
+    ({received, Spec}, #{tracer := #{} = Tracer} = S, _) ->
+        {SetReceive(Tracer, Spec), S};
+    ({patterns, Wanted}, #{tracer := #{} = Tracer, patterns := Patterns} = S, _) ->
+        Set = fun({{M, _, _} = MFA, Spec}) ->
+            code:ensure_loaded(M),
+            try case lists:member(MFA, Patterns) of
+                    true -> ResetPattern(Tracer, MFA, Spec);
+                    false -> SetPattern(Tracer, MFA, Spec)
+                end
+            catch error:Reason -> Reason end
+        end,
+        Answers = [{MFA, Set(Pattern)} || {MFA, _} = Pattern <- Wanted],
+        {{ok, Answers}, S#{patterns := lists:usort([MFA || {MFA, N} <- Answers, is_integer(N)] ++ Patterns)}};
+    ({facts, Which}, S, Ref) ->
+        Work(Ref, fun() -> {ok, Facts(case Which of all -> processes() -- [self(), Holder, Janitor]; _ -> Which end)} end),
+        {later, S};
+    ({modules, Modules}, S, Ref) ->
+        Work(Ref, fun() -> {ok, ModuleFacts(Modules)} end),
+        {later, S};
+    ({masters, Apps}, S, Ref) ->
+        Work(Ref, fun() -> {ok, [{App, application_controller:get_master(App)} || App <- Apps]} end),
+        {later, S};
+    ({children, Sup, Timeout_ms}, S, Ref) ->
+        Work(Ref, fun() ->
+            try gen_server:call(Sup, which_children, Timeout_ms) of Children -> {ok, Children}
+            catch exit:{timeout, _} -> {error, timeout}; exit:Reason -> {error, {exit, Reason}} end
+        end),
+        {later, S};
+    ({state, Pid, BytesMax, Timeout_ms}, S, Ref) ->
+        Work(Ref, fun() -> GetState(Pid, BytesMax, Timeout_ms) end),
+        {later, S};
+    ({install, Pid, Id, Phase, Spec, Options}, S, Ref) ->
+        Work(Ref, fun() -> Install(Pid, Id, Phase, Spec, Options) end),
+        {later, S};
+    ({remove, Pid, Id}, S, _) ->
+        LetGo(S, {Pid, Id}),
+        Revoke([{debug, Pid, Id}]),
+        {ok, S};
+    ({resume, Pid, Id}, S, _) ->
+        {LetGo(S, {Pid, Id}), S};
+    ({suspend, Pid, Timeout_ms}, S, Ref) ->
+        Work(Ref, fun() -> Suspend(Pid, Timeout_ms) end),
+        {later, S};
+    ({unsuspend, Pid}, S, _) ->
+        Revoke([{suspended, Pid}]),
+        {ok, S};
+    ({replace, Pid, New, Timeout_ms}, S, Ref) ->
+        Work(Ref, fun() -> Replace(Pid, New, Timeout_ms) end),
+        {later, S};
+    (_, S, _) ->
+        {{error, not_tracing}, S}
+end,
+
+erlang:send_after(Tick_ms, self(), tick),
+Tell({ready, Janitor, #{
+    otp => erlang:system_info(otp_release), has_sessions => HasSessions,
+    monotonic_ns => erlang:monotonic_time(nanosecond), offset_ns => erlang:time_offset(nanosecond),
+    elixir => code:is_loaded('Elixir.Kernel') =/= false, n_processes => erlang:system_info(process_count),
+    memory_bytes => erlang:memory(total)}}),
+
+(fun Loop(S, Beat) ->
+    Now = erlang:monotonic_time(millisecond),
+    receive
+        beat ->
+            Loop(S, Now);
+        tick when Now - Beat > Beat_ms ->
+            exit({cinema, owner_is_silent});
+        tick ->
+            erlang:send_after(Tick_ms, self(), tick),
+            [self() ! {released, Id, Pid, died} || {Pid, Id} <- maps:keys(maps:get(held, S)), not is_process_alive(Pid)],
+            case Tripped(S) of
+                none -> Loop(S, Beat);
+                Limit -> Loop(StopFor(S, Limit), Beat)
+            end;
+        {Ref, bye} ->
+            StopTracing(S),
+            Owner ! {Ref, ok};
+        {Ref, Request} when is_reference(Ref) ->
+            {Answer, S2} = try Handle(Request, S, Ref) catch C:R -> {{error, {C, R}}, S} end,
+            Answer =:= later orelse (Owner ! {Ref, Answer}),
+            Loop(S2, Now);
+        {hit, Id, Pid, Alias, What} ->
+            Tell({hit, Id, Pid, What}),
+            Loop(S#{held := (maps:get(held, S))#{{Pid, Id} => Alias}}, Beat);
+        {released, Id, Pid, How} ->
+            Tell({released, Id, Pid, {How, erlang:monotonic_time(nanosecond)}}),
+            Loop(S#{held := maps:remove({Pid, Id}, maps:get(held, S))}, Beat);
+        _ ->
+            Loop(S, Beat)
+    end
+end)(#{tracer => none, patterns => [], traced => [], limits => #{}, held => #{}}, erlang:monotonic_time(millisecond)).

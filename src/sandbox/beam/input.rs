@@ -1,0 +1,88 @@
+//! What a user does to a live system: calls, casts, messages, exit signals, made on the node by processes of ours.
+//! It must not know what the trace shows of them.
+
+use std::time::Duration;
+
+use super::Beam;
+use crate::model::{Atom, Failure, Outcome, Pid, Term};
+use crate::sandbox::{Dest, Input, RunEnd};
+
+/// How much longer than the call itself we wait for its outcome.
+const GRACE: Duration = Duration::from_secs(1);
+
+impl Beam {
+    pub(super) fn perform_input(&mut self, input: Input) -> Outcome<RunEnd> {
+        let done = RunEnd::Answered(Term::atom("ok"));
+        match input {
+            Input::Call { to, request, timeout_ns } => {
+                let timeout = timeout_ns.map_or(Duration::from_secs(5), |ns| Duration::from_nanos(ns.max(0) as u64));
+                let (node, to) = self.receiver(&to)?;
+                let ms = Term::Int(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
+                let node = &self.nodes[node].agent.node();
+                let answer = node.try_call("gen_server", "call", vec![to, request, ms], timeout + GRACE);
+                match answer {
+                    Ok(reply) => Ok(RunEnd::Answered(Term::tuple([Term::atom("ok"), reply]))),
+                    Err(error) => match error.raised("exit").cloned() {
+                        Some(reason) => Ok(RunEnd::Answered(Term::tuple([Term::atom("exit"), reason]))),
+                        None => Err(error.into()),
+                    },
+                }
+            }
+            Input::Cast { to, request } => {
+                let message = Term::tuple([Term::atom("$gen_cast"), request]);
+                self.deliver(&to, &message).map(|()| done)
+            }
+            Input::Send { to, message } => self.deliver(&to, &message).map(|()| done),
+            Input::Exit { to, reason } => {
+                let (node, to) = self.receiver(&to)?;
+                let node = self.nodes[node].agent.node();
+                let pid = match to {
+                    Term::Pid(pid) => pid,
+                    name => whereis(node, name)?,
+                };
+                node.exit(pid, &reason).map(|()| done)
+            }
+            Input::Start { .. } => Err(Failure::unsupported("modules of scripts run on a sim, not on a live node")
+                .hint("beam(#{start: \"shop:start/0\"}) starts code on a node of our own")),
+        }
+    }
+
+    fn deliver(&self, to: &Dest, message: &Term) -> Outcome<()> {
+        let (node, to) = self.receiver(to)?;
+        let node = self.nodes[node].agent.node();
+        match to {
+            Term::Pid(pid) => node.send(pid, message),
+            Term::Atom(name) => node.send_name(name.as_str(), message),
+            _ => Err(Failure::usage("a message goes to a pid or a name")),
+        }
+    }
+
+    /// The node and the pid or name there. Of several nodes, a name means the first that knows it.
+    fn receiver(&self, to: &Dest) -> Outcome<(usize, Term)> {
+        let knows = |name: Atom| self.nodes.iter().position(|attached| attached.facts.named(name).is_some());
+        let idx = match to {
+            Dest::Pid(pid) => {
+                let node = pid.origin.id().node;
+                self.nodes.iter().position(|attached| attached.agent.node().name() == node).ok_or_else(|| {
+                    Failure::not_found(format!("{pid} lives on {}, which is not attached", node.as_str()))
+                })?
+            }
+            Dest::Name(name) => knows(*name).unwrap_or(0),
+        };
+        if self.nodes[idx].is_gone {
+            return Err(Failure::io(format!("node {} is gone", self.nodes[idx].agent.node().name().as_str())));
+        }
+        let to = match to {
+            Dest::Pid(pid) => Term::Pid(*pid),
+            Dest::Name(name) => Term::Atom(*name),
+        };
+        Ok((idx, to))
+    }
+}
+
+/// Who is registered as `name`.
+fn whereis(node: &super::Node, name: Term) -> Outcome<Pid> {
+    let shown = name.display(crate::model::Style::erlang()).to_string();
+    let found = node.call("erlang", "whereis", vec![name], GRACE)?;
+    found.as_pid().ok_or_else(|| Failure::not_found(format!("no process is registered as {shown} on the node")))
+}

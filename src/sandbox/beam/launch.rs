@@ -1,0 +1,199 @@
+//! A node of our own: started, tried, and taken down with us, whatever ends us.
+//!
+//! The node listens on loopback only and without epmd; its cookie is random and known to nobody else: it goes
+//! through the environment, which other users cannot read, never through arguments, which they can. The node reads
+//! its standard input; when that ends, because we closed it or were killed, it halts. It must not know tracing.
+
+use std::fs::File;
+use std::io::Read;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::dist::{Config, Cookie, Machine, Node, Target};
+use crate::model::{Failure, Outcome, Term};
+
+/// What to start.
+#[derive(Clone, Debug, Default)]
+pub struct LaunchOptions {
+    /// Folders of compiled modules.
+    pub code_paths: Vec<PathBuf>,
+    /// A mix project: its application is loaded, and started by [`Launched::start`].
+    pub mix: Option<PathBuf>,
+    /// What to call when the node is there: `module`, `function`, arguments.
+    pub start: Option<(String, String, Vec<Term>)>,
+    /// Flags for `erl`, as they stand.
+    pub flags: Vec<String>,
+}
+
+/// A running node of ours. Dropping it halts the node.
+pub struct Launched {
+    child: Child,
+    pub node: Node,
+    /// What the node printed.
+    pub log: PathBuf,
+}
+
+/// Milliseconds that a node gets to be there.
+const BOOT: Duration = Duration::from_secs(15);
+/// A mix project may have to be compiled first.
+const BOOT_MIX: Duration = Duration::from_secs(120);
+
+/// What the node evaluates at its start: take the name and the cookie, then watch standard input.
+const BOOT_EXPRESSION: &str = "\
+Name=list_to_atom(os:getenv([67,73,78,69,77,65,95,78,79,68,69])),\
+Cookie=list_to_atom(os:getenv([67,73,78,69,77,65,95,67,79,79,75,73,69])),\
+os:unsetenv([67,73,78,69,77,65,95,67,79,79,75,73,69]),\
+{ok,_}=net_kernel:start(Name,#{name_domain=>longnames,hidden=>true}),\
+erlang:set_cookie(Cookie),\
+spawn(fun()->(fun Watch()->case file:read(standard_io,1) of{ok,_}->Watch();_->erlang:halt(0)end end)()end).";
+
+/// Starts a node and connects to it. Errors: no `erl` or `mix`, a folder that is not there, a node that ends or is
+/// not there in time; the end of what it printed is in the error.
+pub fn launch(options: &LaunchOptions) -> Outcome<Launched> {
+    for path in options.code_paths.iter().chain(&options.mix) {
+        if !path.is_dir() {
+            return Err(Failure::not_found(format!("no folder {}", path.display())));
+        }
+    }
+    let unique = random_text()?;
+    let port = free_port()?;
+    let name = format!("cinema_{}@127.0.0.1", &unique[..8]);
+    let cookie = random_text()?;
+    let log = std::env::temp_dir().join(format!("cinema-{}.log", &unique[..8]));
+    let mut command = command(options, &name, &cookie, port)?;
+    let output = File::create(&log).map_err(|error| Failure::io(format!("cannot write {}: {error}", log.display())))?;
+    let errors = output.try_clone().map_err(|error| Failure::io(error.to_string()))?;
+    command.stdin(Stdio::piped()).stdout(output).stderr(errors);
+    let program = command.get_program().to_string_lossy().into_owned();
+    let mut child = command.spawn().map_err(|error| {
+        Failure::io(format!("cannot start {program}: {error}"))
+            .hint("Debian has it in the packages erlang and elixir; elsewhere see https://www.erlang.org/downloads")
+    })?;
+    let machine = Machine::here();
+    let target = Target::parse(&format!("{name}:{port}"), true, &machine)
+        .map_err(|error| Failure::io(format!("the node's own name: {error}")))?;
+    let config = Config::new(target, Cookie::from_text(&cookie)?, machine);
+    let deadline = Instant::now() + if options.mix.is_some() { BOOT_MIX } else { BOOT };
+    loop {
+        if let Ok(Some(status)) = child.try_wait() {
+            return Err(Failure::io(format!("the node ended at its start ({status}):\n{}", tail(&log)))
+                .hint(format!("all that it printed: {}", log.display())));
+        }
+        // Nobody listens yet: ask again.
+        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+            && let Ok(node) = Node::connect(&config)
+        {
+            return Ok(Launched { child, node, log });
+        }
+        if Instant::now() > deadline {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(Failure::io(format!("the node was not there in time:\n{}", tail(&log)))
+                .hint(format!("all that it printed: {}", log.display())));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn command(options: &LaunchOptions, name: &str, cookie: &str, port: u16) -> Outcome<Command> {
+    let mut flags = format!(
+        "-kernel inet_dist_use_interface {{127,0,0,1}} -start_epmd false -erl_epmd_port {port} -eval \"{BOOT_EXPRESSION}\""
+    );
+    if options.mix.is_none() {
+        flags.push_str(" -noshell");
+    }
+    let mut command = match &options.mix {
+        Some(folder) => {
+            let mut mix = Command::new("mix");
+            mix.args(["run", "--no-start", "--no-halt"]).current_dir(folder);
+            mix
+        }
+        None => Command::new("erl"),
+    };
+    for path in &options.code_paths {
+        if options.mix.is_some() {
+            let path = path.canonicalize().map_err(|error| Failure::io(format!("{}: {error}", path.display())))?;
+            flags.push_str(&format!(" -pa \"{}\"", path.display()));
+        } else {
+            command.arg("-pa").arg(path);
+        }
+    }
+    if options.mix.is_some() {
+        flags.extend(options.flags.iter().map(|flag| format!(" {flag}")));
+    } else {
+        command.args(&options.flags);
+    }
+    command.env("ERL_ZFLAGS", flags).env("CINEMA_NODE", name).env("CINEMA_COOKIE", cookie);
+    // A node of ours is no node of the user's: it takes no names and no flags of theirs.
+    command.env_remove("RELEASE_NODE").env_remove("RELEASE_COOKIE");
+    Ok(command)
+}
+
+impl Launched {
+    /// Starts what was asked for: the call, and the mix project's application.
+    pub fn start(&self, options: &LaunchOptions) -> Outcome<()> {
+        let shown = crate::model::Style::erlang().chars_max(300);
+        let timeout = Duration::from_secs(30);
+        if options.mix.is_some() {
+            let config = self.node.call("Elixir.Mix.Project", "config", Vec::new(), timeout)?;
+            let app = config.as_list().unwrap_or_default().iter().find_map(|item| match item.as_tuple() {
+                Some([key, app]) if key.is_atom("app") => Some(app.clone()),
+                _ => None,
+            });
+            let app = app.ok_or_else(|| Failure::bad_input("the mix project names no application"))?;
+            let started = self.node.call("application", "ensure_all_started", vec![app], timeout)?;
+            if started.tagged("ok", 2).is_none() {
+                return Err(Failure::io(format!("the application did not start: {}", started.display(shown))));
+            }
+        }
+        if let Some((module, function, args)) = &options.start {
+            let started = self.node.call(module, function, args.clone(), timeout)?;
+            if started.tagged("error", 2).is_some() {
+                let call = format!("{module}:{function}/{}", args.len());
+                return Err(Failure::io(format!("{call} gave {}", started.display(shown))));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Launched {
+    fn drop(&mut self) {
+        // The end of its input halts the node; a node that hangs is killed.
+        drop(self.child.stdin.take());
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while Instant::now() < deadline {
+            if let Ok(Some(_)) = self.child.try_wait() {
+                let _ = std::fs::remove_file(&self.log);
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// 32 random letters and digits.
+fn random_text() -> Outcome<String> {
+    let mut bytes = [0u8; 16];
+    let mut source = File::open("/dev/urandom").map_err(|error| Failure::io(format!("no random numbers: {error}")))?;
+    source.read_exact(&mut bytes).map_err(|error| Failure::io(format!("no random numbers: {error}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A port that is free now.
+fn free_port() -> Outcome<u16> {
+    let failed = |error: std::io::Error| Failure::io(format!("no free port on loopback: {error}"));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(failed)?;
+    Ok(listener.local_addr().map_err(failed)?.port())
+}
+
+/// The end of a log.
+fn tail(log: &Path) -> String {
+    let text = std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(12)..].join("\n")
+}

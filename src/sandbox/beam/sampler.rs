@@ -1,0 +1,223 @@
+//! Beside the trace of one node: samples of its traced processes, callbacks of modules that appear, and who is too
+//! large to be traced whole. A thread of its own, so that a slow node never holds the session up. It must not know
+//! the feed's insides.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, RecvTimeoutError};
+
+use super::agent::Agent;
+use super::clock::RecordingClock;
+use super::facts::{Facts, ProcessFacts};
+use super::feed::{Entrance, Look};
+use super::options::{Capture, TraceOptions};
+use super::patterns::{Detail, ModuleFacts, SUPERVISOR_LOOPS};
+use crate::codec::write;
+use crate::model::limits::{LEAN_PROCESSES_MAX, SAMPLED_PROCESSES_MAX};
+use crate::model::{Atom, Failure, Outcome, Pid};
+
+/// What is traced on a node now.
+pub struct Tracing {
+    pub options: TraceOptions,
+    pub detail: Detail,
+    /// Processes that were selected or were seen to be spawned, newest last, at most [`SAMPLED_PROCESSES_MAX`].
+    pub processes: BTreeSet<Pid>,
+    /// Modules whose callbacks are traced.
+    pub modules: BTreeMap<Atom, ModuleFacts>,
+}
+
+impl Tracing {
+    pub fn new(options: TraceOptions) -> Tracing {
+        let detail = Detail {
+            is_all_lean: options.capture == Capture::Lean,
+            watched: options.watched.clone(),
+            lean: BTreeSet::new(),
+        };
+        Tracing { options, detail, processes: BTreeSet::new(), modules: BTreeMap::new() }
+    }
+
+    /// Whether this process's state is too large to be copied at each callback.
+    pub fn is_lean(&self, process: &ProcessFacts) -> bool {
+        match self.options.capture {
+            Capture::Auto => process.heap_words.saturating_mul(8) > self.options.state_bytes_max,
+            Capture::Lean => true,
+            Capture::Full | Capture::Received => false,
+        }
+    }
+
+    /// Traces the callbacks of modules that are not traced yet. Gives what was refused.
+    pub fn trace_modules(&mut self, agent: &Agent, modules: impl IntoIterator<Item = Atom>) -> Outcome<Vec<String>> {
+        if self.options.capture == Capture::Received {
+            return Ok(Vec::new());
+        }
+        let fresh: Vec<Atom> = modules.into_iter().filter(|module| !self.modules.contains_key(module)).collect();
+        if fresh.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answer = agent.modules(&fresh)?;
+        let known: Vec<ModuleFacts> =
+            answer.as_list().unwrap_or_default().iter().filter_map(ModuleFacts::read).collect();
+        let patterns: Vec<_> = known.iter().flat_map(|module| module.patterns(&self.detail)).collect();
+        self.modules.extend(known.into_iter().map(|module| (module.module, module)));
+        let refused = agent.set_patterns(&patterns)?;
+        Ok(refused.iter().map(|((m, f, a), why)| format!("{}:{}/{a}: {why}", m.as_str(), f.as_str())).collect())
+    }
+
+    /// Sets all patterns anew, after [`Tracing::detail`] has changed.
+    fn renew_patterns(&self, agent: &Agent) -> Outcome<()> {
+        let patterns: Vec<_> = self.modules.values().flat_map(|module| module.patterns(&self.detail)).collect();
+        agent.set_patterns(&patterns).map(drop)
+    }
+
+    /// The modules whose callbacks tell of these processes.
+    pub fn modules_of<'f>(processes: impl IntoIterator<Item = &'f ProcessFacts>) -> BTreeSet<Atom> {
+        let mut modules = BTreeSet::new();
+        for process in processes {
+            modules.extend(process.module);
+            if process.is_supervisor {
+                modules.extend(SUPERVISOR_LOOPS.iter().map(|module| Atom::new(module)));
+            }
+        }
+        modules
+    }
+
+    /// Moves processes between whole and lean traces as their heaps grow and shrink. Gives those that changed.
+    pub fn weigh<'f>(
+        &mut self,
+        agent: &Agent,
+        processes: impl IntoIterator<Item = &'f ProcessFacts>,
+    ) -> Outcome<Vec<(Pid, bool)>> {
+        let mut changed = Vec::new();
+        for process in processes {
+            let is_lean = self.is_lean(process);
+            let was_lean = self.detail.lean.contains(&process.pid);
+            // A heap that shrinks again stays lean: it would only grow anew.
+            if is_lean && !was_lean && self.detail.lean.len() < LEAN_PROCESSES_MAX {
+                self.detail.lean.insert(process.pid);
+                changed.push((process.pid, true));
+            }
+        }
+        if !changed.is_empty() && !self.detail.is_all_lean {
+            self.renew_patterns(agent)?;
+            let lean: Vec<Pid> = changed.iter().map(|(pid, _)| *pid).collect();
+            agent.trace_processes(&lean, &self.options.flags(true))?;
+        }
+        Ok(changed)
+    }
+}
+
+/// A running sampler; it ends when it is dropped.
+pub struct Sampler {
+    is_over: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<Tracing>>,
+}
+
+impl Sampler {
+    /// Starts sampling. `spawned` tells of processes that appear in the trace, with their modules.
+    pub fn start(
+        agent: Arc<Agent>,
+        mut tracing: Tracing,
+        clock: RecordingClock,
+        entrance: Entrance,
+        spawned: Receiver<(Pid, Option<Atom>)>,
+    ) -> Outcome<Sampler> {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let thread = thread::Builder::new().name("beam sampler".into()).spawn({
+            let is_over = Arc::clone(&is_over);
+            move || {
+                let mut next = Instant::now();
+                while !is_over.load(Ordering::Acquire) && agent.node().is_up() {
+                    take_spawned(&agent, &mut tracing, &spawned);
+                    if Instant::now() < next {
+                        continue;
+                    }
+                    next = Instant::now() + tracing.options.sample_every.unwrap_or(Duration::from_secs(1));
+                    // A node that does not answer now is asked again.
+                    let _ = sample(&agent, &mut tracing, clock, &entrance);
+                }
+                tracing
+            }
+        });
+        let thread = thread.map_err(|error| Failure::io(format!("cannot start a thread: {error}")))?;
+        Ok(Sampler { is_over, thread: Some(thread) })
+    }
+}
+
+impl Sampler {
+    /// Ends it and gives what it knows. Waits for a node that it has just asked. `None` when it had failed.
+    pub fn end(mut self) -> Option<Tracing> {
+        self.is_over.store(true, Ordering::Release);
+        self.thread.take().and_then(|thread| thread.join().ok())
+    }
+}
+
+/// Does not wait: its thread may be asking a node that is slow.
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Release);
+    }
+}
+
+/// Waits a moment for new processes; traces the callbacks of their modules.
+fn take_spawned(agent: &Agent, tracing: &mut Tracing, spawned: &Receiver<(Pid, Option<Atom>)>) {
+    let first = match spawned.recv_timeout(Duration::from_millis(50)) {
+        Ok(first) => first,
+        Err(RecvTimeoutError::Timeout) => return,
+        Err(RecvTimeoutError::Disconnected) => return thread::sleep(Duration::from_millis(50)),
+    };
+    let mut modules = BTreeSet::new();
+    for (pid, module) in std::iter::once(first).chain(spawned.try_iter().take(10_000)) {
+        modules.extend(module);
+        if tracing.processes.len() < SAMPLED_PROCESSES_MAX {
+            tracing.processes.insert(pid);
+        }
+    }
+    let _ = tracing.trace_modules(agent, modules);
+}
+
+fn sample(agent: &Agent, tracing: &mut Tracing, clock: RecordingClock, entrance: &Entrance) -> Outcome<()> {
+    let asked: Vec<Pid> = tracing.processes.iter().copied().collect();
+    let facts = Facts::read(&agent.facts(Some(&asked), Duration::from_secs(2))?)?;
+    tracing.processes.retain(|pid| facts.processes.contains_key(pid));
+    tracing.weigh(agent, facts.processes.values())?;
+    if tracing.options.sample_every.is_some() {
+        let at_ns = clock.now_ns();
+        for process in facts.processes.values() {
+            entrance.look(Look::Sample { pid: process.pid, at_ns, fields: fields(process) });
+        }
+    }
+    Ok(())
+}
+
+/// A sample's payload.
+pub fn fields(process: &ProcessFacts) -> Vec<u8> {
+    let mut out = Vec::new();
+    write::version(&mut out);
+    write::map_header(
+        &mut out,
+        3 + usize::from(process.status.is_some()) + usize::from(process.current_function.is_some()),
+    );
+    let mut int = |key: &str, value: u64| {
+        write::atom_text(&mut out, key);
+        write::int(&mut out, i64::try_from(value).unwrap_or(i64::MAX));
+    };
+    int("memory_bytes", process.memory_bytes);
+    int("reductions", process.reductions);
+    int("queue_len", process.queue_len);
+    if let Some(status) = process.status {
+        write::atom_text(&mut out, "status");
+        write::atom(&mut out, status);
+    }
+    if let Some((module, function, arity)) = process.current_function {
+        write::atom_text(&mut out, "current_function");
+        write::tuple_header(&mut out, 3);
+        write::atom(&mut out, module);
+        write::atom(&mut out, function);
+        write::int(&mut out, arity);
+    }
+    out
+}

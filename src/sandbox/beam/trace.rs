@@ -1,0 +1,204 @@
+//! Beginning and ending to trace: flags, patterns, the socket, the limits. It must not know what the trace says.
+
+use std::collections::BTreeSet;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Beam;
+use super::agent::{Agent, TraceSource};
+use super::facts::ProcessFacts;
+use super::feed::RateLimits;
+use super::options::{Capture, TraceOptions};
+use super::patterns;
+use super::sampler::{Sampler, Tracing};
+use super::select::Selection;
+use crate::model::limits::{LEAN_PROCESSES_MAX, SAMPLED_PROCESSES_MAX, TRACE_QUEUE_LEN_MIN};
+use crate::model::{Atom, Failure, Outcome, Pid};
+
+/// What was begun.
+#[derive(Clone, Debug, Default)]
+pub struct TraceStart {
+    pub n_processes: u64,
+    pub n_modules: usize,
+    /// Processes whose states are too large to be traced whole.
+    pub n_lean: usize,
+    /// What another tool traces already, and what could not be set: told, and left alone.
+    pub refused: Vec<String>,
+}
+
+/// How long a trace port's first mark may take.
+const PROOF: Duration = Duration::from_secs(2);
+
+/// What tripping a limit means, for people.
+pub(super) fn stopped_by(node: &str, limit: &str) -> String {
+    let (name, raise) = match limit {
+        "until_ms" => ("time", "limits: #{time: \"1h\"}"),
+        "memory_bytes" => ("memory", "limits: #{memory_bytes: 2_000_000_000}"),
+        "queue_len" => ("queue", "limits: #{queue: 1_000_000}"),
+        "rate" => ("rate", "limits: #{rate: 1_000_000}, or trace less: capture: \"received\""),
+        "events" => ("events", "limits: #{events: 100_000_000}"),
+        other => (other, "the limits of start_tracing"),
+    };
+    format!("tracing of {node} has ended by its limit `{name}`; start_tracing goes on, {raise} raises it")
+}
+
+impl Beam {
+    /// Begins to trace. On every attached node, or where the selected processes are. Errors: nothing is selected on
+    /// any node, the trace port cannot be opened or is read by another.
+    pub fn start_tracing(&mut self, options: &TraceOptions) -> Outcome<TraceStart> {
+        if options.queue_len < TRACE_QUEUE_LEN_MIN {
+            return Err(Failure::usage(format!(
+                "queue {}: less than {TRACE_QUEUE_LEN_MIN} could crash the node",
+                options.queue_len
+            )));
+        }
+        let mut whole = TraceStart::default();
+        let mut missing = None;
+        for idx in 0..self.nodes.len() {
+            if self.nodes[idx].is_gone {
+                continue;
+            }
+            match self.selected(idx, options) {
+                Ok(selected) => {
+                    let start = self.trace_node(idx, options, selected)?;
+                    whole.n_processes += start.n_processes;
+                    whole.n_modules += start.n_modules;
+                    whole.n_lean += start.n_lean;
+                    whole.refused.extend(start.refused);
+                }
+                Err(failure) => missing = Some(failure),
+            }
+        }
+        match missing {
+            Some(failure) if whole.n_processes == 0 && !options.follows_all_new => Err(failure),
+            _ => Ok(whole),
+        }
+    }
+
+    /// Ends the tracing of every node: no flag, pattern or port of ours is left.
+    pub fn stop_tracing(&mut self) -> Outcome<()> {
+        for attached in self.nodes.iter_mut().filter(|attached| !attached.is_gone) {
+            attached.sampler = None;
+            attached.agent.stop_tracing()?;
+        }
+        self.catch_up(PROOF);
+        Ok(())
+    }
+
+    /// Whether any node is traced now.
+    pub fn is_tracing(&self) -> bool {
+        self.nodes.iter().any(|attached| attached.sampler.is_some())
+    }
+
+    /// The processes of node `idx` that the options mean; facts are asked anew.
+    fn selected(&mut self, idx: usize, options: &TraceOptions) -> Outcome<Vec<ProcessFacts>> {
+        self.refresh()?;
+        let attached = &self.nodes[idx];
+        let wants_all = options.what.iter().any(|selection| selection.applications().is_none());
+        let named: Vec<Atom> = options.what.iter().filter_map(Selection::applications).flatten().collect();
+        let applications = if wants_all { running_applications(&attached.agent)? } else { named };
+        let masters = if applications.is_empty() { Vec::new() } else { attached.agent.masters(&applications)? };
+        let mut pids: BTreeSet<Pid> = BTreeSet::new();
+        for selection in &options.what {
+            pids.extend(selection.resolve(&attached.facts, &masters)?);
+        }
+        let own = attached.agent.pids();
+        let known = pids.into_iter().filter(|pid| !own.contains(pid));
+        Ok(known.filter_map(|pid| attached.facts.processes.get(&pid).cloned()).collect())
+    }
+
+    fn trace_node(&mut self, idx: usize, options: &TraceOptions, selected: Vec<ProcessFacts>) -> Outcome<TraceStart> {
+        let mut start = TraceStart::default();
+        let mut tracing = match self.nodes[idx].sampler.take() {
+            Some(sampler) => sampler.end().unwrap_or_else(|| Tracing::new(options.clone())),
+            None => self.open_stream(idx, options)?,
+        };
+        tracing.options = options.clone();
+        let attached = &self.nodes[idx];
+        let agent = &attached.agent;
+        if let Err(failure) = agent.match_received(patterns::received_spec(&options.without)) {
+            start.refused.push(failure.error);
+        }
+        for process in &selected {
+            if tracing.is_lean(process) && tracing.detail.lean.len() < LEAN_PROCESSES_MAX {
+                tracing.detail.lean.insert(process.pid);
+            }
+        }
+        start.refused.extend(tracing.trace_modules(agent, Tracing::modules_of(&selected))?);
+        let (lean, whole): (Vec<Pid>, Vec<Pid>) =
+            selected.iter().map(|process| process.pid).partition(|pid| tracing.detail.is_lean(*pid));
+        for (pids, is_lean) in [(&whole, false), (&lean, true)] {
+            if !pids.is_empty() {
+                let (n, refused) = agent.trace_processes(pids, &options.flags(is_lean))?;
+                start.n_processes += n;
+                start.refused.extend(refused.into_iter().map(|(pid, why)| format!("{pid}: {why}")));
+            }
+        }
+        if options.follows_all_new {
+            agent.trace_new(&options.flags(options.capture == Capture::Lean))?;
+        }
+        agent.set_limits(&limits(options, agent.ready().memory_bytes))?;
+        (start.n_modules, start.n_lean) = (tracing.modules.len(), lean.len());
+        tracing.processes.extend(selected.iter().map(|process| process.pid).take(SAMPLED_PROCESSES_MAX));
+        let spawned = self.feed.spawned(attached.stream);
+        let sampler = Sampler::start(Arc::clone(agent), tracing, attached.clock, self.feed.entrance(), spawned)?;
+        self.nodes[idx].sampler = Some(sampler);
+        Ok(start)
+    }
+
+    /// Opens the node's trace port and proves that it is we who read it.
+    fn open_stream(&mut self, idx: usize, options: &TraceOptions) -> Outcome<Tracing> {
+        let attached = &self.nodes[idx];
+        let source = match attached.agent.start_tracing(options.queue_len) {
+            Ok(source) => source,
+            Err(failure) => {
+                let source = attached.agent.start_forwarding(options.queue_len)?;
+                self.news.push(format!("{}; the trace comes over the distribution instead", failure.error));
+                source
+            }
+        };
+        let agent = Arc::clone(&attached.agent);
+        self.feed.limit(attached.stream, rate_limits(options, Arc::clone(&agent)));
+        if let TraceSource::Port(port) = source {
+            let address = SocketAddr::new(attached.agent.node().address(), port);
+            let socket = TcpStream::connect_timeout(&address, PROOF)
+                .map_err(|error| Failure::io(format!("the node's trace port {address} is out of reach: {error}")))?;
+            self.feed.read(attached.stream, socket)?;
+        }
+        let nonce = self.next_mark();
+        agent.mark(nonce)?;
+        if !self.wait_for(nonce, Instant::now() + PROOF) {
+            agent.stop_tracing()?;
+            return Err(Failure::io("the trace port gives no events: another program may have connected to it first")
+                .hint("start_tracing once more opens another port"));
+        }
+        Ok(Tracing::new(options.clone()))
+    }
+}
+
+/// The limits that the target watches itself.
+fn limits(options: &TraceOptions, memory_bytes: u64) -> Vec<(&'static str, u64)> {
+    let limits = &options.limits;
+    let mut list = Vec::new();
+    list.extend(limits.time.map(|time| ("time_ms", u64::try_from(time.as_millis()).unwrap_or(u64::MAX))));
+    list.extend(limits.queue_len.map(|n| ("queue_len", n)));
+    list.extend(limits.memory_bytes.map(|n| ("memory_bytes", memory_bytes.saturating_add(n))));
+    list
+}
+
+/// The limits that are watched here: they need the stream.
+fn rate_limits(options: &TraceOptions, agent: Arc<Agent>) -> RateLimits {
+    RateLimits {
+        n_events_max: options.limits.n_events,
+        n_per_second_max: options.limits.n_per_second,
+        stop: Box::new(move |limit| agent.stop_for(limit)),
+    }
+}
+
+/// The applications that run there.
+fn running_applications(agent: &Agent) -> Outcome<Vec<Atom>> {
+    let answer = agent.node().call("application", "which_applications", Vec::new(), Duration::from_secs(2))?;
+    let name = |item: &crate::model::Term| item.as_tuple()?.first()?.as_atom();
+    Ok(answer.as_list().unwrap_or_default().iter().filter_map(name).collect())
+}
