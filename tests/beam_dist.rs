@@ -1,7 +1,7 @@
 //! The distribution client against real Erlang nodes. Needs `erl` on the path; without it, or without epmd, a test
 //! says loudly that it was skipped, and fails where `CI` is set.
 
-#[path = "beam/node.rs"]
+#[path = "beam_dist/node.rs"]
 mod node;
 #[path = "beam/peers.rs"]
 mod peers;

@@ -1,0 +1,89 @@
+//! The Erlang/OTP releases that tests run on: where `tests/otp` put them, and how to run their programs. Must not
+//! know nodes or applications.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A release of Erlang/OTP, unpacked from Debian's packages with its Elixir and ejabberd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Otp {
+    /// Debian 12: Elixir 1.14, ejabberd 23.01.
+    V25,
+    /// Debian 13: Elixir 1.18, ejabberd 24.12, trace sessions.
+    V27,
+}
+
+impl Otp {
+    pub fn release(self) -> &'static str {
+        match self {
+            Otp::V25 => "25",
+            Otp::V27 => "27",
+        }
+    }
+
+    /// Where the packages are unpacked.
+    pub fn root(self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("target/otp").join(self.release())
+    }
+
+    /// Whether this release is there. Where it is not, the test is skipped, loudly; under CI it fails.
+    pub fn is_here(self, test: &str) -> bool {
+        let is_here = self.root().join(".unpacked").is_file();
+        let release = self.release();
+        if !is_here {
+            assert!(std::env::var_os("CI").is_none(), "{test} needs Erlang/OTP {release}: run tests/otp {release}");
+            eprintln!("SKIPPED: {test}: no Erlang/OTP {release} here; to have it, run tests/otp {release}");
+        }
+        is_here
+    }
+
+    /// `PATH` with this release's programs (erl, erlc, escript, epmd, elixir, mix) first.
+    pub fn path_env(self) -> OsString {
+        let rest = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::iter::once(self.root().join("usr/bin")).chain(std::env::split_paths(&rest));
+        std::env::join_paths(folders).expect("target/ has no colon in its path")
+    }
+
+    /// One of this release's programs, in an environment without the user's Erlang settings.
+    pub fn command(self, program: &str) -> Command {
+        let mut command = Command::new(self.root().join("usr/bin").join(program));
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if ["ERL_", "ELIXIR_", "MIX_", "ESCRIPT_"].iter().any(|start| text.starts_with(start)) {
+                command.env_remove(name);
+            }
+        }
+        command.env("PATH", self.path_env()).env("LC_ALL", "C.UTF-8");
+        command
+    }
+
+    /// The compiled modules of Elixir's own applications.
+    pub fn elixir_ebins(self) -> Vec<PathBuf> {
+        let lib = self.root().join("usr/lib/elixir/lib");
+        ["elixir", "logger", "eex", "mix", "iex"].iter().map(|app| lib.join(app).join("ebin")).collect()
+    }
+}
+
+/// Writes one test per release: `each_otp! { fn name(otp) { .. } }` becomes `name::otp25` and `name::otp27`.
+macro_rules! each_otp {
+    ($($(#[$meta:meta])* fn $name:ident($otp:ident) $body:block)*) => {$(
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+            $(#[$meta])*
+            fn on($otp: $crate::otp::Otp) {
+                if $otp.is_here(stringify!($name)) $body
+            }
+            #[test]
+            fn otp25() {
+                on($crate::otp::Otp::V25);
+            }
+            #[test]
+            fn otp27() {
+                on($crate::otp::Otp::V27);
+            }
+        }
+    )*};
+}
+pub(crate) use each_otp;
