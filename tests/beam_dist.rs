@@ -3,7 +3,7 @@
 
 #[path = "beam_dist/node.rs"]
 mod node;
-#[path = "beam/peers.rs"]
+#[path = "beam_dist/peers.rs"]
 mod peers;
 
 use std::time::{Duration, Instant};

@@ -124,7 +124,7 @@ pub trait Sandbox {
         Ok(())
     }
     /// Its clock, when that goes on between events.
-    fn now_ns(&self) -> Option<i64> {
+    fn clock_ns(&self) -> Option<i64> {
         None
     }
     /// The sandbox as live nodes, for what only those have.

@@ -7,7 +7,7 @@ use super::reply::Reply;
 use super::value::ProcessRef;
 use super::{Session, Source};
 use crate::analysis::process;
-use crate::model::{Atom, Failure, Moment, Outcome, Pid, Seq, Term};
+use crate::model::{Failure, Moment, Outcome, Pid, Seq, Term};
 use crate::sandbox::beam::Beam;
 use crate::sandbox::beam::options::TraceOptions;
 use crate::store::{Recording, RecordingInfo};
@@ -127,9 +127,4 @@ pub(super) fn restore(session: &mut Session, states: &[RecordedState], timeout: 
          process dictionaries, ETS tables, and what they have told others since",
         names.join(", ")
     ))
-}
-
-/// The registered name, for whom a breakpoint waits.
-pub(super) fn name_of_hold(name: &str) -> Outcome<Atom> {
-    Atom::try_new(name).map_err(|error| Failure::usage(error.to_string()))
 }

@@ -6,7 +6,7 @@ use std::time::Duration as StdDuration;
 use super::Session;
 use super::value::{Duration, Options, Param, ProcessRef, Value};
 use crate::model::limits::{LOOK_STATE_BYTES_MAX, LOOK_TIMEOUT_MS};
-use crate::model::{Atom, Failure, Moment, Outcome, Path, Syntax, Term};
+use crate::model::{Failure, Moment, Outcome, Path, Syntax, Term};
 use crate::sandbox::beam::dist::Cookie;
 use crate::sandbox::beam::launch::LaunchOptions;
 use crate::sandbox::beam::options::{AttachOptions, Capture, CookieSource, TraceLimits, TraceOptions};
@@ -144,7 +144,7 @@ fn trace_with(
         trace.watched = texts(paths)?.into_iter().map(path).collect::<Outcome<_>>()?;
     }
     if let Some(tags) = take::<Value>(options, "without")? {
-        trace.without = texts(tags)?.iter().map(|text| atom(text)).collect::<Outcome<_>>()?;
+        trace.without = texts(tags)?.iter().map(|text| super::value::atom(text)).collect::<Outcome<_>>()?;
     }
     if let Some(bytes) = take::<i64>(options, "state_max")? {
         trace.state_bytes_max = u64::try_from(bytes).map_err(|_| usage("state_max is at least 0".into()))?;
@@ -237,10 +237,6 @@ fn texts(value: Value) -> Outcome<Vec<String>> {
     }
 }
 
-fn atom(text: &str) -> Outcome<Atom> {
-    Atom::try_new(text).map_err(|error| usage(error.to_string()))
-}
-
-fn std_duration(duration: Duration) -> StdDuration {
+pub(super) fn std_duration(duration: Duration) -> StdDuration {
     StdDuration::from_nanos(u64::try_from(duration.ns).unwrap_or(0))
 }

@@ -14,6 +14,7 @@ mod notice;
 pub mod operation;
 pub mod ops;
 pub mod reply;
+mod sites;
 mod source;
 pub mod value;
 
@@ -21,7 +22,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use crate::model::limits::HOLD_MS_MAX;
 use crate::model::{Failure, Outcome};
 use crate::sandbox::beam::options::CookieSource;
 use crate::sandbox::sim::Modules;
@@ -38,6 +41,8 @@ pub struct Session {
     pub seed: u64,
     /// The cookie of nodes that are attached to without naming one.
     pub cookie: CookieSource,
+    /// How long a live process is held at a breakpoint before it goes on by itself.
+    pub hold_deadline: Duration,
     loader: Box<dyn ModuleLoader>,
     notifier: Notifier,
     interrupt: Arc<AtomicBool>,
@@ -60,6 +65,7 @@ impl Session {
             current: None,
             seed: 1,
             cookie: CookieSource::Home,
+            hold_deadline: Duration::from_millis(HOLD_MS_MAX),
             loader,
             notifier: Notifier::default(),
             interrupt,

@@ -86,8 +86,10 @@ pub struct HeldRow {
 pub struct StopReport {
     pub end: RunEnd,
     pub n_events: u64,
-    /// The hits that stopped it: their events have not happened yet.
+    /// The hits that stopped it.
     pub hits: Vec<Hit>,
+    /// Whether the events of the hits have happened: on a live system they have.
+    pub has_happened: bool,
     pub position: Position,
     /// The sandbox's clock; past the last event's when nothing happened since.
     pub clock_ns: i64,

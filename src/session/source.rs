@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use super::director::{Director, stop_notice};
 use super::notice::Notifier;
 use super::reply::{SourceInfo, StopReport};
+use super::sites::Site;
 use super::value::{ProcessRef, Span};
 use crate::analysis::names::Names;
 use crate::breakpoint;
@@ -45,6 +46,8 @@ pub struct Source {
     stopped_before: Option<Seq>,
     /// Whether the main timeline goes along with what a live system does, as long as it stands at the end.
     is_following: bool,
+    /// Breakpoints inside live processes.
+    pub(super) sites: Vec<Site>,
 }
 
 /// What a run needs beside the source.
@@ -76,6 +79,7 @@ impl Source {
             n_undone: 0,
             stopped_before: None,
             is_following: true,
+            sites: Vec::new(),
         }
     }
 
@@ -170,7 +174,7 @@ impl Source {
     /// The sandbox's clock, which may be past the last event; else that of the recording's end.
     pub fn clock_ns(&mut self) -> i64 {
         if let Some(sandbox) = &mut self.sandbox {
-            let now_ns = sandbox.now_ns().or_else(|| sandbox.as_sim().map(|sim| sim.now_ns()));
+            let now_ns = sandbox.clock_ns().or_else(|| sandbox.as_sim().map(|sim| sim.now_ns()));
             if let Some(now_ns) = now_ns {
                 return now_ns;
             }
@@ -280,7 +284,9 @@ impl Source {
         self.is_following &= hits.is_empty();
         hits.iter().for_each(|hit| context.notifier.send(stop_notice(hit)));
         failure.map_or(Ok(()), Err)?;
-        drained.map(|()| true)
+        drained?;
+        self.renew_sites();
+        Ok(true)
     }
 
     /// The live nodes behind this source. Errors: it has none.
@@ -310,7 +316,8 @@ impl Source {
         let end = end?;
         let n_events = self.recording.borrow().len() - first.0;
         let position = self.timelines[0].position(&self.recording.borrow());
-        Ok(StopReport { end, n_events, hits, position, clock_ns: self.clock_ns() })
+        let has_happened = self.capabilities().is_live;
+        Ok(StopReport { end, n_events, hits, has_happened, position, clock_ns: self.clock_ns() })
     }
 
     /// Goes back to a moment of the past and begins a branch there. Errors: the source cannot restore.

@@ -4,7 +4,7 @@
 use super::TimelineId;
 use crate::breakpoint::{Action, Condition};
 use crate::model::time::parse_duration_ns;
-use crate::model::{Actor, Moment, Outcome, Path, Seq, Term};
+use crate::model::{Actor, Atom, Failure, Moment, Outcome, Path, Seq, Term};
 
 /// An argument.
 #[derive(Clone)]
@@ -260,6 +260,11 @@ impl Param for Action {
             other => Err(expected::<Self>(&other)),
         }
     }
+}
+
+/// An atom as a user types it. Errors: it is too long.
+pub(super) fn atom(text: &str) -> Outcome<Atom> {
+    Atom::try_new(text).map_err(|error| Failure::usage(error.to_string()))
 }
 
 fn value_to_term(value: Value) -> Result<Term, String> {

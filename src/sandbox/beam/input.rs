@@ -1,33 +1,23 @@
 //! What a user does to a live system: calls, casts, messages, exit signals, made on the node by processes of ours.
 //! It must not know what the trace shows of them.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::bounded;
 
 use super::Beam;
 use crate::model::{Atom, Failure, Outcome, Pid, Term};
-use crate::sandbox::{Dest, Input, RunEnd};
+use crate::sandbox::{Dest, EventSink, Input, RunEnd};
 
 /// How much longer than the call itself we wait for its outcome.
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Beam {
-    pub(super) fn perform_input(&mut self, input: Input) -> Outcome<RunEnd> {
+    pub(super) fn perform_input(&mut self, input: Input, sink: &mut dyn EventSink) -> Outcome<RunEnd> {
         let done = RunEnd::Answered(Term::atom("ok"));
         match input {
-            Input::Call { to, request, timeout_ns } => {
-                let timeout = timeout_ns.map_or(Duration::from_secs(5), |ns| Duration::from_nanos(ns.max(0) as u64));
-                let (node, to) = self.receiver(&to)?;
-                let ms = Term::Int(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
-                let node = &self.nodes[node].agent.node();
-                let answer = node.try_call("gen_server", "call", vec![to, request, ms], timeout + GRACE);
-                match answer {
-                    Ok(reply) => Ok(RunEnd::Answered(Term::tuple([Term::atom("ok"), reply]))),
-                    Err(error) => match error.raised("exit").cloned() {
-                        Some(reason) => Ok(RunEnd::Answered(Term::tuple([Term::atom("exit"), reason]))),
-                        None => Err(error.into()),
-                    },
-                }
-            }
+            Input::Call { to, request, timeout_ns } => self.call(&to, request, timeout_ns, sink),
             Input::Cast { to, request } => {
                 let message = Term::tuple([Term::atom("$gen_cast"), request]);
                 self.deliver(&to, &message).map(|()| done)
@@ -44,6 +34,36 @@ impl Beam {
             }
             Input::Start { .. } => Err(Failure::unsupported("modules of scripts run on a sim, not on a live node")
                 .hint("beam(#{start: \"shop:start/0\"}) starts code on a node of our own")),
+        }
+    }
+
+    /// Calls from a process of ours. What happens meanwhile is recorded; a breakpoint that holds the server ends the
+    /// waiting, and the answer is then nobody's.
+    fn call(&mut self, to: &Dest, request: Term, timeout_ns: Option<i64>, sink: &mut dyn EventSink) -> Outcome<RunEnd> {
+        let timeout = timeout_ns.map_or(Duration::from_secs(5), |ns| Duration::from_nanos(ns.max(0) as u64));
+        let (node, to) = self.receiver(to)?;
+        let node = self.nodes[node].agent.node().clone();
+        let ms = Term::Int(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
+        let (send, answer) = bounded(1);
+        let caller = move || {
+            // Whoever asked may have stopped at a breakpoint.
+            let _ = send.send(node.try_call("gen_server", "call", vec![to, request, ms], timeout + GRACE));
+        };
+        let thread = thread::Builder::new().name("beam call".into()).spawn(caller);
+        thread.map_err(|error| Failure::io(format!("cannot start a thread: {error}")))?;
+        loop {
+            match answer.try_recv() {
+                Ok(Ok(reply)) => return Ok(RunEnd::Answered(Term::tuple([Term::atom("ok"), reply]))),
+                Ok(Err(error)) => {
+                    let Some(reason) = error.raised("exit").cloned() else { return Err(error.into()) };
+                    return Ok(RunEnd::Answered(Term::tuple([Term::atom("exit"), reason])));
+                }
+                Err(_) => {}
+            }
+            let end = self.record(sink, Instant::now() + Duration::from_millis(1), true)?;
+            if matches!(end, RunEnd::Stopped | RunEnd::Interrupted) {
+                return Ok(end);
+            }
         }
     }
 

@@ -70,6 +70,9 @@ struct Attached {
 /// How long a source of events may keep the session's thread when it is only asked in passing.
 const DRAIN: Duration = Duration::from_millis(40);
 
+/// How long an input waits for the events that it made.
+const SETTLE: Duration = Duration::from_millis(200);
+
 /// What is known of an attached node.
 #[derive(Clone, Debug)]
 pub struct NodeInfo {
@@ -376,13 +379,20 @@ impl Sandbox for Beam {
         format!("live {}", names.join(", "))
     }
 
-    fn input(&mut self, input: Input, _sink: &mut dyn EventSink) -> Outcome<RunEnd> {
-        self.perform_input(input)
+    fn input(&mut self, input: Input, sink: &mut dyn EventSink) -> Outcome<RunEnd> {
+        let end = self.perform_input(input, sink)?;
+        if matches!(end, RunEnd::Answered(_)) {
+            self.catch_up(SETTLE);
+            if self.record(sink, Instant::now() + SETTLE, false)? == RunEnd::Stopped {
+                return Ok(RunEnd::Stopped);
+            }
+        }
+        Ok(end)
     }
 
     /// Lets wall time pass and records what happens meanwhile.
     fn run(&mut self, limit: RunLimit, sink: &mut dyn EventSink) -> Outcome<RunEnd> {
-        let left_ns = limit.until_ns.map(|until_ns| until_ns.saturating_sub(self.now_ns().unwrap_or(until_ns)));
+        let left_ns = limit.until_ns.map(|until_ns| until_ns.saturating_sub(self.clock_ns().unwrap_or(until_ns)));
         let left = left_ns.map_or(FOREVER, |ns| Duration::from_nanos(u64::try_from(ns).unwrap_or(0)));
         self.record(sink, Instant::now() + left, true)
     }
@@ -391,7 +401,7 @@ impl Sandbox for Beam {
         self.record(sink, Instant::now() + DRAIN, false).map(drop)
     }
 
-    fn now_ns(&self) -> Option<i64> {
+    fn clock_ns(&self) -> Option<i64> {
         self.nodes.first().map(|first| first.clock.now_ns())
     }
 

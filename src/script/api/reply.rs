@@ -107,6 +107,7 @@ fn stop(of: &Of<'_>, report: &StopReport) -> Dynamic {
     let (end, why) = match &report.end {
         RunEnd::Idle => ("idle", "nothing is left to do".to_string()),
         RunEnd::Limit => ("limit", "the limit is reached".to_string()),
+        RunEnd::Stopped if report.has_happened => ("stopped", "stopped at a breakpoint, after its event".to_string()),
         RunEnd::Stopped => ("stopped", "stopped at a breakpoint, before its event".to_string()),
         RunEnd::Interrupted => ("interrupted", "interrupted".to_string()),
         RunEnd::Answered(_) => ("answered", "answered".to_string()),

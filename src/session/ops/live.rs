@@ -5,7 +5,7 @@ use crate::sandbox::beam::Beam;
 use crate::session::live_options::{self, Attach};
 use crate::session::operation::{Perform, operations};
 use crate::session::reply::{HeldRow, NodeRow, Reply};
-use crate::session::value::{Options, ProcessRef, TermArg, Value};
+use crate::session::value::{Duration, Options, ProcessRef, TermArg, Value};
 use crate::session::{Session, live};
 
 operations! { LIVE:
@@ -86,6 +86,12 @@ operations! { LIVE:
         /// `#{timeout: "1s", state_max: 1_000_000}`.
         options: Option<Options>,
     } -> "the state", "get_state(\"stock\")";
+
+    /// Sets how long breakpoints that are set from now on hold a live process before it goes on by itself; 30 s at first.
+    Live "hold_for" HoldFor {
+        /// How long.
+        duration: Duration,
+    } -> "nothing", "hold_for(\"2min\")";
 
     /// Lists the live processes that are held at breakpoints now.
     Live "paused" Paused {} -> "a row per process", "paused()";
@@ -229,6 +235,13 @@ impl Perform for AskState {
         let state = beam.look_at_state(pid, look.n_bytes_max, look.timeout)?;
         live::settle(session)?;
         Ok(Reply::Term(state))
+    }
+}
+
+impl Perform for HoldFor {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        session.hold_deadline = live_options::std_duration(self.duration);
+        Ok(Reply::Nothing)
     }
 }
 

@@ -2,12 +2,12 @@
 
 use crate::breakpoint::{Action, Condition};
 use crate::model::display::Style;
-use crate::model::{Actor, Atom, Failure, Outcome, Term};
+use crate::model::{Actor, Failure, Outcome, Term};
 use crate::sandbox::{Dest, Input, RunEnd, RunLimit};
 use crate::session::Session;
 use crate::session::operation::{Perform, operations};
 use crate::session::reply::{Reply, StopReport};
-use crate::session::value::{Duration, ProcessRef, TermArg};
+use crate::session::value::{Duration, ProcessRef, TermArg, atom};
 
 operations! { RUN:
     /// Starts a process of a module, linked to the shell's own process, and waits for its init.
@@ -116,7 +116,8 @@ impl Perform for GenCall {
         let to = dest(session, &self.dest)?;
         let timeout_ns = Some(self.timeout.map_or(5_000_000_000, |d| d.ns));
         let mut report = do_input(session, Input::Call { to, request: self.request.0, timeout_ns })?;
-        if report.hits.is_empty() {
+        // A live node has answered already; a sim has only taken the call.
+        if report.hits.is_empty() && !session.source()?.capabilities().is_live {
             report = run(session, RunLimit::default())?;
         }
         let RunEnd::Answered(answer) = &report.end else { return Ok(Reply::Stop(report)) };
@@ -212,8 +213,4 @@ fn dest(session: &Session, wanted: &ProcessRef) -> Outcome<Dest> {
         }
         ProcessRef::Named(text) => Ok(Dest::Name(atom(text)?)),
     }
-}
-
-fn atom(text: &str) -> Outcome<Atom> {
-    Atom::try_new(text).map_err(|error| Failure::usage(error.to_string()))
 }

@@ -6,11 +6,12 @@ use std::ops::Range;
 use crate::model::{Failure, Moment, Outcome, limits};
 use crate::session::operation::{Perform, operations};
 use crate::session::reply::Reply;
-use crate::session::{Session, Source};
+use crate::session::{Session, Source, sites};
 
 operations! { STOP:
     /// Sets a breakpoint. On a sandbox it stops *before* the event takes effect; over a recording `cont()` and `rcont()` go
-    /// to its hits.
+    /// to its hits. On a live node a state or message condition of one process or module is tested inside the process,
+    /// which is held there until `resume()`; any other stops the run after the fact and holds nobody.
     ///
     /// Conditions: `on_message(tag)`, `on_state(process, path, gt(100))`, `on_process(process, "crash")`,
     /// `on_result("timeout")`, or a closure `|e| ..`. Actions: `action::pause()`, `action::inspect("state")`,
@@ -82,7 +83,9 @@ fn add(
     is_temporary: bool,
 ) -> Outcome<Reply> {
     let breakpoints = &mut session.source_mut()?.breakpoints;
-    breakpoints.add(name.as_deref().unwrap_or(""), condition, action, is_temporary).map(Reply::Breakpoint)
+    let id = breakpoints.add(name.as_deref().unwrap_or(""), condition, action, is_temporary)?;
+    sites::install(session, id)?;
+    Ok(Reply::Breakpoint(id))
 }
 
 impl Perform for Break {
@@ -114,19 +117,26 @@ impl Perform for ListBreakpoints {
 
 impl Perform for Enable {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
-        session.source_mut()?.breakpoints.enable(id(self.id)?, true).map(|()| Reply::Nothing)
+        let id = id(self.id)?;
+        session.source_mut()?.breakpoints.enable(id, true)?;
+        sites::install(session, id)?;
+        Ok(Reply::Nothing)
     }
 }
 
 impl Perform for Disable {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
-        session.source_mut()?.breakpoints.enable(id(self.id)?, false).map(|()| Reply::Nothing)
+        session.source_mut()?.breakpoints.enable(id(self.id)?, false)?;
+        sites::prune(session)?;
+        Ok(Reply::Nothing)
     }
 }
 
 impl Perform for Remove {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
-        session.source_mut()?.breakpoints.remove(id(self.id)?).map(|_| Reply::Nothing)
+        session.source_mut()?.breakpoints.remove(id(self.id)?)?;
+        sites::prune(session)?;
+        Ok(Reply::Nothing)
     }
 }
 

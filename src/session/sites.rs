@@ -1,0 +1,159 @@
+//! Breakpoints of a live source whose conditions are tested inside its processes, which are then held there. A
+//! condition that the VM cannot test is tested beside the stream instead, and holds nobody.
+//! It must not know how a process is held.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use super::{Session, Source};
+use crate::breakpoint::{BreakpointId, Condition, MessagePoint, Selector, Test, What};
+use crate::model::limits::{LOOK_STATE_BYTES_MAX, LOOK_TIMEOUT_MS};
+use crate::model::{ActorId, Atom, Outcome, Pid, Status, SystemState};
+use crate::sandbox::beam::agent::{HoldOptions, Phase};
+use crate::sandbox::beam::guard::{Comparison, Guard};
+
+/// How often new processes are looked for that a breakpoint is about: a server that was restarted has another pid.
+const RENEWAL: Duration = Duration::from_millis(250);
+
+/// A breakpoint inside processes.
+#[derive(Clone, Debug)]
+pub(super) struct Site {
+    id: BreakpointId,
+    hold: Atom,
+    guard: Guard,
+    phase: Phase,
+    process: Selector,
+    options: HoldOptions,
+    /// Processes that have it.
+    installed: BTreeSet<Pid>,
+    looked: Instant,
+}
+
+/// What a condition is inside the VM; `None` when it cannot be tested there.
+fn guard_of(condition: &Condition) -> Option<(Guard, Phase)> {
+    let found = match &condition.what {
+        What::State { path, test } => (Guard::State { path: path.clone(), test: comparison(test) }, Phase::After),
+        What::Message { tag, class, point: MessagePoint::Arrived | MessagePoint::Handled } => {
+            (Guard::Message { tag: *tag, class: *class }, Phase::Before)
+        }
+        _ => return None,
+    };
+    (condition.process != Selector::Any && found.0.is_compilable()).then_some(found)
+}
+
+fn comparison(test: &Test) -> Comparison {
+    match test.clone() {
+        Test::Changed => Comparison::Changed,
+        Test::Greater(limit) => Comparison::Greater(limit),
+        Test::Less(limit) => Comparison::Less(limit),
+        Test::AtLeast(limit) => Comparison::AtLeast(limit),
+        Test::AtMost(limit) => Comparison::AtMost(limit),
+        Test::Equal(wanted) => Comparison::Equal(wanted),
+        Test::NotEqual(other) => Comparison::NotEqual(other),
+    }
+}
+
+/// The living processes that a selector means.
+fn selected(process: Selector, system: &SystemState) -> BTreeSet<Pid> {
+    let alive = system.processes.values().filter(|row| row.status == Status::Alive);
+    let is_meant = |row: &&std::sync::Arc<crate::model::ProcessRow>| match process {
+        Selector::Any => false,
+        Selector::Id(id) => row.actor.id == id,
+        Selector::Actor(actor) => row.actor == actor,
+        Selector::Name(name) => row.names.contains(&name),
+        Selector::Module(module) => row.module == Some(module),
+    };
+    let pids = alive.filter(is_meant).filter_map(|row| match row.actor.id {
+        ActorId::Pid(pid) => Some(pid),
+        ActorId::Port(_) => None,
+    });
+    pids.collect()
+}
+
+/// Has a breakpoint that was just set tested inside the processes, if the source is live and the condition allows
+/// it; says what the user should know. Errors: a process does not take it; the breakpoint is removed again.
+pub(super) fn install(session: &mut Session, id: BreakpointId) -> Outcome<()> {
+    let deadline = session.hold_deadline;
+    let source = session.source_mut()?;
+    let breakpoint = source.breakpoints.get(id)?.clone();
+    if !source.capabilities().can_pause || !breakpoint.action.may_stop() {
+        return Ok(());
+    }
+    let Some((guard, phase)) = guard_of(&breakpoint.condition) else {
+        session.warn(format!(
+            "breakpoint {} is tested beside the stream: its hits come after the fact, and hold no process (a state or \
+             message condition of one process or module does)",
+            breakpoint.name
+        ));
+        return Ok(());
+    };
+    let options = HoldOptions {
+        deadline,
+        n_bytes_max: LOOK_STATE_BYTES_MAX,
+        is_once: breakpoint.is_temporary,
+        timeout: Duration::from_millis(LOOK_TIMEOUT_MS),
+    };
+    let hold = super::value::atom(&breakpoint.name)?;
+    let process = breakpoint.condition.process;
+    let looked = Instant::now();
+    let mut site = Site { id, hold, guard, phase, process, options, installed: BTreeSet::new(), looked };
+    source.breakpoints.set_on_site(id, true)?;
+    if let Err(failure) = source.renew(&mut site) {
+        source.breakpoints.remove(id)?;
+        return Err(failure);
+    }
+    let n = site.installed.len();
+    source.sites.push(site);
+    let held = crate::model::time::show_ns(i64::try_from(deadline.as_nanos()).unwrap_or(i64::MAX));
+    let when = if phase == Phase::Before { "before" } else { "after" };
+    session.warn(format!(
+        "breakpoint {} is inside {n} processes: a hit holds one {when} its callback, for {held} at most; resume() lets it go on",
+        breakpoint.name
+    ));
+    Ok(())
+}
+
+/// Takes breakpoints out of the processes that are not set, or not enabled, any more.
+pub(super) fn prune(session: &mut Session) -> Outcome<()> {
+    let source = session.source_mut()?;
+    for site in std::mem::take(&mut source.sites) {
+        if source.breakpoints.get(site.id).is_ok_and(|breakpoint| breakpoint.is_enabled) {
+            source.sites.push(site);
+            continue;
+        }
+        let beam = source.beam("hold processes")?;
+        for pid in &site.installed {
+            // A process that has ended has taken it along.
+            let _ = beam.remove_hold(*pid, site.hold);
+        }
+    }
+    Ok(())
+}
+
+impl Source {
+    /// Puts a site into the processes that it means and that do not have it. Errors: one does not take it.
+    fn renew(&mut self, site: &mut Site) -> Outcome<()> {
+        site.looked = Instant::now();
+        let recording = self.recording();
+        let Some(last) = recording.len().checked_sub(1) else { return Ok(()) };
+        let wanted = selected(site.process, &recording.materialise(crate::model::Seq(last)));
+        drop(recording);
+        site.installed.retain(|pid| wanted.contains(pid));
+        let fresh: Vec<Pid> = wanted.difference(&site.installed).copied().collect();
+        for pid in fresh {
+            self.beam("hold processes")?.hold_at(pid, site.hold, site.phase, &site.guard, &site.options)?;
+            site.installed.insert(pid);
+        }
+        Ok(())
+    }
+
+    /// As [`Source::renew`], for all sites whose time has come; what does not take them now is asked again.
+    pub(super) fn renew_sites(&mut self) {
+        for mut site in std::mem::take(&mut self.sites) {
+            if site.looked.elapsed() >= RENEWAL {
+                let _ = self.renew(&mut site);
+            }
+            self.sites.push(site);
+        }
+    }
+}
