@@ -24,6 +24,8 @@ pub const CHECKED_AT_OPEN_BYTES: usize = 64 << 20;
 pub const UNTAKEN_KEPT_MAX: usize = 128;
 /// Events between two keyframes.
 pub const KEYFRAME_EVENTS: usize = 1 << 13;
+/// Rows of ended processes that a ring recording keeps when their events are gone: those that ended last.
+pub const RING_DEAD_ROWS_MAX: usize = 10_000;
 /// Bytes that a recording may hold in memory before recording stops with an error.
 pub const RECORDING_BYTES_MAX: usize = 4 << 30;
 /// Bytes of one event's payload.

@@ -7,9 +7,9 @@
 //! - `columns`: the sections of a segment; `tail` fills them, `segment` keeps them sealed
 //! - `payloads`: deduplication and blocks; `dictionary`: actors and tags by number; `postings`
 //! - `scan`: filters pushed down; `keyframe`, `rows`, `materialise`: the system at any event
-//! - `branches`; `file`: the `.cinema` file
+//! - `branches`; `ring`: recordings that forget; `file`: the `.cinema` file
 //!
-//! Invariant: part `i` (segments in order, then the tail) ends where part `i + 1` begins; seqs are `0..len`.
+//! Invariant: part `i` (segments in order, then the tail) ends where part `i + 1` begins; seqs are `first..len`.
 
 mod branches;
 mod bytes;
@@ -20,6 +20,7 @@ mod keyframe;
 mod materialise;
 mod payloads;
 mod postings;
+mod ring;
 mod rows;
 mod scan;
 mod segment;
@@ -40,6 +41,7 @@ use dictionary::Dictionaries;
 use keyframe::Keyframes;
 use payloads::BlockCache;
 pub use payloads::Payload;
+pub use ring::{Evicted, RingLimits};
 use segment::Segment;
 use tail::Tail;
 
@@ -82,6 +84,8 @@ pub struct Recording {
     /// Bytes of memory in sealed segments and keyframes.
     n_sealed_bytes: usize,
     n_bytes_max: usize,
+    ring: Option<RingLimits>,
+    evicted: Evicted,
 }
 
 /// What is known of a part without reading its columns.
@@ -112,6 +116,8 @@ impl Recording {
             cache: BlockCache::default(),
             n_sealed_bytes: 0,
             n_bytes_max: limits::RECORDING_BYTES_MAX,
+            ring: None,
+            evicted: Evicted::default(),
         }
     }
 
@@ -129,8 +135,9 @@ impl Recording {
         if self.len() - self.keyframes.n_events() >= limits::KEYFRAME_EVENTS as u64 {
             self.n_sealed_bytes += self.add_checkpoint(self.len());
         }
-        if self.tail.is_full() {
+        if self.tail.is_full() || self.is_ring_segment_full() {
             self.seal();
+            self.keep_in_ring();
         }
         Ok(seq)
     }
@@ -168,16 +175,17 @@ impl Recording {
 
     /// Ends the recording before segment `place`; the tail is empty.
     fn cut(&mut self, place: usize) {
+        let first = self.first().0;
         self.segments.truncate(place);
-        let n_events = self.segments.last().map_or(0, |segment| segment.head.end());
+        let n_events = self.segments.last().map_or(first, |segment| segment.head.end());
         self.tail.restart(n_events);
-        let n_checkpoints = self.keyframes.covering(n_events);
-        self.keyframes.checkpoints.truncate(n_checkpoints);
+        self.keyframes.cut(n_events);
         self.branches.retain(|branch| branch.id == 0 || branch.start.0 < n_events);
         self.marks.retain(|mark| mark.at.0 < n_events);
     }
 
-    /// Number of events; seqs are `0..len`.
+    /// Number of events that were recorded, and so the seq of the next one. Those that are there are
+    /// `first..len`: all of them, unless the recording is a ring.
     pub fn len(&self) -> u64 {
         self.tail.start() + self.tail.len() as u64
     }
@@ -194,7 +202,7 @@ impl Recording {
             return self.segments.len();
         }
         // Nearly all segments are full, so the guess is nearly always right.
-        let guess = (seq / limits::SEGMENT_EVENTS as u64) as usize;
+        let guess = (seq.saturating_sub(self.first().0) / limits::SEGMENT_EVENTS as u64) as usize;
         if self.segments.get(guess).is_some_and(|s| (s.head.start..s.head.end()).contains(&seq)) {
             return guess;
         }
@@ -233,7 +241,7 @@ impl Recording {
         (idx < columns.len()).then_some((part, columns, idx))
     }
 
-    /// One event; `None` past the end. About 30 ns.
+    /// One event; `None` past the end and before the first. About 30 ns.
     pub fn event(&self, seq: Seq) -> Option<Event> {
         let (_, columns, idx) = self.locate(seq)?;
         Some(columns.event(idx, &self.dictionaries))
@@ -278,7 +286,8 @@ impl Recording {
     /// First seq of `lineage` (ascending ranges, as of [`Recording::lineage`]) at or after `at_ns`; `None` past
     /// the end. Under a microsecond.
     pub fn seek_time(&self, lineage: &[Range<u64>], at_ns: i64) -> Option<Seq> {
-        lineage.iter().find_map(|range| self.seek_time_in(range.start..range.end.min(self.len()), at_ns))
+        let held = |range: &Range<u64>| range.start.max(self.first().0)..range.end.min(self.len());
+        lineage.iter().find_map(|range| self.seek_time_in(held(range), at_ns))
     }
     fn seek_time_in(&self, range: Range<u64>, at_ns: i64) -> Option<Seq> {
         let mut next = range.start;
@@ -297,10 +306,10 @@ impl Recording {
         None
     }
 
-    /// Clock of the first and the last event.
+    /// Clock of the first and the last event that are there.
     pub fn time_range_ns(&self) -> Option<(i64, i64)> {
         let last = self.event(Seq(self.len().checked_sub(1)?))?;
-        Some((self.event(Seq(0))?.at_ns, last.at_ns))
+        Some((self.event(self.first())?.at_ns, last.at_ns))
     }
     /// Every actor that appears as process or peer, in order of first appearance.
     pub fn actors(&self) -> Vec<Actor> {

@@ -109,7 +109,7 @@ impl<'r> Query<'r> {
         Query {
             recording,
             filter,
-            ranges: normal_ranges(&filter.ranges, recording.len()),
+            ranges: normal_ranges(&filter.ranges, recording.first().0..recording.len()),
             kinds: filter.kinds.iter().fold(0, |bits, kind| bits | 1 << *kind as u8),
             classes: filter.classes.iter().fold(0, |bits, class| bits | 1 << *class as u8),
             processes: actors(&filter.processes),
@@ -233,13 +233,13 @@ impl<'r> Query<'r> {
     }
 }
 
-/// Sorts, cuts at `len` and joins ranges; no range at all means everything.
-fn normal_ranges(ranges: &[Range<u64>], len: u64) -> Vec<Range<u64>> {
+/// Sorts, cuts to what is `held` and joins ranges; no range at all means everything.
+fn normal_ranges(ranges: &[Range<u64>], held: Range<u64>) -> Vec<Range<u64>> {
     if ranges.is_empty() {
-        return std::iter::once(0..len).collect();
+        return vec![held];
     }
-    let mut sorted: Vec<Range<u64>> =
-        ranges.iter().map(|r| r.start..r.end.min(len)).filter(|r| !r.is_empty()).collect();
+    let cut = ranges.iter().map(|r| r.start.max(held.start)..r.end.min(held.end));
+    let mut sorted: Vec<Range<u64>> = cut.filter(|r| !r.is_empty()).collect();
     sorted.sort_by_key(|range| range.start);
     let mut normal: Vec<Range<u64>> = Vec::with_capacity(sorted.len());
     for range in sorted {

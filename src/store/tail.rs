@@ -21,7 +21,8 @@ pub struct Tail {
     tags: LocalNumbers,
     call_places: FxHashMap<u64, u16>,
     payloads: PayloadArena,
-    time_max_ns: Option<i64>,
+    /// Times of the earliest and of the latest event.
+    time_range_ns: Option<(i64, i64)>,
 }
 
 impl Tail {
@@ -54,7 +55,11 @@ impl Tail {
     }
     /// The latest time in it.
     pub fn time_max_ns(&self) -> Option<i64> {
-        self.time_max_ns
+        self.time_range_ns.map(|(_, latest_ns)| latest_ns)
+    }
+    /// The earliest and the latest time in it.
+    pub fn time_range_ns(&self) -> Option<(i64, i64)> {
+        self.time_range_ns
     }
     /// Bytes in use, about.
     pub fn n_bytes(&self) -> usize {
@@ -91,7 +96,8 @@ impl Tail {
             let [meta_low, meta_high] = meta.to_le_bytes();
             columns.meta.push([idx_low, idx_high, meta_low, meta_high]);
         }
-        self.time_max_ns = Some(self.time_max_ns.map_or(new.at_ns, |max| max.max(new.at_ns)));
+        let (min_ns, max_ns) = self.time_range_ns.unwrap_or((new.at_ns, new.at_ns));
+        self.time_range_ns = Some((min_ns.min(new.at_ns), max_ns.max(new.at_ns)));
     }
 
     /// The events as a sealed segment: local numbers in dictionary order, posting lists, compressed payloads.
@@ -137,7 +143,7 @@ impl Tail {
         self.tags.clear();
         self.call_places.clear();
         self.payloads.clear();
-        self.time_max_ns = None;
+        self.time_range_ns = None;
     }
 }
 

@@ -36,7 +36,7 @@ pub fn is_session(path: &Path) -> Outcome<bool> {
 /// The first eight bytes: a byte that is no text, the name, a line end that a text transfer would change.
 const MAGIC: &[u8; 8] = b"\x89CINEMA\n";
 /// The version that this code writes, and the only one it reads.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Magic and version.
 const FILE_HEAD_BYTES: usize = 16;
 const BLOCK_MAGIC: u32 = u32::from_le_bytes(*b"CBLK");

@@ -49,7 +49,8 @@ pub fn walk(file: &[u8], warnings: &mut Vec<String>) -> (Directory, bool) {
         }
         offset = block.next();
     }
-    let n_events = directory.segments.last().map_or(0, |place| place.head.end());
+    directory.start.first = directory.segments.first().map_or(0, |place| place.head.start);
+    let n_events: u64 = directory.segments.iter().map(|place| u64::from(place.head.n_events)).sum();
     warnings.push(format!(
         "the block at offset {offset} is damaged or missing: {n_events} events before it were read; marks are lost, \
          branches and keyframes were made again"
@@ -59,7 +60,7 @@ pub fn walk(file: &[u8], warnings: &mut Vec<String>) -> (Directory, bool) {
 
 fn segment_place(block: &Block, file: &[u8], before: &Directory) -> Option<SegmentPlace> {
     let head = Head::read(&mut Reader::new(&file[block.content.clone()]))?;
-    let next_seq = before.segments.last().map_or(0, |place| place.head.end());
+    let next_seq = before.segments.last().map_or(head.start, |place| place.head.end());
     let begin = block.content.start + HEAD_BYTES.next_multiple_of(8);
     let is_next = head.start == next_seq
         && head.n_actors as usize <= before.actors.len()

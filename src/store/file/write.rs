@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::directory::{CheckpointPlace, Directory, SegmentPlace, put_dictionaries, put_info};
+use super::directory::{CheckpointPlace, Directory, SegmentPlace, Start, put_dictionaries, put_info};
 use super::{BlockHead, BlockKind, FILE_HEAD_BYTES, MAGIC, VERSION, trailer};
 use crate::model::{Failure, Outcome};
 use crate::store::Recording;
@@ -68,14 +68,24 @@ fn write_file(recording: &Recording, path: &Path) -> std::io::Result<()> {
         directory.segments.push(writer.segment(segment)?);
     }
 
-    let deltas: Vec<&[u8]> = recording.keyframes.checkpoints.iter().map(|checkpoint| &checkpoint.delta[..]).collect();
+    let keyframes = &recording.keyframes;
+    let deltas: Vec<&[u8]> = keyframes.all().map(|checkpoint| &checkpoint.delta[..]).collect();
     let mut begin = writer.block(BlockKind::Keyframes, &deltas)?.start;
-    for (checkpoint, delta) in recording.keyframes.checkpoints.iter().zip(deltas) {
-        let checksum = checkpoint.checksum.unwrap_or_else(|| crc32fast::hash(delta));
-        let delta = begin..begin + delta.len();
+    let mut places = keyframes.all().map(|checkpoint| {
+        let checksum = checkpoint.checksum.unwrap_or_else(|| crc32fast::hash(&checkpoint.delta));
+        let delta = begin..begin + checkpoint.delta.len();
         begin = delta.end;
-        directory.checkpoints.push(CheckpointPlace { n_events: checkpoint.n_events, delta, checksum });
-    }
+        CheckpointPlace { n_events: checkpoint.n_events, delta, checksum }
+    });
+    directory.start = Start {
+        first: recording.first().0,
+        evicted: recording.evicted.clone(),
+        n_checkpoints_evicted: keyframes.n_evicted,
+        dead_before: keyframes.dead_before,
+        base: places.by_ref().take(keyframes.base.iter().len()).next(),
+        branch_bases: places.by_ref().take(keyframes.branch_bases.len()).collect(),
+    };
+    directory.checkpoints = places.collect();
     let directory_offset = writer.offset;
     writer.block(BlockKind::Directory, &[&directory.write()])?;
     writer.put(&trailer(directory_offset as u64))?;

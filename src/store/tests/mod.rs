@@ -3,6 +3,7 @@
 mod damage;
 mod edges;
 mod model;
+mod ring;
 
 use super::*;
 use crate::model::{Atom, CallKey, Class, Pid};
