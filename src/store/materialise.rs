@@ -45,6 +45,12 @@ impl Recording {
         rows
     }
 
+    /// The rows from which a branch goes on.
+    fn rows_before_branch(&self, branch: &Branch) -> Folder {
+        let base = self.keyframes.restore_branch_base(branch.start.0, &self.dictionaries);
+        base.unwrap_or_else(|| self.rows_after(branch.from))
+    }
+
     /// The last checkpoint on `branch` that covers no event after `last`, with the number of events that it
     /// covers; the trunk begins with an empty one. A checkpoint that is damaged costs time, not truth: the one
     /// before it is taken.
@@ -156,7 +162,7 @@ impl Recording {
         let first = self.branches.partition_point(|branch| branch.start.0 < n_covered.max(1));
         for branch in self.branches[first..].iter().take_while(|branch| branch.start.0 < n_events) {
             self.fold_into(&mut rows, next..branch.start.0);
-            rows.replace(self.rows_after(branch.from));
+            rows.replace(self.rows_before_branch(branch));
             next = branch.start.0;
         }
         self.fold_into(&mut rows, next..n_events);

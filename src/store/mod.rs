@@ -11,39 +11,47 @@
 //!
 //! Invariant: part `i` (segments in order, then the tail) ends where part `i + 1` begins; seqs are `first..len`.
 
+mod append;
 mod branches;
 mod bytes;
 mod columns;
 mod dictionary;
 mod file;
+mod grams;
 mod keyframe;
 mod materialise;
+mod packed;
+mod paths;
 mod payloads;
 mod postings;
 mod ring;
 mod rows;
 mod scan;
+mod seal;
 mod segment;
 mod tail;
 #[cfg(test)]
 mod tests;
 mod wire;
+mod writer;
 
+use std::collections::VecDeque;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::codec::etf;
-use crate::model::{Actor, Event, Failure, FailureKind, Filter, Kind, NewEvent, Outcome, Seq, Term, limits};
+use crate::model::{Actor, Event, Filter, Outcome, Path, Seq, Term, limits};
 pub use branches::Branch;
 use columns::{Columns, TIME_BLOCK_EVENTS};
 use dictionary::Dictionaries;
+pub use file::SyncPolicy;
 use keyframe::Keyframes;
 use payloads::BlockCache;
 pub use payloads::Payload;
 pub use ring::{Evicted, RingLimits};
 use segment::Segment;
 use tail::Tail;
+use writer::{Pending, Writer};
 
 /// Where a recording comes from and how to read its clock.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -76,7 +84,16 @@ pub struct Recording {
     pub info: RecordingInfo,
     dictionaries: Dictionaries,
     segments: Vec<Arc<Segment>>,
+    /// Full tails that are being sealed, between the segments and the tail.
+    pending: VecDeque<Arc<Pending>>,
     tail: Tail,
+    /// Tails whose memory is used again.
+    spare: Vec<Tail>,
+    writer: Writer,
+    /// What the file has of the dictionaries and of the keyframes.
+    n_written: Written,
+    /// Nanoseconds of the events' clock after which a tail of a file is sealed.
+    seal_after_ns: i64,
     keyframes: Keyframes,
     branches: Vec<Branch>,
     marks: Vec<Mark>,
@@ -86,6 +103,30 @@ pub struct Recording {
     n_bytes_max: usize,
     ring: Option<RingLimits>,
     evicted: Evicted,
+}
+
+/// What a crash may take from a recording that lives in a file: the events that are not sealed yet. These are at most
+/// [`limits::SEGMENT_EVENTS`] and those of `seal_after_ns`, besides what the writer has in hand (three segments at most when the disk is slow).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Durability {
+    pub sync: SyncPolicy,
+    /// Nanoseconds of the events' own clock after which a tail is sealed.
+    pub seal_after_ns: i64,
+}
+
+impl Default for Durability {
+    /// No syncing of our own, a segment per second.
+    fn default() -> Durability {
+        Durability { sync: SyncPolicy::None, seal_after_ns: 1_000_000_000 }
+    }
+}
+
+/// How much of what only grows is in the file.
+#[derive(Clone, Copy, Debug, Default)]
+struct Written {
+    actors: usize,
+    tags: usize,
+    checkpoints: usize,
 }
 
 /// What is known of a part without reading its columns.
@@ -109,7 +150,12 @@ impl Recording {
             info,
             dictionaries: Dictionaries::default(),
             segments: Vec::new(),
+            pending: VecDeque::new(),
             tail: Tail::default(),
+            spare: Vec::new(),
+            writer: Writer::default(),
+            n_written: Written::default(),
+            seal_after_ns: i64::MAX,
             keyframes: Keyframes::default(),
             branches: vec![Branch::trunk()],
             marks: Vec::new(),
@@ -121,59 +167,7 @@ impl Recording {
         }
     }
 
-    /// Appends one event and gives it its seq. A `restored` or `forked` event that is not the first of a branch
-    /// begins one from its cause. Allocates nothing but at the end of a segment (every 64 Ki events: about
-    /// 10 ms) and of a keyframe (every 8 Ki). Errors: the recording's or the payload's limit is reached; the
-    /// recording is as before then.
-    pub fn append(&mut self, new: &NewEvent<'_>) -> Outcome<Seq> {
-        self.check_room(new)?;
-        let seq = Seq(self.len());
-        if matches!(new.kind, Kind::Restored | Kind::Forked) && self.branches.last().is_none_or(|b| b.start != seq) {
-            self.begin_branch(new.cause);
-        }
-        self.tail.push(new, &mut self.dictionaries);
-        if self.len() - self.keyframes.n_events() >= limits::KEYFRAME_EVENTS as u64 {
-            self.n_sealed_bytes += self.add_checkpoint(self.len());
-        }
-        if self.tail.is_full() || self.is_ring_segment_full() {
-            self.seal();
-            self.keep_in_ring();
-        }
-        Ok(seq)
-    }
-
-    fn check_room(&self, new: &NewEvent<'_>) -> Outcome<()> {
-        let n_new = new.payload.len() + new.meta.len();
-        if n_new > limits::PAYLOAD_BYTES_MAX {
-            let raise = "the event is not recorded; send less, or trace with a pattern that leaves the payload out";
-            return Err(Failure::new(
-                FailureKind::Limit,
-                limits::tripped("PAYLOAD_BYTES_MAX", format!("{n_new} bytes of {}", limits::PAYLOAD_BYTES_MAX), raise),
-            ));
-        }
-        let n_bytes = self.n_sealed_bytes + self.tail.n_bytes() + n_new;
-        if n_bytes > self.n_bytes_max {
-            let raise = "the recording is full; save it and record on in a new one";
-            return Err(Failure::new(
-                FailureKind::Limit,
-                limits::tripped("RECORDING_BYTES_MAX", format!("{} bytes", self.n_bytes_max), raise),
-            ));
-        }
-        Ok(())
-    }
-
-    /// Closes the tail, if it has events, and goes on with an empty one.
-    fn seal(&mut self) {
-        if self.tail.len() == 0 {
-            return;
-        }
-        let segment = self.tail.seal();
-        self.n_sealed_bytes += segment.owned_len();
-        self.segments.push(Arc::new(segment));
-        self.tail.restart(self.len());
-    }
-
-    /// Ends the recording before segment `place`; the tail is empty.
+    /// Ends the recording before segment `place`; nothing is pending and the tail is empty.
     fn cut(&mut self, place: usize) {
         let first = self.first().0;
         self.segments.truncate(place);
@@ -194,12 +188,20 @@ impl Recording {
     }
 
     fn n_parts(&self) -> usize {
-        self.segments.len() + 1
+        self.segments.len() + self.pending.len() + 1
+    }
+    /// The tail of a part that is not sealed.
+    fn open_part(&self, part: usize) -> &Tail {
+        let place = part - self.segments.len();
+        self.pending.get(place).map_or(&self.tail, |pending| &pending.tail)
     }
     /// The part that holds `seq`, or the tail.
     fn part_of(&self, seq: u64) -> usize {
         if seq >= self.tail.start() {
-            return self.segments.len();
+            return self.segments.len() + self.pending.len();
+        }
+        if let Some(place) = self.pending.iter().rposition(|pending| pending.tail.start() <= seq) {
+            return self.segments.len() + place;
         }
         // Nearly all segments are full, so the guess is nearly always right.
         let guess = (seq.saturating_sub(self.first().0) / limits::SEGMENT_EVENTS as u64) as usize;
@@ -209,27 +211,24 @@ impl Recording {
         self.segments.partition_point(|segment| segment.head.end() <= seq)
     }
     fn part_columns(&self, part: usize) -> Columns<'_> {
-        self.segments.get(part).map_or_else(|| self.tail.columns(), |segment| segment.columns())
+        self.segments.get(part).map_or_else(|| self.open_part(part).columns(), |segment| segment.columns())
     }
     fn part_end(&self, part: usize) -> u64 {
-        self.segments.get(part).map_or(self.len(), |segment| segment.head.end())
+        self.segments.get(part).map_or_else(|| self.open_part(part).end(), |segment| segment.head.end())
     }
     fn part_summary(&self, part: usize) -> PartSummary {
-        match self.segments.get(part) {
-            Some(segment) => PartSummary {
-                seqs: segment.head.start..segment.head.end(),
-                time_min_ns: segment.head.time_min_ns,
-                time_max_ns: segment.head.time_max_ns,
-                kinds: segment.head.kinds,
-                has_far_causes: segment.head.has_far_causes(),
-            },
-            None => PartSummary {
-                seqs: self.tail.start()..self.len(),
-                time_min_ns: i64::MIN,
-                time_max_ns: self.tail.time_max_ns().unwrap_or(i64::MIN),
-                kinds: u64::MAX,
-                has_far_causes: true,
-            },
+        let Some(segment) = self.segments.get(part) else {
+            let tail = self.open_part(part);
+            let (time_min_ns, time_max_ns) = tail.time_range_ns().unwrap_or((i64::MAX, i64::MIN));
+            let seqs = tail.start()..tail.end();
+            return PartSummary { seqs, time_min_ns, time_max_ns, kinds: u64::MAX, has_far_causes: true };
+        };
+        PartSummary {
+            seqs: segment.head.start..segment.head.end(),
+            time_min_ns: segment.head.time_min_ns,
+            time_max_ns: segment.head.time_max_ns,
+            kinds: segment.head.kinds,
+            has_far_causes: segment.head.has_far_causes(),
         }
     }
 
@@ -260,7 +259,7 @@ impl Recording {
     fn payload_numbered(&self, part: usize, columns: &Columns<'_>, number: u16) -> Option<Payload<'_>> {
         match self.segments.get(part) {
             Some(segment) => self.cache.payload(columns, &segment.stored, number),
-            None => Some(Payload::Open(self.tail.payload(number))),
+            None => Some(Payload::Open(self.open_part(part).payload(number))),
         }
     }
     /// The decoded payload; `None` when there is none or when it is too deep or damaged (then [`Recording::payload`] has the bytes).
@@ -276,7 +275,12 @@ impl Recording {
     /// Events that match, ascending; `.rev()` gives them descending. Never materialises the whole result.
     /// About 1 ns per candidate; candidates are the shortest posting list of an actor that is asked for.
     pub fn scan<'r>(&'r self, filter: &'r Filter) -> impl DoubleEndedIterator<Item = Event> + 'r {
-        scan::scan(self, filter)
+        scan::scan(self, filter, None)
+    }
+    /// State changes that match and may have written `path`: all that did, and some that did not. What is sealed is found
+    /// by the index of changed paths.
+    pub fn scan_writes<'r>(&'r self, filter: &'r Filter, path: &Path) -> impl DoubleEndedIterator<Item = Event> + 'r {
+        scan::scan(self, filter, path.steps.first().map(paths::key_of))
     }
     /// How many events match; for one process, peer or range without looking at an event.
     pub fn count(&self, filter: &Filter) -> u64 {
@@ -327,11 +331,11 @@ impl Recording {
 
     /// Writes everything into one `.cinema` file (to a temporary name first, then renamed).
     /// Errors: the system's, with the path.
-    pub fn save(&self, path: &Path) -> Outcome<()> {
+    pub fn save(&self, path: &std::path::Path) -> Outcome<()> {
         file::save(self, path)
     }
     /// Whether the file begins as a session file does. Errors: it cannot be read.
-    pub fn is_session_file(path: &Path) -> Outcome<bool> {
+    pub fn is_session_file(path: &std::path::Path) -> Outcome<bool> {
         file::is_session(path)
     }
     /// Damage that reading met so far, with offsets: a large file is not checked as a whole when it is opened.
@@ -352,7 +356,7 @@ impl Recording {
     /// Opens a `.cinema` file. Damage is reported in the second value, with its offset, and what lies before it
     /// is readable. Up to 64 MiB are checked at once; a larger file's segments when they are first read (a
     /// damaged one has no events then, see [`Recording::damage`]). Errors: not a `.cinema` file, a newer version, the system's.
-    pub fn open(path: &Path) -> Outcome<(Recording, Vec<String>)> {
+    pub fn open(path: &std::path::Path) -> Outcome<(Recording, Vec<String>)> {
         file::open(path)
     }
 }

@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::columns::Columns;
+use super::grams;
 
 /// Bytes of the payload stream in one block, more only when a single payload is larger.
 pub const BLOCK_BYTES: usize = 64 << 10;
@@ -60,8 +61,9 @@ impl PayloadArena {
     }
 
     fn payload(&self, number: u16, ends: &[[u8; 4]]) -> &[u8] {
-        let columns = Columns { payload_ends: ends, ..Columns::default() };
-        &self.stream[columns.payload_range(number)]
+        let end = |number: u16| u32::from_le_bytes(ends[usize::from(number) - 1]) as usize;
+        let begin = if number == 1 { 0 } else { end(number - 1) };
+        &self.stream[begin..end(number)]
     }
 
     /// Forgets all payloads, keeps the memory.
@@ -106,22 +108,42 @@ impl Block {
     }
 }
 
-/// Cuts the payload stream into blocks and compresses them. Gives the block table and the stored bytes.
-pub fn compress(stream: &[u8], ends: &[[u8; 4]]) -> (Vec<[u8; 16]>, Vec<u8>) {
-    let (mut blocks, mut stored) = (Vec::new(), Vec::with_capacity(stream.len() / 2));
+/// A payload stream in compressed blocks.
+#[derive(Default)]
+pub struct Stored {
+    /// The block table.
+    pub blocks: Vec<[u8; 16]>,
+    pub bytes: Vec<u8>,
+    /// Where each block's text filter begins, one more for the end, and the filters.
+    pub gram_starts: Vec<[u8; 4]>,
+    pub grams: Vec<[u8; 1]>,
+}
+
+/// Cuts the payload stream into blocks and compresses them.
+pub fn compress(stream: &[u8], ends: &[[u8; 4]]) -> Stored {
+    let mut stored = Stored { bytes: Vec::with_capacity(stream.len() / 2), ..Stored::default() };
     let mut begin = 0;
     let mut end = 0;
     for next in ends.iter().map(|end| u32::from_le_bytes(*end) as usize) {
         if next - begin > BLOCK_BYTES && end > begin {
-            blocks.push(compress_block(stream, begin..end, &mut stored).to_bytes());
+            stored.push(stream, begin..end);
             begin = end;
         }
         end = next;
     }
     if end > begin {
-        blocks.push(compress_block(stream, begin..end, &mut stored).to_bytes());
+        stored.push(stream, begin..end);
     }
-    (blocks, stored)
+    stored.gram_starts.push((stored.grams.len() as u32).to_le_bytes());
+    stored
+}
+
+impl Stored {
+    fn push(&mut self, stream: &[u8], range: Range<usize>) {
+        self.gram_starts.push((self.grams.len() as u32).to_le_bytes());
+        self.grams.extend(grams::filter(&stream[range.clone()]).into_iter().map(|byte| [byte]));
+        self.blocks.push(compress_block(stream, range, &mut self.bytes).to_bytes());
+    }
 }
 
 fn compress_block(stream: &[u8], range: Range<usize>, stored: &mut Vec<u8>) -> Block {
@@ -146,7 +168,7 @@ fn compress_block(stream: &[u8], range: Range<usize>, stored: &mut Vec<u8>) -> B
 
 /// Whether a block table fits its stored bytes and its payload stream: what [`decompress`] relies on.
 pub fn are_blocks_sound(columns: &Columns<'_>, n_stored: usize) -> bool {
-    let n_stream = columns.payload_ends.last().map_or(0, |end| u32::from_le_bytes(*end));
+    let n_stream = columns.n_stream() as u32;
     let blocks = columns.blocks.iter().map(Block::from_bytes);
     let next_begins = blocks.clone().skip(1).map(|next| next.stream_begin).chain([n_stream]);
     let mut stored_end = 0usize;
@@ -247,7 +269,7 @@ pub fn damaged_block(columns: &Columns<'_>, stored: &[u8]) -> Option<usize> {
 
 fn decompress(columns: &Columns<'_>, stored: &[u8], block_idx: usize) -> Option<Vec<u8>> {
     let block = Block::from_bytes(&columns.blocks[block_idx]);
-    let n_stream = columns.payload_ends.last().map_or(0, |end| u32::from_le_bytes(*end));
+    let n_stream = columns.n_stream() as u32;
     let stream_end = columns.blocks.get(block_idx + 1).map_or(n_stream, |next| Block::from_bytes(next).stream_begin);
     let bytes = stored.get(block.stored_begin as usize..)?.get(..block.stored_len as usize)?;
     if crc32fast::hash(bytes) != block.checksum {

@@ -76,12 +76,20 @@ impl Evicted {
 }
 
 impl Recording {
-    /// Bounds the recording from now on, or no longer (`None`). What is too much already goes at once.
-    pub fn set_ring(&mut self, ring: Option<RingLimits>) {
+    /// Bounds the recording from now on, or no longer (`None`). What is too much already goes at once. Errors: the
+    /// recording lives in a file, from which nothing can go.
+    pub fn set_ring(&mut self, ring: Option<RingLimits>) -> Outcome<()> {
+        if self.is_in_file() && ring.is_some() {
+            return Err(Failure::usage(
+                "a recording that lives in a file cannot be bounded: nothing goes from its file",
+            ));
+        }
         self.ring = ring;
         if ring.is_some() {
+            self.settle();
             self.keep_in_ring();
         }
+        Ok(())
     }
     pub fn ring(&self) -> Option<&RingLimits> {
         self.ring.as_ref()
@@ -89,7 +97,8 @@ impl Recording {
 
     /// The first seq that is still there; equal to [`Recording::len`] when there is no event.
     pub fn first(&self) -> Seq {
-        Seq(self.segments.first().map_or(self.tail.start(), |segment| segment.head.start))
+        let unsealed = || self.pending.front().map_or(self.tail.start(), |pending| pending.tail.start());
+        Seq(self.segments.first().map_or_else(unsealed, |segment| segment.head.start))
     }
     /// Number of events that are there: those from [`Recording::first`] on.
     pub fn n_held(&self) -> u64 {
@@ -114,7 +123,7 @@ impl Recording {
         let Some(ring) = self.ring else { return };
         let now_ns = self.segments.iter().map(|segment| segment.head.time_max_ns).chain(self.tail.time_max_ns()).max();
         let oldest_ns = ring.age_ns_max.and_then(|age_ns| now_ns?.checked_sub(age_ns));
-        let (mut n_events, mut n_bytes) = (self.n_held(), (self.n_sealed_bytes + self.tail.n_bytes()) as u64);
+        let (mut n_events, mut n_bytes) = (self.n_held(), self.n_bytes() as u64);
         let is_too_much = |segment: &super::Segment, n_events: u64, n_bytes: u64| {
             ring.events_max.is_some_and(|max| n_events > max)
                 || ring.bytes_max.is_some_and(|max| n_bytes > max)

@@ -5,7 +5,7 @@ use crate::model::FailureKind;
 
 fn ring(limits: RingLimits) -> Recording {
     let mut recording = Recording::default();
-    recording.set_ring(Some(limits));
+    recording.set_ring(Some(limits)).unwrap();
     recording
 }
 
@@ -43,7 +43,7 @@ fn bytes_bound_the_ring() {
     let mut recording = ring(RingLimits { bytes_max: Some(2 << 20), ..RingLimits::default() });
     for n in 0..200_000 {
         busy_row(n).append_to(&mut recording);
-        assert!(recording.n_sealed_bytes + recording.tail.n_bytes() <= (2 << 20) + (300 << 10));
+        assert!(recording.n_bytes() <= (2 << 20) + (300 << 10));
     }
     assert!(recording.first().0 > 0 && recording.n_held() > 10_000, "{} events are held", recording.n_held());
 }
@@ -65,12 +65,12 @@ fn bound_that_is_set_later_evicts_at_once_and_marks_go_along() {
     for (name, at) in [("early", 10), ("late", 149_000)] {
         recording.set_mark(Mark { name: name.into(), at: Seq(at), note: String::new(), is_snapshot: false });
     }
-    recording.set_ring(Some(RingLimits { events_max: Some(100_000), ..RingLimits::default() }));
+    recording.set_ring(Some(RingLimits { events_max: Some(100_000), ..RingLimits::default() })).unwrap();
     assert_eq!(recording.first(), Seq(65_536));
     assert_eq!(recording.marks().iter().map(|mark| &mark.name[..]).collect::<Vec<_>>(), ["late"]);
     assert_eq!(recording.evicted().n_marks, 1);
     assert_eq!(recording.evicted().describe().split(' ').next(), Some("65536"));
-    recording.set_ring(None);
+    recording.set_ring(None).unwrap();
     for n in 150_000..300_000 {
         busy_row(n).append_to(&mut recording);
     }
