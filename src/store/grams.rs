@@ -1,31 +1,51 @@
-//! Text filters: for each payload block the set of its three-byte sequences, as bits of a hash, so that a search for a
+//! Text filters: for each payload block the set of its sequences of three visible ASCII characters, as bits of a
+//! hash, so that a search for a
 //! text passes over the blocks that cannot have it. It must not know terms: text in a payload is bytes.
 //!
-//! A filter is a power of two of bytes, as small as leaves at least half of its bits clear, so that a text
-//! of eight letters passes by chance in one block of sixty-four.
+//! A filter is a power of two of bytes, as small as leaves a third of its bits clear, so that a text
+//! of ten letters passes by chance in one block of twenty-five at most.
 
 /// Bytes of a sequence.
 const GRAM: usize = 3;
 /// The largest filter, in bits.
-const BITS_MAX: usize = 1 << 14;
+const BITS_MAX: usize = 1 << 13;
 /// The smallest.
 const BITS_MIN: usize = 1 << 9;
 
-fn hash(gram: &[u8]) -> usize {
-    let word = u32::from_le_bytes([gram[0], gram[1], gram[2], 0]);
-    (word.wrapping_mul(0x9E37_79B1) >> 18) as usize
+/// Of the three bytes of a gram, the first lowest.
+fn hash(gram: u32) -> usize {
+    (gram.wrapping_mul(0x9E37_79B1) >> (32 - BITS_MAX.trailing_zeros())) as usize
+}
+
+/// Whether the lower three bytes are all visible ASCII, `' '` to `'~'`. Only a byte below borrows from the next one.
+#[inline]
+fn are_visible(gram: u32) -> bool {
+    let gram = gram & 0xFF_FFFF;
+    let high = gram & 0x80_8080;
+    let low = gram.wrapping_sub(0x20_2020) & 0x80_8080;
+    let above = (gram & 0x7F_7F7F).wrapping_add(0x01_0101) & 0x80_8080;
+    (high | low | above) == 0
 }
 
 /// The filter of a block's bytes.
 pub fn filter(block: &[u8]) -> Vec<u8> {
+    // A byte per hash, one more for what is no text: plain stores, without reading what is there.
+    let mut seen = [0u8; BITS_MAX + 1];
+    for window in block.windows(4) {
+        let gram = u32::from_le_bytes([window[0], window[1], window[2], window[3]]);
+        seen[if are_visible(gram) { hash(gram & 0xFF_FFFF) } else { BITS_MAX }] = 1;
+    }
+    if let Some(&[a, b, c]) = block.last_chunk() {
+        let gram = u32::from_le_bytes([a, b, c, 0]);
+        seen[if are_visible(gram) { hash(gram) } else { BITS_MAX }] = 1;
+    }
     let mut bits = [0u64; BITS_MAX / 64];
-    for gram in block.windows(GRAM) {
-        let place = hash(gram);
-        bits[place / 64] |= 1 << (place % 64);
+    for (word, seen) in bits.iter_mut().zip(seen.chunks_exact(64)) {
+        *word = seen.iter().rev().fold(0, |word, seen| word << 1 | u64::from(*seen));
     }
     let mut n_words = bits.len();
     let is_sparse =
-        |words: &[u64]| words.iter().map(|word| word.count_ones()).sum::<u32>() as usize <= words.len() * 16;
+        |words: &[u64]| words.iter().map(|word| word.count_ones()).sum::<u32>() as usize <= words.len() * 20;
     while n_words > BITS_MIN / 64 && is_sparse(&bits[..n_words]) {
         n_words /= 2;
         for place in 0..n_words {
@@ -41,7 +61,8 @@ pub fn may_contain(filter: &[u8], text: &[u8]) -> bool {
     if !n_bits.is_power_of_two() {
         return true;
     }
-    text.windows(GRAM).all(|gram| {
+    let grams = text.windows(GRAM).map(|gram| u32::from_le_bytes([gram[0], gram[1], gram[2], 0]));
+    grams.filter(|gram| are_visible(*gram)).all(|gram| {
         let place = hash(gram) & (n_bits - 1);
         filter[place / 8] >> (place % 8) & 1 == 1
     })

@@ -19,6 +19,7 @@ mod dictionary;
 mod file;
 mod grams;
 mod keyframe;
+mod layout;
 mod materialise;
 mod packed;
 mod paths;
@@ -46,6 +47,7 @@ use columns::{Columns, TIME_BLOCK_EVENTS};
 use dictionary::Dictionaries;
 pub use file::SyncPolicy;
 use keyframe::Keyframes;
+pub use layout::PartBytes;
 use payloads::BlockCache;
 pub use payloads::Payload;
 pub use ring::{Evicted, RingLimits};
@@ -247,7 +249,7 @@ impl Recording {
     }
 
     /// The payload's external term format, 131 first, without copying; `None` when the event has none.
-    /// Costs a block's decompression (about 30 µs) when its neighbours were not read lately.
+    /// Costs a block's decompression (about 60 µs) when its neighbours were not read lately.
     pub fn payload_ref(&self, seq: Seq) -> Option<Payload<'_>> {
         let (part, columns, idx) = self.locate(seq)?;
         self.payload_numbered(part, &columns, columns.payload_number(idx)?)
