@@ -9,7 +9,7 @@ use crate::model::{Actor, ActorId, Atom, Behaviour, CallKey, Origin, Pid, Port, 
 
 /// Waiting messages that a keyframe lists; of a longer mailbox it holds only the oldest arrival, from which
 /// the rest is found by the process's posting list.
-const MAILBOX_LISTED_MAX: usize = 256;
+pub const MAILBOX_LISTED_MAX: usize = 256;
 
 /// A row as a keyframe has it.
 #[derive(Debug, PartialEq)]
@@ -54,7 +54,8 @@ impl RowWriter<'_> {
         }
     }
 
-    pub fn row(&mut self, row: &ProcessRow) {
+    /// A row; of a mailbox with more than `n_listed_max` messages only the oldest.
+    pub fn row(&mut self, row: &ProcessRow, n_listed_max: usize) {
         self.number(place_of(&STATUSES, &row.status));
         self.number(place_of(&BEHAVIOURS, &row.behaviour));
         self.number(place_of(&RESTART_TYPES, &row.restart_type));
@@ -78,7 +79,7 @@ impl RowWriter<'_> {
             writer.out.extend_from_slice(&reference.0.to_le_bytes());
             writer.actor(*watched);
         });
-        let is_listed = row.mailbox.len() <= MAILBOX_LISTED_MAX;
+        let is_listed = row.mailbox.len() <= n_listed_max;
         self.number(u64::from(!is_listed));
         let mut before = 0;
         let waiting = if is_listed { row.mailbox.len() } else { 1 };
