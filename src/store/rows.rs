@@ -19,14 +19,6 @@ pub struct StoredRow {
     pub mailbox_from: Option<Seq>,
 }
 
-const BEHAVIOURS: [Behaviour; 6] = [
-    Behaviour::Process,
-    Behaviour::GenServer,
-    Behaviour::GenStatem,
-    Behaviour::GenEvent,
-    Behaviour::Supervisor,
-    Behaviour::Port,
-];
 const STATUSES: [Status; 3] = [Status::Alive, Status::Restarting, Status::Dead];
 const RESTART_TYPES: [Option<RestartType>; 4] =
     [None, Some(RestartType::Permanent), Some(RestartType::Transient), Some(RestartType::Temporary)];
@@ -57,7 +49,7 @@ impl RowWriter<'_> {
     /// A row; of a mailbox with more than `n_listed_max` messages only the oldest.
     pub fn row(&mut self, row: &ProcessRow, n_listed_max: usize) {
         self.number(place_of(&STATUSES, &row.status));
-        self.number(place_of(&BEHAVIOURS, &row.behaviour));
+        self.number(place_of(&Behaviour::ALL, &row.behaviour));
         self.number(place_of(&RESTART_TYPES, &row.restart_type));
         for atom in [row.module, row.label, row.child_id] {
             self.optional(atom, Self::atom);
@@ -133,7 +125,7 @@ impl RowReader<'_> {
     pub fn row(&mut self, actor: Actor) -> Option<StoredRow> {
         let mut row = Box::new(ProcessRow::new(actor));
         row.status = *STATUSES.get(self.place()?)?;
-        row.behaviour = *BEHAVIOURS.get(self.place()?)?;
+        row.behaviour = *Behaviour::ALL.get(self.place()?)?;
         row.restart_type = *RESTART_TYPES.get(self.place()?)?;
         for atom in [&mut row.module, &mut row.label, &mut row.child_id] {
             *atom = self.optional(Self::atom)?;
