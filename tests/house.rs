@@ -73,7 +73,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("crossbeam", &["app", "store", "sandbox/beam", "sandbox/import"]),
     ("memmap2", &["store", "sandbox/import"]),
     ("crc32fast", &["store"]),
-    ("lz4_flex", &["store", "codec"]),
+    ("zstd", &["store"]),
     ("flate2", &["codec"]),
     ("strsim", &[""]),
     ("serde", &[""]),

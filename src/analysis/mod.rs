@@ -27,7 +27,7 @@ pub type Scope<'a> = &'a [Range<u64>];
 
 /// The part of the scope within `range`; never empty as a list, since that would mean everything.
 fn within(rec: &Recording, scope: Scope<'_>, range: Range<u64>) -> Vec<Range<u64>> {
-    let everything = 0..rec.len();
+    let everything = rec.first().0..rec.len();
     let ranges = if scope.is_empty() { std::slice::from_ref(&everything) } else { scope };
     let cut = ranges.iter().map(|r| r.start.max(range.start)..r.end.min(range.end));
     let mut cut: Vec<Range<u64>> = cut.filter(|r| !r.is_empty()).collect();

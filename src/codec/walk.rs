@@ -119,6 +119,15 @@ impl<'a> RawTerm<'a> {
         &self.rest[..self.len()]
     }
 
+    /// As [`RawTerm::bytes`], without a skip when `next` is the item that follows it in a list or a tuple.
+    pub fn bytes_until(self, next: RawTerm<'a>) -> &'a [u8] {
+        match self.rest.len().checked_sub(next.rest.len()) {
+            Some(n @ 1..) => &self.rest[..n],
+            // Items of a string do not lie in its bytes.
+            _ => self.bytes(),
+        }
+    }
+
     fn len(self) -> usize {
         let mut reader = Reader::new(self.rest, 0);
         reader.skip().expect(CHECKED);

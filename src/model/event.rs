@@ -119,7 +119,9 @@ byte_enum! {
         LateReply = 17 "late_reply",
         /// `process` sent a message (payload) to the dead `peer`, or to the unknown name `meta.name` without peer. Stands in place of the send.
         SendToDead = 18 "send_to_dead",
-        /// `process`'s state became the payload; `class` and `tag` = the trigger; `cause` = the handle_start.
+        /// `process`'s state became the payload; `class` and `tag` = the trigger; `cause` = the handle_start. A gen_statem's
+        /// is `#{state, data}`, a gen_event's `#{Handler => State}`. With `meta.partial` the payload has only some of the
+        /// state's keys: `true`, or `data` when those of its key `data` are not all there either.
         StateChange = 19 "state_change",
         /// `process` runs new code; payload `#{module, from, to}`.
         CodeChange = 20 "code_change",
@@ -179,6 +181,10 @@ byte_enum! {
         /// A gen_server's own `timeout`.
         Timeout = 12 "timeout",
         CodeChange = 13 "code_change",
+        /// An event that a gen_statem inserted itself: `{next_event, internal, _}`.
+        Internal = 14 "internal",
+        /// A gen_statem enters a state (state enter calls).
+        Enter = 15 "enter",
     }
 }
 

@@ -21,9 +21,14 @@ pub const SEGMENT_PAYLOAD_BYTES: usize = 64 << 20;
 pub const CHECKED_AT_OPEN_BYTES: usize = 64 << 20;
 /// The newest arrivals kept for a process that was never seen taking a message out: its mailbox is not known
 /// then, and must not seem to grow for ever.
-pub const UNTAKEN_KEPT_MAX: usize = 128;
+pub const UNTAKEN_KEPT_MAX: usize = 32;
 /// Events between two keyframes.
-pub const KEYFRAME_EVENTS: usize = 1 << 13;
+pub const KEYFRAME_EVENTS: usize = 1 << 14;
+/// Bytes of newest states that are compared with the next ones for the index of changed paths; beyond it all are forgotten,
+/// and the next state of each process counts as having changed everything.
+pub const STATES_COMPARED_BYTES_MAX: usize = 64 << 20;
+/// Rows of ended processes that a ring recording keeps when their events are gone: those that ended last.
+pub const RING_DEAD_ROWS_MAX: usize = 10_000;
 /// Bytes that a recording may hold in memory before recording stops with an error.
 pub const RECORDING_BYTES_MAX: usize = 4 << 30;
 /// Bytes of one event's payload.

@@ -89,7 +89,7 @@ pub enum RestartType {
     Temporary,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Behaviour {
     #[default]
@@ -99,6 +99,34 @@ pub enum Behaviour {
     GenEvent,
     Supervisor,
     Port,
+}
+
+impl Behaviour {
+    /// Keyframes number them by their place here: append only.
+    pub const ALL: [Behaviour; 6] = [
+        Behaviour::Process,
+        Behaviour::GenServer,
+        Behaviour::GenStatem,
+        Behaviour::GenEvent,
+        Behaviour::Supervisor,
+        Behaviour::Port,
+    ];
+
+    /// The name that payloads, scripts and tables use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Behaviour::Process => "process",
+            Behaviour::GenServer => "gen_server",
+            Behaviour::GenStatem => "gen_statem",
+            Behaviour::GenEvent => "gen_event",
+            Behaviour::Supervisor => "supervisor",
+            Behaviour::Port => "port",
+        }
+    }
+
+    pub fn from_name(text: &str) -> Option<Behaviour> {
+        Behaviour::ALL.into_iter().find(|behaviour| behaviour.as_str() == text)
+    }
 }
 
 impl ProcessRow {

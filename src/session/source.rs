@@ -94,16 +94,23 @@ impl Source {
     }
     pub fn info(&self, id: SourceId, is_current: bool) -> SourceInfo {
         let recording = self.recording();
+        let mut notes = recording.info.notes.clone();
+        if recording.evicted().n_events > 0 {
+            let gone = recording.evicted();
+            notes.push(("evicted".into(), format!("{}; begins at #{}", gone.describe(), recording.first().0)));
+            let more = [("marks evicted", gone.n_marks), ("ended processes forgotten", gone.n_forgotten)];
+            notes.extend(more.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.into(), n.to_string())));
+        }
         SourceInfo {
             id,
             is_current,
             title: self.title.clone(),
             description: self.sandbox.as_ref().map_or_else(|| "recording".to_string(), |s| s.describe()),
             capabilities: self.capabilities(),
-            n_events: recording.len(),
+            n_events: recording.n_held(),
             n_branches: recording.branches().len().max(1) as u64,
             time_range_ns: recording.time_range_ns(),
-            notes: recording.info.notes.clone(),
+            notes,
         }
     }
 
@@ -227,7 +234,7 @@ impl Source {
             Moment::Mark(name) => recording.marks().iter().find(|mark| mark.name == *name).map(|mark| mark.at),
             _ => None,
         };
-        match anywhere.filter(|seq| seq.0 < recording.len()) {
+        match anywhere.filter(|seq| (recording.first().0..recording.len()).contains(&seq.0)) {
             Some(seq) => Ok(Some(seq)),
             None => self.timeline().resolve(&recording, moment),
         }

@@ -41,7 +41,7 @@ impl Recording {
     }
 
     /// Begins a branch whose past ends with `from`; the next appended event (restored or forked) is its first.
-    /// A `from` that is not recorded yet is taken as the last event.
+    /// A `from` that is not recorded yet is taken as the last event, one that was evicted as the last of these.
     pub fn begin_branch(&mut self, from: Option<Seq>) -> u32 {
         let id = self.branches.len() as u32;
         let from = from.and_then(|from| Some(Seq(from.0.min(self.len().checked_sub(1)?))));
@@ -50,7 +50,8 @@ impl Recording {
         id
     }
 
-    /// The seqs of a branch with its past: ascending, disjoint ranges. Empty for a branch that is not there.
+    /// The seqs of a branch with its past, as far as they are there: ascending, disjoint ranges. Empty for a branch
+    /// that is not there.
     pub fn lineage(&self, branch: u32) -> Vec<Range<u64>> {
         let mut ranges = Vec::new();
         let mut id = branch as usize;
@@ -63,6 +64,7 @@ impl Recording {
             (id, end) = (parent as usize, from.0 + 1);
         }
         ranges.reverse();
-        ranges
+        let first = self.first().0;
+        ranges.into_iter().map(|r| r.start.max(first)..r.end).filter(|r| !r.is_empty()).collect()
     }
 }

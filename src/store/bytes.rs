@@ -4,7 +4,7 @@ use std::fs::File;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapOptions};
 
 /// Shared, immutable bytes. Cloning costs a reference count.
 #[derive(Clone)]
@@ -44,6 +44,34 @@ impl Bytes {
             Source::Owned(_) => self.range.len(),
             Source::Mapped(_) => 0,
         }
+    }
+}
+
+/// A stretch of a growing file that is mapped once, longer than the file is yet: what is written into it later can
+/// be read through it.
+pub struct Window {
+    map: Arc<Mmap>,
+    /// Offset in the file of the map's first byte.
+    begin: usize,
+}
+
+/// Bytes of a window: so few maps serve a file of any size.
+const WINDOW_BYTES: usize = 1 << 30;
+
+impl Window {
+    /// Maps from the beginning of `range`, which lies inside the file.
+    pub fn map(file: &File, range: Range<usize>) -> std::io::Result<Window> {
+        let len = range.len().max(WINDOW_BYTES);
+        // SAFETY: as in [`Bytes::map`]; the file only grows while we hold it, and [`Window::part`] is asked only for
+        // what was written, so no byte beyond its end is touched.
+        let map = unsafe { MmapOptions::new().offset(range.start as u64).len(len).map(file)? };
+        Ok(Window { map: Arc::new(map), begin: range.start })
+    }
+
+    /// The bytes of the file's `range`, when they are inside. Invariant kept by the caller: they were written.
+    pub fn part(&self, range: Range<usize>) -> Option<Bytes> {
+        let range = range.start.checked_sub(self.begin)?..range.end - self.begin;
+        (range.end <= self.map.len()).then(|| Bytes { source: Source::Mapped(self.map.clone()), range })
     }
 }
 

@@ -2,72 +2,76 @@
 //! of a sealed segment in memory, and of a segment in a file (slices of one image). It must not know
 //! who owns the bytes.
 //!
-//! All numbers are little-endian arrays of bytes, so that a mapped file needs no alignment and no
-//! copying; the compiler makes plain loads of them.
+//! A sealed segment has its small numbers packed to the bits they need ([`super::packed`]) and indexes beside
+//! them; the tail has them as they came and no index. All numbers are little-endian arrays of bytes, so that a
+//! mapped file needs no alignment and no copying.
 
 use crate::model::{Atom, CallKey, Class, Event, Kind, Seq};
 
 use super::dictionary::Dictionaries;
+use super::packed::{BLOCK, Blocked, Packed};
 
 /// Events that share one time base.
-pub const TIME_BLOCK_EVENTS: usize = 128;
-/// The offset that says: look into `time_far`.
-const TIME_ESCAPE: i32 = i32::MIN;
-/// The distance that says: look into `cause_far`.
-pub const CAUSE_ESCAPE: u16 = u16::MAX;
+pub const TIME_BLOCK_EVENTS: usize = BLOCK;
+/// Events of which the kinds that appear are known together.
+pub const KIND_CHUNK_EVENTS: usize = 1024;
+/// Bytes of an exception in `cause_far`: index u16, distance u48.
+pub const FAR_BYTES: usize = 8;
 
-/// First byte and length of each section in an image.
-pub type Sections = [[u32; 2]; N_SECTIONS];
+/// First byte, length in bytes and bits per value (0 for plain sections) of each section in an image.
+pub type Sections = [[u32; 3]; N_SECTIONS];
+pub const NO_SECTIONS: Sections = [[0; 3]; N_SECTIONS];
 
 macro_rules! columns {
-    ($($(#[$doc:meta])* $name:ident: $width:literal,)+) => {
+    (
+        plain { $($(#[$doc:meta])* $name:ident: $width:literal,)+ }
+        packed { $($(#[$packed_doc:meta])* $packed:ident,)+ }
+        open { $($(#[$open_doc:meta])* $open:ident: $open_width:literal,)+ }
+    ) => {
         /// Sections of one segment, borrowed. Order and widths are the file format.
         #[derive(Clone, Copy, Default)]
         pub struct Columns<'a> {
             /// The seq of the first event.
             pub start: u64,
+            /// Payloads, metadata maps among them.
+            pub n_payloads: usize,
             $($(#[$doc])* pub $name: &'a [[u8; $width]],)+
+            $($(#[$packed_doc])* pub $packed: Packed<'a>,)+
+            $($(#[$open_doc])* pub $open: &'a [[u8; $open_width]],)+
         }
-        /// The same as vectors, for appending.
-        #[derive(Clone, Debug, Default)]
-        pub struct ColumnsBuf { $(pub $name: Vec<[u8; $width]>,)+ }
 
         /// The sections in their order in an image.
-        pub const SECTION_NAMES: &[&str] = &[$(stringify!($name)),+];
+        pub const SECTION_NAMES: &[&str] = &[$(stringify!($name),)+ $(stringify!($packed)),+];
         pub const N_SECTIONS: usize = SECTION_NAMES.len();
 
-        impl ColumnsBuf {
-            pub fn view(&self, start: u64) -> Columns<'_> {
-                Columns { start, $($name: &self.$name,)+ }
-            }
-            /// Empties all columns and keeps their memory.
-            pub fn clear(&mut self) {
-                $(self.$name.clear();)+
-            }
-        }
         impl<'a> Columns<'a> {
             /// Appends all sections to `image`, each at a multiple of 8 bytes from its beginning.
             pub fn write(&self, image: &mut Vec<u8>) -> Sections {
-                let mut sections = Sections::default();
+                let mut sections: Sections = NO_SECTIONS;
                 let mut next = sections.iter_mut();
-                $(
+                let mut put = |bytes: &[u8], width: u32| {
                     image.resize(image.len().next_multiple_of(8), 0);
-                    let bytes = self.$name.as_flattened();
-                    *next.next().expect("one place per section") = [image.len() as u32, bytes.len() as u32];
+                    *next.next().expect("one place per section") = [image.len() as u32, bytes.len() as u32, width];
                     image.extend_from_slice(bytes);
-                )+
+                };
+                $(put(self.$name.as_flattened(), 0);)+
+                $(put(self.$packed.bytes, self.$packed.width);)+
                 sections
             }
             /// The columns of an image; a section that is not inside it reads as empty.
             #[inline]
             pub fn read(start: u64, image: &'a [u8], sections: &Sections) -> Columns<'a> {
                 let mut next = sections.iter();
+                let mut take = || {
+                    let [at, len, width] = *next.next().expect("one place per section");
+                    let bytes = image.get(at as usize..).and_then(|rest| rest.get(..len as usize));
+                    (bytes.unwrap_or_default(), width)
+                };
                 Columns {
                     start,
-                    $($name: {
-                        let [at, len] = next.next().expect("one place per section").map(|n| n as usize);
-                        image.get(at..).and_then(|rest| rest.get(..len)).unwrap_or_default().as_chunks().0
-                    },)+
+                    $($name: take().0.as_chunks().0,)+
+                    $($packed: { let (bytes, width) = take(); Packed { bytes, width } },)+
+                    ..Columns::default()
                 }
             }
         }
@@ -75,48 +79,69 @@ macro_rules! columns {
 }
 
 columns! {
-    /// Time of the first event of each block of [`TIME_BLOCK_EVENTS`], ns.
-    time_base: 8,
-    /// Earliest and latest time in each block.
-    time_min: 8,
-    time_max: 8,
-    /// Time minus the block's base, i32; the escape stands for what does not fit.
-    time_offset: 4,
-    /// Times that do not fit: index (u32), time (i64); ascending by index.
-    time_far: 12,
-    kind: 1,
-    class: 1,
-    /// Local number of the process.
-    process: 2,
-    /// Local number of the peer plus one; 0 for none.
-    peer: 2,
-    /// Local number of the tag plus one; 0 for none.
-    tag: 2,
-    /// Position in `calls` plus one; 0 for none.
-    call: 2,
-    /// Own seq minus the cause's; 0 for none; the escape for what does not fit.
-    cause: 2,
-    /// Causes that do not fit: index (u32), seq (u64); ascending by index.
-    cause_far: 12,
-    /// Payload number, from 1; 0 for none.
-    payload: 2,
-    /// Metadata maps: index (u16), payload number (u16); ascending by index.
-    meta: 4,
-    /// Dictionary number by local number. Ascending in a sealed segment.
-    actors: 4,
-    tags: 4,
-    /// Call keys that appear.
-    calls: 8,
-    /// Where each payload ends in the segment's payload stream; it begins where the one before it ends.
-    payload_ends: 4,
-    /// Payload blocks; see `payloads`.
-    blocks: 16,
-    /// Posting lists, only in sealed segments: where the list of each local actor begins (and one more), and
-    /// the lists of event indexes, ascending.
-    process_starts: 4,
-    process_list: 2,
-    peer_starts: 4,
-    peer_list: 2,
+    plain {
+        /// Earliest and latest time in each block of [`TIME_BLOCK_EVENTS`], ns.
+        time_min: 8,
+        time_max: 8,
+        /// Times minus their block's earliest, as [`Blocked`] has them.
+        time_starts: 4,
+        time_bits: 1,
+        kind: 1,
+        /// Causes that lie further back than `cause` can tell, by [`far`]; ascending by index.
+        cause_far: 8,
+        /// Places in `cause_far`, ascending by the cause.
+        cause_order: 2,
+        /// Metadata maps: index (u16), payload number (u16); ascending by index.
+        meta: 4,
+        /// Dictionary number by local number. Ascending in a sealed segment.
+        actors: 4,
+        tags: 4,
+        /// Call keys that appear. Ascending in a sealed segment.
+        calls: 8,
+        /// Where each payload ends in the segment's payload stream; it begins where the one before it ends.
+        end_base: 8,
+        end_starts: 4,
+        end_bits: 1,
+        /// Payload blocks; see `payloads`.
+        blocks: 16,
+        /// Where the text filter of each block begins (and one more), and the filters; see `grams`.
+        gram_starts: 4,
+        grams: 1,
+        /// Posting lists; see `postings`.
+        process_starts: 4,
+        process_lists: 1,
+        peer_starts: 4,
+        peer_lists: 1,
+        tag_starts: 4,
+        tag_lists: 1,
+        /// Kinds in each chunk of [`KIND_CHUNK_EVENTS`], a bit each.
+        chunk_kinds: 8,
+        /// Changed paths; see `paths`: hashes ascending, where the list of each begins (and one more), event indexes.
+        path_keys: 4,
+        path_starts: 4,
+        path_list: 2,
+    }
+    packed {
+        class,
+        /// Local number of the process.
+        process,
+        /// Local number of the peer plus one; 0 for none.
+        peer,
+        /// Local number of the tag plus one; 0 for none.
+        tag,
+        /// Position in `calls` plus one; 0 for none.
+        call,
+        /// Own seq minus the cause's; 0 for none; the widest value (all bits set) stands for what does not fit.
+        cause,
+        /// Payload number, from 1; 0 for none.
+        payload,
+    }
+    open {
+        /// Only in the open tail, instead of packed sections: the time of each event.
+        time_open: 8,
+        /// The end of each payload.
+        end_open: 4,
+    }
 }
 
 impl Columns<'_> {
@@ -128,28 +153,44 @@ impl Columns<'_> {
         !self.process_starts.is_empty()
     }
 
+    pub fn times(&self) -> Blocked<'_> {
+        Blocked { base: self.time_min, starts: self.time_starts, bits: self.time_bits }
+    }
+    pub fn ends(&self) -> Blocked<'_> {
+        Blocked { base: self.end_base, starts: self.end_starts, bits: self.end_bits }
+    }
+
     #[inline]
     pub fn at_ns(&self, idx: usize) -> i64 {
-        let offset = i32::from_le_bytes(self.time_offset[idx]);
-        if offset != TIME_ESCAPE {
-            return i64::from_le_bytes(self.time_base[idx / TIME_BLOCK_EVENTS]).wrapping_add(i64::from(offset));
+        match self.time_open.get(idx) {
+            Some(at_ns) => i64::from_le_bytes(*at_ns),
+            None => self.times().get(idx),
         }
-        i64::from_le_bytes(far(self.time_far, idx).unwrap_or_default())
     }
 
     #[inline]
     pub fn cause(&self, idx: usize) -> Option<Seq> {
-        match u16::from_le_bytes(self.cause[idx]) {
-            0 => None,
-            CAUSE_ESCAPE => far(self.cause_far, idx).map(|seq| Seq(u64::from_le_bytes(seq))),
-            distance => Some(Seq((self.start + idx as u64).saturating_sub(u64::from(distance)))),
-        }
+        let distance = match self.cause.get(idx) {
+            0 => return None,
+            distance if distance == self.cause_escape() => self.far_distance(idx)?,
+            distance => distance as u64,
+        };
+        Some(Seq((self.start + idx as u64).saturating_sub(distance)))
+    }
+    /// The distance that says: look into `cause_far`.
+    #[inline]
+    pub fn cause_escape(&self) -> usize {
+        (1 << self.cause.width) - 1
+    }
+    fn far_distance(&self, idx: usize) -> Option<u64> {
+        let place = self.cause_far.binary_search_by_key(&idx, |entry| far(entry).0).ok()?;
+        Some(far(&self.cause_far[place]).1)
     }
 
     /// The number of the event's payload, from 1.
     #[inline]
     pub fn payload_number(&self, idx: usize) -> Option<u16> {
-        Some(u16::from_le_bytes(self.payload[idx])).filter(|number| *number > 0)
+        Some(self.payload.get(idx) as u16).filter(|number| *number > 0)
     }
 
     /// The number of the event's metadata map, from 1.
@@ -159,11 +200,20 @@ impl Columns<'_> {
         Some(u16::from_le_bytes([low, high]))
     }
 
+    /// Where payload `number` (from 1) ends in the segment's payload stream.
+    #[inline]
+    fn payload_end(&self, number: usize) -> usize {
+        match self.end_open.get(number - 1) {
+            Some(end) => u32::from_le_bytes(*end) as usize,
+            None => self.ends().get(number - 1) as usize,
+        }
+    }
     /// Where payload `number` (from 1) lies in the segment's payload stream.
     #[inline]
     pub fn payload_range(&self, number: u16) -> std::ops::Range<usize> {
-        let end = |number: u16| u32::from_le_bytes(self.payload_ends[usize::from(number) - 1]) as usize;
-        if number == 1 { 0..end(1) } else { end(number - 1)..end(number) }
+        let number = usize::from(number);
+        let begin = if number == 1 { 0 } else { self.payload_end(number - 1) };
+        begin..self.payload_end(number)
     }
 
     #[inline]
@@ -171,8 +221,9 @@ impl Columns<'_> {
         self.payload_number(idx).map_or(0, |number| self.payload_range(number).len() as u32)
     }
 
+    #[inline]
     pub fn call(&self, idx: usize) -> Option<CallKey> {
-        let place = usize::from(u16::from_le_bytes(self.call[idx]));
+        let place = self.call.get(idx);
         (place > 0).then(|| CallKey(u64::from_le_bytes(self.calls[place - 1])))
     }
 
@@ -181,23 +232,26 @@ impl Columns<'_> {
         Kind::from_byte(self.kind[idx][0]).expect("kinds were checked when the segment was opened")
     }
 
+    /// Bytes of the payload stream.
+    pub fn n_stream(&self) -> usize {
+        if self.n_payloads == 0 { 0 } else { self.payload_end(self.n_payloads) }
+    }
+
     /// The whole row at `idx`.
     #[inline]
     pub fn event(&self, idx: usize, dictionaries: &Dictionaries) -> Event {
         let actors = dictionaries.actors.items();
-        let actor = |local: u16| actors[u32::from_le_bytes(self.actors[usize::from(local)]) as usize];
-        let tag = |local: u16| -> Atom {
-            dictionaries.tags.items()[u32::from_le_bytes(self.tags[usize::from(local)]) as usize]
-        };
-        let optional = |column: &[[u8; 2]]| u16::from_le_bytes(column[idx]).checked_sub(1);
+        let actor = |local: usize| actors[u32::from_le_bytes(self.actors[local]) as usize];
+        let tag = |local: usize| -> Atom { dictionaries.tags.items()[u32::from_le_bytes(self.tags[local]) as usize] };
+        let class = Class::from_byte(self.class.get(idx) as u8);
         Event {
             seq: Seq(self.start + idx as u64),
             at_ns: self.at_ns(idx),
             kind: self.kind(idx),
-            class: Class::from_byte(self.class[idx][0]).expect("classes were checked when the segment was opened"),
-            process: actor(u16::from_le_bytes(self.process[idx])),
-            peer: optional(self.peer).map(actor),
-            tag: optional(self.tag).map(tag),
+            class: class.expect("classes were checked when the segment was opened"),
+            process: actor(self.process.get(idx)),
+            peer: self.peer.get(idx).checked_sub(1).map(actor),
+            tag: self.tag.get(idx).checked_sub(1).map(tag),
             call: self.call(idx),
             cause: self.cause(idx),
             size_bytes: self.size_bytes(idx),
@@ -205,30 +259,80 @@ impl Columns<'_> {
     }
 }
 
-/// The value at `idx` in a table of exceptions.
-fn far(table: &[[u8; 12]], idx: usize) -> Option<[u8; 8]> {
-    let place = table.binary_search_by_key(&(idx as u32), far_index).ok()?;
-    table[place].last_chunk().copied()
+/// Event index and distance of an exception.
+pub fn far(entry: &[u8; FAR_BYTES]) -> (usize, u64) {
+    let word = u64::from_le_bytes(*entry);
+    ((word & 0xFFFF) as usize, word >> 16)
+}
+/// An exception; distances beyond 2^48 events do not exist.
+pub fn far_entry(idx: usize, distance: u64) -> [u8; FAR_BYTES] {
+    (distance << 16 | idx as u64).to_le_bytes()
 }
 
-/// The event index of an exception.
-pub fn far_index(entry: &[u8; 12]) -> u32 {
-    u32::from_le_bytes([entry[0], entry[1], entry[2], entry[3]])
+/// The columns of the open tail.
+#[derive(Clone, Debug, Default)]
+pub struct OpenColumns {
+    time: Vec<[u8; 8]>,
+    time_min: Vec<[u8; 8]>,
+    time_max: Vec<[u8; 8]>,
+    pub kind: Vec<[u8; 1]>,
+    pub class: Vec<u8>,
+    pub process: Vec<[u8; 2]>,
+    pub peer: Vec<[u8; 2]>,
+    pub tag: Vec<[u8; 2]>,
+    pub call: Vec<[u8; 2]>,
+    cause: Vec<[u8; 4]>,
+    cause_far: Vec<[u8; FAR_BYTES]>,
+    pub payload: Vec<[u8; 2]>,
+    pub meta: Vec<[u8; 4]>,
+    pub calls: Vec<[u8; 8]>,
+    pub payload_ends: Vec<[u8; 4]>,
 }
 
-fn far_entry(idx: usize, value: [u8; 8]) -> [u8; 12] {
-    let mut entry = [0; 12];
-    entry[..4].copy_from_slice(&(idx as u32).to_le_bytes());
-    entry[4..].copy_from_slice(&value);
-    entry
-}
+impl OpenColumns {
+    pub fn view(&self, start: u64) -> Columns<'_> {
+        let wide = |column| Packed { bytes: <[[u8; 2]]>::as_flattened(column), width: 16 };
+        Columns {
+            start,
+            time_min: &self.time_min,
+            time_max: &self.time_max,
+            kind: &self.kind,
+            cause_far: &self.cause_far,
+            meta: &self.meta,
+            calls: &self.calls,
+            class: Packed { bytes: &self.class, width: 8 },
+            process: wide(&self.process),
+            peer: wide(&self.peer),
+            tag: wide(&self.tag),
+            call: wide(&self.call),
+            cause: Packed { bytes: self.cause.as_flattened(), width: 32 },
+            payload: wide(&self.payload),
+            n_payloads: self.payload_ends.len(),
+            time_open: &self.time,
+            end_open: &self.payload_ends,
+            ..Columns::default()
+        }
+    }
 
-impl ColumnsBuf {
+    /// Empties all columns and keeps their memory.
+    pub fn clear(&mut self) {
+        for column in [&mut self.time, &mut self.time_min, &mut self.time_max, &mut self.cause_far, &mut self.calls] {
+            column.clear();
+        }
+        for column in [&mut self.process, &mut self.peer, &mut self.tag, &mut self.call, &mut self.payload] {
+            column.clear();
+        }
+        for column in [&mut self.cause, &mut self.meta, &mut self.payload_ends] {
+            column.clear();
+        }
+        self.kind.clear();
+        self.class.clear();
+    }
+
     /// Appends the time of event `idx`, the next one.
     pub fn push_time(&mut self, idx: usize, at_ns: i64) {
         let time = at_ns.to_le_bytes();
         if idx.is_multiple_of(TIME_BLOCK_EVENTS) {
-            self.time_base.push(time);
             self.time_min.push(time);
             self.time_max.push(time);
         }
@@ -238,22 +342,17 @@ impl ColumnsBuf {
         } else if at_ns < i64::from_le_bytes(self.time_min[block]) {
             self.time_min[block] = time;
         }
-        let offset = at_ns.checked_sub(i64::from_le_bytes(self.time_base[block]));
-        let offset = offset.and_then(|ns| i32::try_from(ns).ok()).unwrap_or(TIME_ESCAPE);
-        if offset == TIME_ESCAPE {
-            self.time_far.push(far_entry(idx, time));
-        }
-        self.time_offset.push(offset.to_le_bytes());
+        self.time.push(time);
     }
 
     /// Appends the cause of event `idx`, the next one, whose seq is `seq`. Nothing is caused by what
     /// comes after it: such a cause is dropped.
     pub fn push_cause(&mut self, idx: usize, seq: u64, cause: Option<Seq>) {
-        let cause = cause.filter(|cause| cause.0 < seq);
-        let distance = cause.map_or(0, |c| u16::try_from(seq - c.0).unwrap_or(CAUSE_ESCAPE));
-        if let (CAUSE_ESCAPE, Some(cause)) = (distance, cause) {
-            self.cause_far.push(far_entry(idx, cause.0.to_le_bytes()));
+        let distance = cause.filter(|cause| cause.0 < seq).map_or(0, |cause| seq - cause.0);
+        let near = u32::try_from(distance).unwrap_or(u32::MAX);
+        if near == u32::MAX {
+            self.cause_far.push(far_entry(idx, distance));
         }
-        self.cause.push(distance.to_le_bytes());
+        self.cause.push(near.to_le_bytes());
     }
 }

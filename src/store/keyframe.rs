@@ -7,7 +7,9 @@
 //! log2(j) deltas, and all of them together hold each change log2(n) times at most.
 //!
 //! A checkpoint is the state after its last event along that event's branch; the order of checkpoints is
-//! the order of the log, whatever the branches. It must not know how events are stored.
+//! the order of the log, whatever the branches. Of a ring recording the first checkpoints are gone; a *base*,
+//! all rows at the recording's start, stands for them: what a delta says goes over it, and a delta that
+//! reaches back behind the base says more than it must, never less. It must not know how events are stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,10 +18,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::bytes::Bytes;
 use super::dictionary::{Dictionaries, Recent};
-use super::rows::{RowReader, RowWriter, StoredRow};
+use super::rows::{MAILBOX_LISTED_MAX, RowReader, RowWriter, StoredRow};
 use super::wire::{Reader, put_varint};
 use crate::model::system::Rows;
-use crate::model::{Actor, ActorId, Atom, Pid, ProcessRow, Seq, SystemState};
+use crate::model::{Actor, ActorId, Atom, Pid, ProcessRow, Seq, Status, SystemState, limits};
 
 /// One keyframe.
 #[derive(Clone, Debug)]
@@ -34,8 +36,16 @@ pub struct Checkpoint {
 /// All keyframes of a recording.
 #[derive(Clone, Debug, Default)]
 pub struct Keyframes {
-    /// Ascending by `n_events`; checkpoint `j` is at place `j - 1`.
+    /// Ascending by `n_events`; checkpoint `j` is at place `j - 1 - n_evicted`.
     pub checkpoints: Vec<Checkpoint>,
+    /// Checkpoints that are gone.
+    pub n_evicted: usize,
+    /// The system at the recording's start, when that is not its beginning; covers what is gone.
+    pub base: Option<Checkpoint>,
+    /// By the first seq of a branch whose past is gone: the system from which it goes on.
+    pub branch_bases: BTreeMap<u64, Checkpoint>,
+    /// Rows of processes that ended before this seq are forgotten.
+    pub dead_before: u64,
     /// The rows at the last checkpoint, to be folded on; `None` until the next one is due.
     pub live: Option<Folder>,
 }
@@ -82,27 +92,35 @@ impl Checkpoint {
 impl Keyframes {
     /// How many checkpoints cover at most `n_events` events.
     pub fn covering(&self, n_events: u64) -> usize {
-        self.checkpoints.partition_point(|checkpoint| checkpoint.n_events <= n_events)
+        self.n_evicted + self.checkpoints.partition_point(|checkpoint| checkpoint.n_events <= n_events)
     }
 
-    /// Events that checkpoint `j` covers.
+    /// Checkpoint `j`; `None` for those that are gone, and for 0.
+    fn checkpoint(&self, j: usize) -> Option<&Checkpoint> {
+        self.checkpoints.get(j.checked_sub(self.n_evicted + 1)?)
+    }
+    /// The last checkpoint's number.
+    fn last(&self) -> usize {
+        self.n_evicted + self.checkpoints.len()
+    }
+    /// Events that checkpoint `j` covers; of one that is gone, those that the base covers.
     pub fn n_events_of(&self, j: usize) -> u64 {
-        j.checked_sub(1).map_or(0, |place| self.checkpoints[place].n_events)
+        self.checkpoint(j).or(self.base.as_ref()).map_or(0, |checkpoint| checkpoint.n_events)
     }
     /// Events that the last checkpoint covers.
     pub fn n_events(&self) -> u64 {
-        self.n_events_of(self.checkpoints.len())
+        self.n_events_of(self.last())
     }
 
     /// Adds the checkpoint of `live`, the state after `n_events` events. Costs a look-up and about 100 ns per
     /// row that changed since the checkpoint's Fenwick parent. Gives the bytes added.
     pub fn add(&mut self, n_events: u64, mut live: Folder, dictionaries: &Dictionaries) -> usize {
-        let j = self.checkpoints.len() + 1;
+        let j = self.last() + 1;
         let mut changed: BTreeSet<u32> = live.dirty.iter().copied().collect();
         let mut gone: FxHashSet<Actor> = std::mem::take(&mut live.gone).into_iter().collect();
         gone.retain(|actor| !live.places.contains_key(actor));
         for earlier in chain(j - 1).take_while(|earlier| *earlier > j - lowbit(j)) {
-            let earlier = &self.checkpoints[earlier - 1];
+            let Some(earlier) = self.checkpoint(earlier) else { break };
             if !earlier.is_intact() {
                 // What it says changed is not known: write every row.
                 changed.extend(0..live.rows.len() as u32);
@@ -119,7 +137,7 @@ impl Keyframes {
         put_varint(&mut delta, live.n_lost);
         for place in changed {
             let row = &live.rows[place as usize].row;
-            put_entry(&mut delta, row.actor, Some(row), dictionaries);
+            put_entry(&mut delta, row.actor, Some((row, MAILBOX_LISTED_MAX)), dictionaries);
         }
         for actor in gone {
             put_entry(&mut delta, actor, None, dictionaries);
@@ -136,10 +154,31 @@ impl Keyframes {
     /// The rows at checkpoint `j` (0: before the first event), and the processes whose mailbox is to be
     /// found from its oldest message. `None` when a delta of a file is damaged.
     pub fn restore(&self, j: usize, dictionaries: &Dictionaries) -> Option<(Folder, Vec<(Actor, Seq)>)> {
+        let deltas = chain(j).map_while(|j| self.checkpoint(j)).chain(&self.base);
+        self.overlay(deltas, dictionaries)
+    }
+
+    /// The system at the recording's start. `None` when the base of a file is damaged.
+    pub fn restore_base(&self, dictionaries: &Dictionaries) -> Option<Folder> {
+        Some(self.overlay(self.base.iter(), dictionaries)?.0)
+    }
+
+    /// The system from which the branch that begins at `start` goes on; `None` when its past is not gone.
+    pub fn restore_branch_base(&self, start: u64, dictionaries: &Dictionaries) -> Option<Folder> {
+        let base = self.branch_bases.get(&start)?;
+        Some(self.overlay(std::iter::once(base), dictionaries)?.0)
+    }
+
+    /// The rows that `deltas` tell of, newest first.
+    fn overlay<'k>(
+        &self,
+        deltas: impl Iterator<Item = &'k Checkpoint>,
+        dictionaries: &Dictionaries,
+    ) -> Option<(Folder, Vec<(Actor, Seq)>)> {
         let mut folder = Folder::default();
         let mut long_mailboxes = Vec::new();
         let mut gone = FxHashSet::default();
-        for (age, checkpoint) in chain(j).map(|place| &self.checkpoints[place - 1]).enumerate() {
+        for (age, checkpoint) in deltas.enumerate() {
             if !checkpoint.is_intact() {
                 return None;
             }
@@ -156,12 +195,76 @@ impl Keyframes {
                 }
                 let mut reader = RowReader { bytes: Reader::new(entry.row), dictionaries };
                 let StoredRow { row, mailbox_from } = reader.row(entry.actor)?;
+                if is_long_dead(&row, self.dead_before) {
+                    gone.insert(entry.actor);
+                    continue;
+                }
                 long_mailboxes.extend(mailbox_from.map(|from| (entry.actor, from)));
                 folder.insert(row);
             }
         }
         Some((folder, long_mailboxes))
     }
+
+    /// Makes `base`, the system after the first `n_events` events, the beginning: what covers fewer goes. Gives by how
+    /// many bytes the keyframes grew.
+    pub fn rebase(&mut self, n_events: u64, base: Folder, dictionaries: &Dictionaries) -> isize {
+        let n_bytes_before = self.n_bytes();
+        let n_gone = self.checkpoints.partition_point(|checkpoint| checkpoint.n_events <= n_events);
+        self.checkpoints.drain(..n_gone);
+        self.n_evicted += n_gone;
+        self.base = Some(Checkpoint { n_events, delta: base.to_bytes(dictionaries).into(), checksum: None });
+        self.branch_bases.retain(|start, _| *start >= n_events);
+        if self.checkpoints.is_empty() {
+            self.live = Some(base);
+        } else if let Some(live) = &mut self.live {
+            live.forget_dead(self.dead_before);
+        }
+        self.n_bytes() as isize - n_bytes_before as isize
+    }
+
+    /// Ends after the first `n_events` events.
+    pub fn cut(&mut self, n_events: u64) {
+        self.checkpoints.truncate(self.covering(n_events) - self.n_evicted);
+        self.live = None;
+    }
+
+    /// Keeps the system from which the branch that begins at `start` goes on.
+    pub fn keep_branch_base(&mut self, start: u64, rows: &Folder, dictionaries: &Dictionaries) {
+        let base = Checkpoint { n_events: start, delta: rows.to_bytes(dictionaries).into(), checksum: None };
+        self.branch_bases.insert(start, base);
+    }
+
+    /// Leaves no more than [`limits::RING_DEAD_ROWS_MAX`] dead rows in `rows`, those that ended last, and sees to it
+    /// that the others come back from nowhere. Gives how many went.
+    pub fn forget_old_dead(&mut self, rows: &mut Folder) -> u64 {
+        let mut ends: Vec<u64> = rows.rows.iter().filter_map(|slot| dead_since(&slot.row)).collect();
+        let Some(n_over) = ends.len().checked_sub(limits::RING_DEAD_ROWS_MAX).filter(|n| *n > 0) else { return 0 };
+        // More than must, so that this is not done for each process that ends.
+        let n_gone = n_over.saturating_add(limits::RING_DEAD_ROWS_MAX / 4).min(ends.len());
+        let (_, last_gone, _) = ends.select_nth_unstable(n_gone - 1);
+        self.dead_before = self.dead_before.max(*last_gone + 1);
+        rows.forget_dead(self.dead_before) as u64
+    }
+
+    /// Base, bases of branches and checkpoints.
+    pub fn all(&self) -> impl Iterator<Item = &Checkpoint> {
+        self.base.iter().chain(self.branch_bases.values()).chain(&self.checkpoints)
+    }
+
+    /// Bytes of memory that the keyframes hold.
+    fn n_bytes(&self) -> usize {
+        self.all().map(|checkpoint| checkpoint.delta.owned_len()).sum()
+    }
+}
+
+/// The end of a process that nobody will restart.
+fn dead_since(row: &ProcessRow) -> Option<u64> {
+    row.ended.filter(|_| row.status == Status::Dead).map(|seq| seq.0)
+}
+
+fn is_long_dead(row: &ProcessRow, before: u64) -> bool {
+    dead_since(row).is_some_and(|ended| ended < before)
 }
 
 /// Entries of a delta: actor, length, row (empty: the actor is not there).
@@ -191,10 +294,11 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
-fn put_entry(delta: &mut Vec<u8>, actor: Actor, row: Option<&ProcessRow>, dictionaries: &Dictionaries) {
+/// Appends an entry: a row, with the longest mailbox that is listed in it, or that there is none.
+fn put_entry(delta: &mut Vec<u8>, actor: Actor, row: Option<(&ProcessRow, usize)>, dictionaries: &Dictionaries) {
     let mut bytes = Vec::new();
-    if let Some(row) = row {
-        RowWriter { out: &mut bytes, dictionaries }.row(row);
+    if let Some((row, n_listed_max)) = row {
+        RowWriter { out: &mut bytes, dictionaries }.row(row, n_listed_max);
     }
     RowWriter { out: delta, dictionaries }.actor(actor);
     put_varint(delta, bytes.len() as u64);
@@ -202,6 +306,35 @@ fn put_entry(delta: &mut Vec<u8>, actor: Actor, row: Option<&ProcessRow>, dictio
 }
 
 impl Folder {
+    /// All rows as a delta on nothing, with whole mailboxes.
+    fn to_bytes(&self, dictionaries: &Dictionaries) -> Vec<u8> {
+        let mut delta = Vec::new();
+        put_varint(&mut delta, self.n_lost);
+        for slot in &self.rows {
+            put_entry(&mut delta, slot.row.actor, Some((&slot.row, usize::MAX)), dictionaries);
+        }
+        delta
+    }
+
+    /// Drops the rows of processes that ended before `before`. Gives how many.
+    fn forget_dead(&mut self, before: u64) -> usize {
+        if !self.rows.iter().any(|slot| is_long_dead(&slot.row, before)) {
+            return 0;
+        }
+        let old = std::mem::take(self);
+        let n_before = old.rows.len();
+        (self.gone, self.n_lost) = (old.gone, old.n_lost);
+        for slot in old.rows.into_iter().filter(|slot| !is_long_dead(&slot.row, before)) {
+            let actor = slot.row.actor;
+            self.insert(slot.row);
+            if slot.is_dirty {
+                let place = self.place(actor);
+                self.touch(place);
+            }
+        }
+        n_before - self.rows.len()
+    }
+
     /// Takes a row over as it is; it is not there yet.
     fn insert(&mut self, row: Box<ProcessRow>) {
         for name in &row.names {

@@ -7,41 +7,53 @@
 //! - `columns`: the sections of a segment; `tail` fills them, `segment` keeps them sealed
 //! - `payloads`: deduplication and blocks; `dictionary`: actors and tags by number; `postings`
 //! - `scan`: filters pushed down; `keyframe`, `rows`, `materialise`: the system at any event
-//! - `branches`; `file`: the `.cinema` file
+//! - `branches`; `ring`: recordings that forget; `file`: the `.cinema` file
 //!
-//! Invariant: part `i` (segments in order, then the tail) ends where part `i + 1` begins; seqs are `0..len`.
+//! Invariant: part `i` (segments in order, then the tail) ends where part `i + 1` begins; seqs are `first..len`.
 
+mod append;
 mod branches;
 mod bytes;
 mod columns;
 mod dictionary;
 mod file;
+mod grams;
 mod keyframe;
+mod layout;
 mod materialise;
+mod packed;
+mod paths;
 mod payloads;
 mod postings;
+mod ring;
 mod rows;
 mod scan;
+mod seal;
 mod segment;
 mod tail;
 #[cfg(test)]
 mod tests;
 mod wire;
+mod writer;
 
+use std::collections::VecDeque;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::codec::etf;
-use crate::model::{Actor, Event, Failure, FailureKind, Filter, Kind, NewEvent, Outcome, Seq, Term, limits};
+use crate::model::{Actor, Event, Filter, Outcome, Path, Seq, Term, limits};
 pub use branches::Branch;
 use columns::{Columns, TIME_BLOCK_EVENTS};
 use dictionary::Dictionaries;
+pub use file::SyncPolicy;
 use keyframe::Keyframes;
+pub use layout::PartBytes;
 use payloads::BlockCache;
 pub use payloads::Payload;
+pub use ring::{Evicted, RingLimits};
 use segment::Segment;
 use tail::Tail;
+use writer::{Pending, Writer};
 
 /// Where a recording comes from and how to read its clock.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -74,7 +86,16 @@ pub struct Recording {
     pub info: RecordingInfo,
     dictionaries: Dictionaries,
     segments: Vec<Arc<Segment>>,
+    /// Full tails that are being sealed, between the segments and the tail.
+    pending: VecDeque<Arc<Pending>>,
     tail: Tail,
+    /// Tails whose memory is used again.
+    spare: Vec<Tail>,
+    writer: Writer,
+    /// What the file has of the dictionaries and of the keyframes.
+    n_written: Written,
+    /// Nanoseconds of the events' clock after which a tail of a file is sealed.
+    seal_after_ns: i64,
     keyframes: Keyframes,
     branches: Vec<Branch>,
     marks: Vec<Mark>,
@@ -82,6 +103,32 @@ pub struct Recording {
     /// Bytes of memory in sealed segments and keyframes.
     n_sealed_bytes: usize,
     n_bytes_max: usize,
+    ring: Option<RingLimits>,
+    evicted: Evicted,
+}
+
+/// What a crash may take from a recording that lives in a file: the events that are not sealed yet. These are at most
+/// [`limits::SEGMENT_EVENTS`] and those of `seal_after_ns`, besides what the writer has in hand (three segments at most when the disk is slow).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Durability {
+    pub sync: SyncPolicy,
+    /// Nanoseconds of the events' own clock after which a tail is sealed.
+    pub seal_after_ns: i64,
+}
+
+impl Default for Durability {
+    /// No syncing of our own, a segment per second.
+    fn default() -> Durability {
+        Durability { sync: SyncPolicy::None, seal_after_ns: 1_000_000_000 }
+    }
+}
+
+/// How much of what only grows is in the file.
+#[derive(Clone, Copy, Debug, Default)]
+struct Written {
+    actors: usize,
+    tags: usize,
+    checkpoints: usize,
 }
 
 /// What is known of a part without reading its columns.
@@ -105,79 +152,36 @@ impl Recording {
             info,
             dictionaries: Dictionaries::default(),
             segments: Vec::new(),
+            pending: VecDeque::new(),
             tail: Tail::default(),
+            spare: Vec::new(),
+            writer: Writer::default(),
+            n_written: Written::default(),
+            seal_after_ns: i64::MAX,
             keyframes: Keyframes::default(),
             branches: vec![Branch::trunk()],
             marks: Vec::new(),
             cache: BlockCache::default(),
             n_sealed_bytes: 0,
             n_bytes_max: limits::RECORDING_BYTES_MAX,
+            ring: None,
+            evicted: Evicted::default(),
         }
     }
 
-    /// Appends one event and gives it its seq. A `restored` or `forked` event that is not the first of a branch
-    /// begins one from its cause. Allocates nothing but at the end of a segment (every 64 Ki events: about
-    /// 10 ms) and of a keyframe (every 8 Ki). Errors: the recording's or the payload's limit is reached; the
-    /// recording is as before then.
-    pub fn append(&mut self, new: &NewEvent<'_>) -> Outcome<Seq> {
-        self.check_room(new)?;
-        let seq = Seq(self.len());
-        if matches!(new.kind, Kind::Restored | Kind::Forked) && self.branches.last().is_none_or(|b| b.start != seq) {
-            self.begin_branch(new.cause);
-        }
-        self.tail.push(new, &mut self.dictionaries);
-        if self.len() - self.keyframes.n_events() >= limits::KEYFRAME_EVENTS as u64 {
-            self.n_sealed_bytes += self.add_checkpoint(self.len());
-        }
-        if self.tail.is_full() {
-            self.seal();
-        }
-        Ok(seq)
-    }
-
-    fn check_room(&self, new: &NewEvent<'_>) -> Outcome<()> {
-        let n_new = new.payload.len() + new.meta.len();
-        if n_new > limits::PAYLOAD_BYTES_MAX {
-            let raise = "the event is not recorded; send less, or trace with a pattern that leaves the payload out";
-            return Err(Failure::new(
-                FailureKind::Limit,
-                limits::tripped("PAYLOAD_BYTES_MAX", format!("{n_new} bytes of {}", limits::PAYLOAD_BYTES_MAX), raise),
-            ));
-        }
-        let n_bytes = self.n_sealed_bytes + self.tail.n_bytes() + n_new;
-        if n_bytes > self.n_bytes_max {
-            let raise = "the recording is full; save it and record on in a new one";
-            return Err(Failure::new(
-                FailureKind::Limit,
-                limits::tripped("RECORDING_BYTES_MAX", format!("{} bytes", self.n_bytes_max), raise),
-            ));
-        }
-        Ok(())
-    }
-
-    /// Closes the tail, if it has events, and goes on with an empty one.
-    fn seal(&mut self) {
-        if self.tail.len() == 0 {
-            return;
-        }
-        let segment = self.tail.seal();
-        self.n_sealed_bytes += segment.owned_len();
-        self.segments.push(Arc::new(segment));
-        self.tail.restart(self.len());
-    }
-
-    /// Ends the recording before segment `place`; the tail is empty.
+    /// Ends the recording before segment `place`; nothing is pending and the tail is empty.
     fn cut(&mut self, place: usize) {
+        let first = self.first().0;
         self.segments.truncate(place);
-        let n_events = self.segments.last().map_or(0, |segment| segment.head.end());
+        let n_events = self.segments.last().map_or(first, |segment| segment.head.end());
         self.tail.restart(n_events);
-        let n_checkpoints = self.keyframes.covering(n_events);
-        self.keyframes.checkpoints.truncate(n_checkpoints);
+        self.keyframes.cut(n_events);
         self.branches.retain(|branch| branch.id == 0 || branch.start.0 < n_events);
         self.marks.retain(|mark| mark.at.0 < n_events);
     }
 
-    /// Number of events; seqs are `0..len`.
+    /// Number of events that were recorded, and so the seq of the next one. Those that are there are
+    /// `first..len`: all of them, unless the recording is a ring.
     pub fn len(&self) -> u64 {
         self.tail.start() + self.tail.len() as u64
     }
@@ -186,42 +190,47 @@ impl Recording {
     }
 
     fn n_parts(&self) -> usize {
-        self.segments.len() + 1
+        self.segments.len() + self.pending.len() + 1
+    }
+    /// The tail of a part that is not sealed.
+    fn open_part(&self, part: usize) -> &Tail {
+        let place = part - self.segments.len();
+        self.pending.get(place).map_or(&self.tail, |pending| &pending.tail)
     }
     /// The part that holds `seq`, or the tail.
     fn part_of(&self, seq: u64) -> usize {
         if seq >= self.tail.start() {
-            return self.segments.len();
+            return self.segments.len() + self.pending.len();
+        }
+        if let Some(place) = self.pending.iter().rposition(|pending| pending.tail.start() <= seq) {
+            return self.segments.len() + place;
         }
         // Nearly all segments are full, so the guess is nearly always right.
-        let guess = (seq / limits::SEGMENT_EVENTS as u64) as usize;
+        let guess = (seq.saturating_sub(self.first().0) / limits::SEGMENT_EVENTS as u64) as usize;
         if self.segments.get(guess).is_some_and(|s| (s.head.start..s.head.end()).contains(&seq)) {
             return guess;
         }
         self.segments.partition_point(|segment| segment.head.end() <= seq)
     }
     fn part_columns(&self, part: usize) -> Columns<'_> {
-        self.segments.get(part).map_or_else(|| self.tail.columns(), |segment| segment.columns())
+        self.segments.get(part).map_or_else(|| self.open_part(part).columns(), |segment| segment.columns())
     }
     fn part_end(&self, part: usize) -> u64 {
-        self.segments.get(part).map_or(self.len(), |segment| segment.head.end())
+        self.segments.get(part).map_or_else(|| self.open_part(part).end(), |segment| segment.head.end())
     }
     fn part_summary(&self, part: usize) -> PartSummary {
-        match self.segments.get(part) {
-            Some(segment) => PartSummary {
-                seqs: segment.head.start..segment.head.end(),
-                time_min_ns: segment.head.time_min_ns,
-                time_max_ns: segment.head.time_max_ns,
-                kinds: segment.head.kinds,
-                has_far_causes: segment.head.has_far_causes(),
-            },
-            None => PartSummary {
-                seqs: self.tail.start()..self.len(),
-                time_min_ns: i64::MIN,
-                time_max_ns: self.tail.time_max_ns().unwrap_or(i64::MIN),
-                kinds: u64::MAX,
-                has_far_causes: true,
-            },
+        let Some(segment) = self.segments.get(part) else {
+            let tail = self.open_part(part);
+            let (time_min_ns, time_max_ns) = tail.time_range_ns().unwrap_or((i64::MAX, i64::MIN));
+            let seqs = tail.start()..tail.end();
+            return PartSummary { seqs, time_min_ns, time_max_ns, kinds: u64::MAX, has_far_causes: true };
+        };
+        PartSummary {
+            seqs: segment.head.start..segment.head.end(),
+            time_min_ns: segment.head.time_min_ns,
+            time_max_ns: segment.head.time_max_ns,
+            kinds: segment.head.kinds,
+            has_far_causes: segment.head.has_far_causes(),
         }
     }
 
@@ -233,14 +242,14 @@ impl Recording {
         (idx < columns.len()).then_some((part, columns, idx))
     }
 
-    /// One event; `None` past the end. About 30 ns.
+    /// One event; `None` past the end and before the first. About 30 ns.
     pub fn event(&self, seq: Seq) -> Option<Event> {
         let (_, columns, idx) = self.locate(seq)?;
         Some(columns.event(idx, &self.dictionaries))
     }
 
     /// The payload's external term format, 131 first, without copying; `None` when the event has none.
-    /// Costs a block's decompression (about 30 µs) when its neighbours were not read lately.
+    /// Costs a block's decompression (about 60 µs) when its neighbours were not read lately.
     pub fn payload_ref(&self, seq: Seq) -> Option<Payload<'_>> {
         let (part, columns, idx) = self.locate(seq)?;
         self.payload_numbered(part, &columns, columns.payload_number(idx)?)
@@ -252,7 +261,7 @@ impl Recording {
     fn payload_numbered(&self, part: usize, columns: &Columns<'_>, number: u16) -> Option<Payload<'_>> {
         match self.segments.get(part) {
             Some(segment) => self.cache.payload(columns, &segment.stored, number),
-            None => Some(Payload::Open(self.tail.payload(number))),
+            None => Some(Payload::Open(self.open_part(part).payload(number))),
         }
     }
     /// The decoded payload; `None` when there is none or when it is too deep or damaged (then [`Recording::payload`] has the bytes).
@@ -268,7 +277,12 @@ impl Recording {
     /// Events that match, ascending; `.rev()` gives them descending. Never materialises the whole result.
     /// About 1 ns per candidate; candidates are the shortest posting list of an actor that is asked for.
     pub fn scan<'r>(&'r self, filter: &'r Filter) -> impl DoubleEndedIterator<Item = Event> + 'r {
-        scan::scan(self, filter)
+        scan::scan(self, filter, None)
+    }
+    /// State changes that match and may have written `path`: all that did, and some that did not. What is sealed is found
+    /// by the index of changed paths.
+    pub fn scan_writes<'r>(&'r self, filter: &'r Filter, path: &Path) -> impl DoubleEndedIterator<Item = Event> + 'r {
+        scan::scan(self, filter, path.steps.first().map(paths::key_of))
     }
     /// How many events match; for one process, peer or range without looking at an event.
     pub fn count(&self, filter: &Filter) -> u64 {
@@ -278,7 +292,8 @@ impl Recording {
     /// First seq of `lineage` (ascending ranges, as of [`Recording::lineage`]) at or after `at_ns`; `None` past
     /// the end. Under a microsecond.
     pub fn seek_time(&self, lineage: &[Range<u64>], at_ns: i64) -> Option<Seq> {
-        lineage.iter().find_map(|range| self.seek_time_in(range.start..range.end.min(self.len()), at_ns))
+        let held = |range: &Range<u64>| range.start.max(self.first().0)..range.end.min(self.len());
+        lineage.iter().find_map(|range| self.seek_time_in(held(range), at_ns))
     }
     fn seek_time_in(&self, range: Range<u64>, at_ns: i64) -> Option<Seq> {
         let mut next = range.start;
@@ -297,10 +312,10 @@ impl Recording {
         None
     }
 
-    /// Clock of the first and the last event.
+    /// Clock of the first and the last event that are there.
     pub fn time_range_ns(&self) -> Option<(i64, i64)> {
         let last = self.event(Seq(self.len().checked_sub(1)?))?;
-        Some((self.event(Seq(0))?.at_ns, last.at_ns))
+        Some((self.event(self.first())?.at_ns, last.at_ns))
     }
     /// Every actor that appears as process or peer, in order of first appearance.
     pub fn actors(&self) -> Vec<Actor> {
@@ -318,11 +333,11 @@ impl Recording {
 
     /// Writes everything into one `.cinema` file (to a temporary name first, then renamed).
     /// Errors: the system's, with the path.
-    pub fn save(&self, path: &Path) -> Outcome<()> {
+    pub fn save(&self, path: &std::path::Path) -> Outcome<()> {
         file::save(self, path)
     }
     /// Whether the file begins as a session file does. Errors: it cannot be read.
-    pub fn is_session_file(path: &Path) -> Outcome<bool> {
+    pub fn is_session_file(path: &std::path::Path) -> Outcome<bool> {
         file::is_session(path)
     }
     /// Damage that reading met so far, with offsets: a large file is not checked as a whole when it is opened.
@@ -343,7 +358,7 @@ impl Recording {
     /// Opens a `.cinema` file. Damage is reported in the second value, with its offset, and what lies before it
     /// is readable. Up to 64 MiB are checked at once; a larger file's segments when they are first read (a
     /// damaged one has no events then, see [`Recording::damage`]). Errors: not a `.cinema` file, a newer version, the system's.
-    pub fn open(path: &Path) -> Outcome<(Recording, Vec<String>)> {
+    pub fn open(path: &std::path::Path) -> Outcome<(Recording, Vec<String>)> {
         file::open(path)
     }
 }

@@ -11,9 +11,13 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::columns::Columns;
+use super::grams;
+use crate::model::limits;
 
 /// Bytes of the payload stream in one block, more only when a single payload is larger.
 pub const BLOCK_BYTES: usize = 64 << 10;
+/// Bytes of the first block that serve the others as past.
+const PAST_BYTES_MAX: usize = BLOCK_BYTES;
 /// Blocks that are kept decompressed.
 const CACHED_BLOCKS: usize = 16;
 /// Set in a block's stored length when its bytes are not compressed.
@@ -60,8 +64,9 @@ impl PayloadArena {
     }
 
     fn payload(&self, number: u16, ends: &[[u8; 4]]) -> &[u8] {
-        let columns = Columns { payload_ends: ends, ..Columns::default() };
-        &self.stream[columns.payload_range(number)]
+        let end = |number: u16| u32::from_le_bytes(ends[usize::from(number) - 1]) as usize;
+        let begin = if number == 1 { 0 } else { end(number - 1) };
+        &self.stream[begin..end(number)]
     }
 
     /// Forgets all payloads, keeps the memory.
@@ -106,56 +111,101 @@ impl Block {
     }
 }
 
-/// Cuts the payload stream into blocks and compresses them. Gives the block table and the stored bytes.
-pub fn compress(stream: &[u8], ends: &[[u8; 4]]) -> (Vec<[u8; 16]>, Vec<u8>) {
-    let (mut blocks, mut stored) = (Vec::new(), Vec::with_capacity(stream.len() / 2));
-    let mut begin = 0;
-    let mut end = 0;
+/// A payload stream in compressed blocks.
+#[derive(Default)]
+pub struct Stored {
+    /// The block table.
+    pub blocks: Vec<[u8; 16]>,
+    pub bytes: Vec<u8>,
+    /// Where each block's text filter begins, one more for the end, and the filters.
+    pub gram_starts: Vec<[u8; 4]>,
+    pub grams: Vec<[u8; 1]>,
+}
+
+/// Cuts the payload stream into blocks and compresses them.
+pub fn compress(stream: &[u8], ends: &[[u8; 4]]) -> Stored {
+    let mut compressor = Compressor { stream, first: None, encoder: encoder(None), stored: Stored::default() };
+    let (mut begin, mut end) = (0, 0);
     for next in ends.iter().map(|end| u32::from_le_bytes(*end) as usize) {
         if next - begin > BLOCK_BYTES && end > begin {
-            blocks.push(compress_block(stream, begin..end, &mut stored).to_bytes());
+            compressor.push(begin..end);
             begin = end;
         }
         end = next;
     }
     if end > begin {
-        blocks.push(compress_block(stream, begin..end, &mut stored).to_bytes());
+        compressor.push(begin..end);
     }
-    (blocks, stored)
+    let mut stored = compressor.stored;
+    stored.gram_starts.push((stored.grams.len() as u32).to_le_bytes());
+    stored
 }
 
-fn compress_block(stream: &[u8], range: Range<usize>, stored: &mut Vec<u8>) -> Block {
-    let plain = &stream[range.clone()];
-    let stored_begin = stored.len();
-    stored.resize(stored_begin + lz4_flex::block::get_maximum_output_size(plain.len()), 0);
-    let n_compressed = lz4_flex::block::compress_into(plain, &mut stored[stored_begin..])
-        .expect("the output has lz4's stated maximum size");
-    let is_plain = n_compressed >= plain.len();
-    if is_plain {
-        stored[stored_begin..stored_begin + plain.len()].copy_from_slice(plain);
+/// Effort of the compression: the first level is as fast as others' fast modes, and a third smaller.
+const LEVEL: i32 = 1;
+
+struct Compressor<'s> {
+    stream: &'s [u8],
+    /// The first block: the others are compressed with its bytes as their past.
+    first: Option<Range<usize>>,
+    encoder: Option<zstd::bulk::Compressor<'s>>,
+    stored: Stored,
+}
+
+/// `None` when the library has no memory: then blocks stay plain.
+fn encoder(past: Option<&[u8]>) -> Option<zstd::bulk::Compressor<'static>> {
+    let mut encoder = match past {
+        Some(past) => zstd::bulk::Compressor::with_dictionary(LEVEL, past).ok()?,
+        None => zstd::bulk::Compressor::new(LEVEL).ok()?,
+    };
+    // Blocks have checksums and lengths of their own.
+    encoder.include_contentsize(false).ok()?;
+    encoder.include_dictid(false).ok()?;
+    Some(encoder)
+}
+
+impl Compressor<'_> {
+    fn push(&mut self, range: Range<usize>) {
+        let (plain, stored) = (&self.stream[range.clone()], &mut self.stored);
+        stored.gram_starts.push((stored.grams.len() as u32).to_le_bytes());
+        stored.grams.extend(grams::filter(plain).into_iter().map(|byte| [byte]));
+        let packed = self.encoder.as_mut().and_then(|encoder| encoder.compress(plain).ok());
+        let packed = packed.filter(|packed| packed.len() < plain.len());
+        let bytes = packed.as_deref().unwrap_or(plain);
+        let block = Block {
+            stream_begin: range.start as u32,
+            stored_begin: stored.bytes.len() as u32,
+            stored_len: bytes.len() as u32,
+            is_plain: packed.is_none(),
+            checksum: crc32fast::hash(bytes),
+        };
+        stored.blocks.push(block.to_bytes());
+        stored.bytes.extend_from_slice(bytes);
+        if self.first.is_none() {
+            self.encoder = encoder(Some(past_of(plain)));
+            self.first = Some(range);
+        }
     }
-    stored.truncate(stored_begin + if is_plain { plain.len() } else { n_compressed });
-    Block {
-        stream_begin: range.start as u32,
-        stored_begin: stored_begin as u32,
-        stored_len: (stored.len() - stored_begin) as u32,
-        is_plain,
-        checksum: crc32fast::hash(&stored[stored_begin..]),
-    }
+}
+
+/// The part of a segment's first block that the others are compressed with.
+fn past_of(first: &[u8]) -> &[u8] {
+    &first[..first.len().min(PAST_BYTES_MAX)]
 }
 
 /// Whether a block table fits its stored bytes and its payload stream: what [`decompress`] relies on.
 pub fn are_blocks_sound(columns: &Columns<'_>, n_stored: usize) -> bool {
-    let n_stream = columns.payload_ends.last().map_or(0, |end| u32::from_le_bytes(*end));
+    let n_stream = columns.n_stream() as u32;
     let blocks = columns.blocks.iter().map(Block::from_bytes);
     let next_begins = blocks.clone().skip(1).map(|next| next.stream_begin).chain([n_stream]);
     let mut stored_end = 0usize;
     let mut is_sound = columns.blocks.first().map(Block::from_bytes).map_or(0, |first| first.stream_begin) == 0;
     for (block, next_begin) in blocks.zip(next_begins) {
-        // lz4 never makes more than 255 bytes of one: what a block claims must be justified by its size.
-        let n_plain_max = if block.is_plain { 1 } else { 255 } * block.stored_len as usize;
+        // What a block claims to hold is what a reader allocates: a larger one than usual must be one payload.
         let n_plain = next_begin.checked_sub(block.stream_begin).map(|n| n as usize);
-        is_sound &= n_plain.is_some_and(|n| n <= n_plain_max) && block.stored_begin as usize == stored_end;
+        let is_justified =
+            |n: usize| if block.is_plain { n == block.stored_len as usize } else { n <= limits::PAYLOAD_BYTES_MAX };
+        is_sound &= n_plain.is_some_and(is_justified) && block.stored_begin as usize == stored_end;
         stored_end += block.stored_len as usize;
     }
     is_sound && stored_end == n_stored && (n_stream == 0 || !columns.blocks.is_empty())
@@ -199,7 +249,7 @@ struct CachedBlock {
 
 impl BlockCache {
     /// Payload `number` of a sealed segment with sound blocks; `None` when its block is damaged.
-    /// Costs a decompression of [`BLOCK_BYTES`] (about 30 µs) unless the block is among the last used.
+    /// Costs a decompression of [`BLOCK_BYTES`] (about 60 µs) unless the block is among the last used.
     pub fn payload<'r>(&self, columns: &Columns<'_>, stored: &[u8], number: u16) -> Option<Payload<'r>> {
         let range = columns.payload_range(number);
         let begins_after = |block: &[u8; 16]| Block::from_bytes(block).stream_begin as usize <= range.start;
@@ -218,7 +268,11 @@ impl BlockCache {
             state.blocks[..=place].rotate_right(1);
             return Some(state.blocks[0].bytes.clone());
         }
-        let Some(bytes) = decompress(columns, stored, block_idx).map(Arc::new) else {
+        drop(state);
+        let past = if block_idx == 0 { None } else { Some(self.block(columns, stored, 0)?) };
+        let bytes = decompress(columns, stored, block_idx, past.as_ref().map(|past| &past[..])).map(Arc::new);
+        let mut state = self.state();
+        let Some(bytes) = bytes else {
             state.damaged.insert((columns.start, block_idx));
             return None;
         };
@@ -245,9 +299,10 @@ pub fn damaged_block(columns: &Columns<'_>, stored: &[u8]) -> Option<usize> {
     })
 }
 
-fn decompress(columns: &Columns<'_>, stored: &[u8], block_idx: usize) -> Option<Vec<u8>> {
+/// Inflates a block; `past` is the segment's first block, for any but that one.
+fn decompress(columns: &Columns<'_>, stored: &[u8], block_idx: usize, past: Option<&[u8]>) -> Option<Vec<u8>> {
     let block = Block::from_bytes(&columns.blocks[block_idx]);
-    let n_stream = columns.payload_ends.last().map_or(0, |end| u32::from_le_bytes(*end));
+    let n_stream = columns.n_stream() as u32;
     let stream_end = columns.blocks.get(block_idx + 1).map_or(n_stream, |next| Block::from_bytes(next).stream_begin);
     let bytes = stored.get(block.stored_begin as usize..)?.get(..block.stored_len as usize)?;
     if crc32fast::hash(bytes) != block.checksum {
@@ -256,7 +311,12 @@ fn decompress(columns: &Columns<'_>, stored: &[u8], block_idx: usize) -> Option<
     if block.is_plain {
         return Some(bytes.to_vec());
     }
-    lz4_flex::block::decompress(bytes, (stream_end - block.stream_begin) as usize).ok()
+    let n_plain = (stream_end - block.stream_begin) as usize;
+    let mut decoder = match past {
+        Some(past) => zstd::bulk::Decompressor::with_dictionary(past_of(past)).ok()?,
+        None => zstd::bulk::Decompressor::new().ok()?,
+    };
+    decoder.decompress(bytes, n_plain).ok().filter(|plain| plain.len() == n_plain)
 }
 
 impl Clone for BlockCache {

@@ -9,7 +9,7 @@ use crate::model::{Actor, ActorId, Atom, Behaviour, CallKey, Origin, Pid, Port, 
 
 /// Waiting messages that a keyframe lists; of a longer mailbox it holds only the oldest arrival, from which
 /// the rest is found by the process's posting list.
-const MAILBOX_LISTED_MAX: usize = 256;
+pub const MAILBOX_LISTED_MAX: usize = 256;
 
 /// A row as a keyframe has it.
 #[derive(Debug, PartialEq)]
@@ -19,14 +19,6 @@ pub struct StoredRow {
     pub mailbox_from: Option<Seq>,
 }
 
-const BEHAVIOURS: [Behaviour; 6] = [
-    Behaviour::Process,
-    Behaviour::GenServer,
-    Behaviour::GenStatem,
-    Behaviour::GenEvent,
-    Behaviour::Supervisor,
-    Behaviour::Port,
-];
 const STATUSES: [Status; 3] = [Status::Alive, Status::Restarting, Status::Dead];
 const RESTART_TYPES: [Option<RestartType>; 4] =
     [None, Some(RestartType::Permanent), Some(RestartType::Transient), Some(RestartType::Temporary)];
@@ -54,9 +46,10 @@ impl RowWriter<'_> {
         }
     }
 
-    pub fn row(&mut self, row: &ProcessRow) {
+    /// A row; of a mailbox with more than `n_listed_max` messages only the oldest.
+    pub fn row(&mut self, row: &ProcessRow, n_listed_max: usize) {
         self.number(place_of(&STATUSES, &row.status));
-        self.number(place_of(&BEHAVIOURS, &row.behaviour));
+        self.number(place_of(&Behaviour::ALL, &row.behaviour));
         self.number(place_of(&RESTART_TYPES, &row.restart_type));
         for atom in [row.module, row.label, row.child_id] {
             self.optional(atom, Self::atom);
@@ -78,7 +71,7 @@ impl RowWriter<'_> {
             writer.out.extend_from_slice(&reference.0.to_le_bytes());
             writer.actor(*watched);
         });
-        let is_listed = row.mailbox.len() <= MAILBOX_LISTED_MAX;
+        let is_listed = row.mailbox.len() <= n_listed_max;
         self.number(u64::from(!is_listed));
         let mut before = 0;
         let waiting = if is_listed { row.mailbox.len() } else { 1 };
@@ -132,7 +125,7 @@ impl RowReader<'_> {
     pub fn row(&mut self, actor: Actor) -> Option<StoredRow> {
         let mut row = Box::new(ProcessRow::new(actor));
         row.status = *STATUSES.get(self.place()?)?;
-        row.behaviour = *BEHAVIOURS.get(self.place()?)?;
+        row.behaviour = *Behaviour::ALL.get(self.place()?)?;
         row.restart_type = *RESTART_TYPES.get(self.place()?)?;
         for atom in [&mut row.module, &mut row.label, &mut row.child_id] {
             *atom = self.optional(Self::atom)?;

@@ -6,14 +6,14 @@
 //! chunks of [`CHUNK`] candidates, each to a vector of matching indexes; so memory is bounded, the first
 //! match is cheap, and both ends can be asked in turn.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::Recording;
-use super::columns::{CAUSE_ESCAPE, Columns, far_index};
-use super::postings::Role;
-use crate::model::{Actor, Event, Filter, Seq};
+use super::columns::{Columns, KIND_CHUNK_EVENTS, far};
+use super::postings::{Role, Union};
+use super::seal::CAUSE_WIDTH_MAX;
+use crate::model::{Actor, Event, Filter, Kind, Seq};
 
 /// Candidates that are tested at once.
 const CHUNK: usize = 1024;
@@ -31,20 +31,23 @@ struct Query<'r> {
     peers: Option<Vec<u32>>,
     involved: Option<Vec<u32>>,
     tags: Option<Vec<u32>>,
+    path_key: Option<u32>,
 }
 
 /// What is to be done in one part.
 struct Plan<'r> {
     columns: Columns<'r>,
-    candidates: Candidates<'r>,
+    candidates: Candidates,
     tests: Vec<Test>,
+    /// Whether the candidates are all events of the part.
+    is_whole: bool,
 }
 
-enum Candidates<'r> {
+enum Candidates {
     /// Ascending, disjoint ranges of indexes.
     Ranges(Vec<Range<u32>>),
     /// Ascending indexes.
-    List(Cow<'r, [[u8; 2]]>),
+    List(Vec<u16>),
 }
 
 /// One condition on an index. Sets of local numbers are tables, with place 0 for "none" where there is such.
@@ -56,16 +59,20 @@ enum Test {
     /// Process or peer; numbered like peers.
     Involved(Vec<bool>),
     Tag(Vec<bool>),
-    Call(u16),
+    Call(usize),
     Cause(Seq),
     SizeMin(u32),
     Time(Range<i64>),
     Ranges(Vec<Range<u32>>),
 }
 
-/// Events of `recording` that match, from both ends.
-pub fn scan<'r>(recording: &'r Recording, filter: &'r Filter) -> impl DoubleEndedIterator<Item = Event> + 'r {
-    let query = Arc::new(Query::new(recording, filter));
+/// Events of `recording` that match, from both ends; with a `path_key` only state changes that may have written it.
+pub fn scan<'r>(
+    recording: &'r Recording,
+    filter: &'r Filter,
+    path_key: Option<u32>,
+) -> impl DoubleEndedIterator<Item = Event> + 'r {
+    let query = Arc::new(Query { path_key, ..Query::new(recording, filter) });
     let plans = (0..recording.n_parts()).filter_map(move |part| query.plan(part).map(Arc::new));
     plans.flat_map(move |plan| {
         (0..plan.n_chunks()).flat_map(move |chunk| {
@@ -87,7 +94,8 @@ pub fn count(recording: &Recording, filter: &Filter) -> u64 {
         }
         _ => (0..plan.n_chunks()).map(|chunk| plan.matches(chunk).len() as u64).sum(),
     };
-    (0..recording.n_parts()).filter_map(|part| query.plan(part)).map(count_plan).sum()
+    let count_part = |part| query.count_by_index(part).or_else(|| query.plan(part).map(count_plan));
+    (0..recording.n_parts()).filter_map(count_part).sum()
 }
 
 fn count_kinds(column: &[[u8; 1]], kinds: u64) -> u64 {
@@ -109,13 +117,14 @@ impl<'r> Query<'r> {
         Query {
             recording,
             filter,
-            ranges: normal_ranges(&filter.ranges, recording.len()),
+            ranges: normal_ranges(&filter.ranges, recording.first().0..recording.len()),
             kinds: filter.kinds.iter().fold(0, |bits, kind| bits | 1 << *kind as u8),
             classes: filter.classes.iter().fold(0, |bits, class| bits | 1 << *class as u8),
             processes: actors(&filter.processes),
             peers: actors(&filter.peers),
             involved: actors(&filter.involved),
             tags: (!filter.tags.is_empty()).then(|| filter.tags.iter().filter_map(|t| tag(*t)).collect()),
+            path_key: None,
         }
     }
 
@@ -127,10 +136,37 @@ impl<'r> Query<'r> {
         self.ranges.get(first).is_none_or(|range| range.start >= summary.seqs.end)
             || self.filter.time_ns.as_ref().is_some_and(is_early)
             || (self.kinds != 0 && self.kinds & summary.kinds == 0)
+            || (self.path_key.is_some() && summary.kinds >> Kind::StateChange as u8 & 1 == 0)
             || self.filter.cause.is_some_and(|cause| {
-                let is_far = summary.seqs.start > cause.0.saturating_add(CAUSE_ESCAPE.into());
+                let is_far = summary.seqs.start > cause.0.saturating_add(1 << CAUSE_WIDTH_MAX);
                 summary.seqs.end <= cause.0 || (is_far && !summary.has_far_causes)
             })
+    }
+
+    /// The count of a whole sealed part when one posting list has it.
+    fn count_by_index(&self, part: usize) -> Option<u64> {
+        let (role, numbers) = match (&self.processes, &self.peers, &self.tags) {
+            (Some(numbers), None, None) => (Role::Process, numbers),
+            (None, Some(numbers), None) => (Role::Peer, numbers),
+            (None, None, Some(numbers)) => (Role::Tag, numbers),
+            _ => return None,
+        };
+        let filter = self.filter;
+        let is_alone = self.kinds == 0
+            && self.classes == 0
+            && self.involved.is_none()
+            && (&filter.time_ns, filter.call, filter.cause, filter.size_bytes_min) == (&None, None, None, None);
+        if !is_alone || self.is_outside(part) {
+            return None;
+        }
+        let columns = self.recording.part_columns(part);
+        let is_whole = matches!(&self.local_ranges(&columns)[..], [only] if only.len() == columns.len());
+        let globals = if role == Role::Tag { columns.tags } else { columns.actors };
+        let mut locals = locals(numbers, globals, true);
+        locals.sort_unstable();
+        locals.dedup();
+        let count = || locals.iter().map(|local| columns.posting(role, usize::from(*local)).n_events()).sum();
+        (is_whole && columns.is_sealed()).then(count)
     }
 
     /// The plan for a part; `None` when nothing in it can match.
@@ -141,9 +177,11 @@ impl<'r> Query<'r> {
         let columns = self.recording.part_columns(part);
         let ranges = self.local_ranges(&columns);
         let is_whole = matches!(&ranges[..], [only] if only.len() == columns.len());
-        let mut plan = Plan { candidates: Candidates::Ranges(ranges), tests: Vec::new(), columns };
-        self.plan_actors(&mut plan)?;
+        let mut plan = Plan { candidates: Candidates::Ranges(ranges), tests: Vec::new(), columns, is_whole };
+        self.plan_path(&mut plan);
         self.plan_cause(&mut plan);
+        self.plan_numbers(&mut plan)?;
+        self.plan_kinds(&mut plan);
         if let (Candidates::List(_), false) = (&plan.candidates, is_whole) {
             plan.tests.push(Test::Ranges(self.local_ranges(&columns)));
         }
@@ -158,35 +196,52 @@ impl<'r> Query<'r> {
         inside.map(|r| (r.start.max(start) - start) as u32..(r.end.min(end) - start) as u32).collect()
     }
 
-    /// Makes the shortest posting list the candidates, and tests of the other conditions on actors.
-    fn plan_actors(&self, plan: &mut Plan<'r>) -> Option<()> {
+    fn plan_path(&self, plan: &mut Plan<'r>) {
+        if let Some(key) = self.path_key.filter(|_| plan.columns.is_sealed()) {
+            plan.candidates = Candidates::List(plan.columns.writers(key));
+        }
+    }
+
+    /// Makes the shortest posting list the candidates, and tests of the other conditions on actors and tags.
+    fn plan_numbers(&self, plan: &mut Plan<'r>) -> Option<()> {
         let columns = plan.columns;
-        let conditions: [(&Option<Vec<u32>>, &[Role]); 3] = [
-            (&self.processes, &[Role::Process]),
-            (&self.peers, &[Role::Peer]),
-            (&self.involved, &[Role::Process, Role::Peer]),
+        let conditions: [(&Option<Vec<u32>>, &[Role], &[[u8; 4]]); 4] = [
+            (&self.processes, &[Role::Process], columns.actors),
+            (&self.peers, &[Role::Peer], columns.actors),
+            (&self.involved, &[Role::Process, Role::Peer], columns.actors),
+            (&self.tags, &[Role::Tag], columns.tags),
         ];
         let mut wanted = Vec::new();
-        for (numbers, roles) in conditions {
+        for (numbers, roles, globals) in conditions {
             let Some(numbers) = numbers else { continue };
-            let locals = locals(numbers, columns.actors, columns.is_sealed());
+            let locals = locals(numbers, globals, columns.is_sealed());
             if locals.is_empty() {
                 return None;
             }
-            let n_postings = || roles.iter().flat_map(|r| locals.iter().map(|l| columns.postings(*r, *l).len())).sum();
-            let n_candidates: usize = if columns.is_sealed() { n_postings() } else { usize::MAX };
-            wanted.push((n_candidates, roles, locals));
+            let postings =
+                || roles.iter().flat_map(|role| locals.iter().map(|l| columns.posting(*role, usize::from(*l))));
+            let n_candidates =
+                if columns.is_sealed() { postings().map(|p| p.n_candidates()).sum() } else { usize::MAX };
+            wanted.push((n_candidates, roles, locals, globals.len()));
         }
         wanted.sort_by_key(|(n_candidates, ..)| *n_candidates);
-        for (place, (n_candidates, roles, locals)) in wanted.into_iter().enumerate() {
-            if place == 0 && n_candidates != usize::MAX {
-                plan.candidates = Candidates::List(columns.union(roles, &locals));
-                continue;
+        for (place, (n_candidates, roles, locals, n_globals)) in wanted.into_iter().enumerate() {
+            let is_open = matches!(plan.candidates, Candidates::Ranges(_));
+            if place == 0 && is_open && n_candidates < plan.candidates.len() {
+                let postings =
+                    roles.iter().flat_map(|role| locals.iter().map(|l| columns.posting(*role, usize::from(*l))));
+                let union = Union::of(postings);
+                if union.is_exact() {
+                    plan.candidates = Candidates::List(union.into_indexes());
+                    continue;
+                }
+                plan.narrow(union.ranges(columns.len()));
             }
             plan.tests.push(match roles {
-                [Role::Process] => Test::Process(table(&locals, columns.actors.len(), 0)),
-                [Role::Peer] => Test::Peer(table(&locals, columns.actors.len(), 1)),
-                _ => Test::Involved(table(&locals, columns.actors.len(), 1)),
+                [Role::Process] => Test::Process(table(&locals, n_globals, 0)),
+                [Role::Peer] => Test::Peer(table(&locals, n_globals, 1)),
+                [Role::Tag] => Test::Tag(table(&locals, n_globals, 1)),
+                _ => Test::Involved(table(&locals, n_globals, 1)),
             });
         }
         Some(())
@@ -196,14 +251,33 @@ impl<'r> Query<'r> {
     fn plan_cause(&self, plan: &mut Plan<'r>) {
         let Some(cause) = self.filter.cause else { return };
         let columns = plan.columns;
-        if let Candidates::Ranges(_) = plan.candidates
-            && columns.start > cause.0.saturating_add(CAUSE_ESCAPE.into())
-        {
-            let wanted = cause.0.to_le_bytes();
-            let effects = columns.cause_far.iter().filter(|entry| entry[4..] == wanted);
-            plan.candidates = Candidates::List(effects.map(|e| (far_index(e) as u16).to_le_bytes()).collect());
-        } else {
+        let n_events = columns.len() as u64;
+        let near =
+            |distance: u64| cause.0.saturating_add(distance).saturating_sub(columns.start).min(n_events) as usize;
+        let is_effect = |idx: &usize| columns.cause(*idx) == Some(cause);
+        let mut effects: Vec<u16> =
+            (near(1)..near(columns.cause_escape() as u64)).filter(is_effect).map(|i| i as u16).collect();
+        effects.extend(columns.far_effects(cause));
+        effects.sort_unstable();
+        effects.dedup();
+        if matches!(plan.candidates, Candidates::List(_)) {
             plan.tests.push(Test::Cause(cause));
+        } else {
+            plan.candidates = Candidates::List(effects);
+        }
+    }
+
+    /// Passes over the chunks in which none of the kinds appears.
+    fn plan_kinds(&self, plan: &mut Plan<'r>) {
+        if self.kinds == 0 || !matches!(plan.candidates, Candidates::Ranges(_)) {
+            return;
+        }
+        let chunks = plan.columns.chunk_kinds.iter().enumerate();
+        let lacking = chunks.clone().filter(|(_, kinds)| u64::from_le_bytes(**kinds) & self.kinds == 0).count();
+        if lacking > 0 {
+            let having = chunks.filter(|(_, kinds)| u64::from_le_bytes(**kinds) & self.kinds != 0);
+            let end = |chunk: usize| ((chunk + 1) * KIND_CHUNK_EVENTS).min(plan.columns.len()) as u32;
+            plan.narrow(having.map(|(chunk, _)| (chunk * KIND_CHUNK_EVENTS) as u32..end(chunk)).collect());
         }
     }
 
@@ -215,17 +289,12 @@ impl<'r> Query<'r> {
         if self.classes != 0 {
             plan.tests.push(Test::Classes(self.classes));
         }
-        if let Some(tags) = &self.tags {
-            let locals = locals(tags, columns.tags, columns.is_sealed());
-            if locals.is_empty() {
-                return None;
-            }
-            plan.tests.push(Test::Tag(table(&locals, columns.tags.len(), 1)));
-        }
         if let Some(call) = self.filter.call {
-            let wanted = call.0.to_le_bytes();
-            let place = columns.calls.iter().position(|key| *key == wanted)?;
-            plan.tests.push(Test::Call(place as u16 + 1));
+            let place = match columns.is_sealed() {
+                true => columns.calls.binary_search_by_key(&call.0, |key| u64::from_le_bytes(*key)).ok()?,
+                false => columns.calls.iter().position(|key| u64::from_le_bytes(*key) == call.0)?,
+            };
+            plan.tests.push(Test::Call(place + 1));
         }
         plan.tests.extend(self.filter.size_bytes_min.map(Test::SizeMin));
         plan.tests.extend(self.filter.time_ns.clone().map(Test::Time));
@@ -233,13 +302,13 @@ impl<'r> Query<'r> {
     }
 }
 
-/// Sorts, cuts at `len` and joins ranges; no range at all means everything.
-fn normal_ranges(ranges: &[Range<u64>], len: u64) -> Vec<Range<u64>> {
+/// Sorts, cuts to what is `held` and joins ranges; no range at all means everything.
+fn normal_ranges(ranges: &[Range<u64>], held: Range<u64>) -> Vec<Range<u64>> {
     if ranges.is_empty() {
-        return std::iter::once(0..len).collect();
+        return vec![held];
     }
-    let mut sorted: Vec<Range<u64>> =
-        ranges.iter().map(|r| r.start..r.end.min(len)).filter(|r| !r.is_empty()).collect();
+    let cut = ranges.iter().map(|r| r.start.max(held.start)..r.end.min(held.end));
+    let mut sorted: Vec<Range<u64>> = cut.filter(|r| !r.is_empty()).collect();
     sorted.sort_by_key(|range| range.start);
     let mut normal: Vec<Range<u64>> = Vec::with_capacity(sorted.len());
     for range in sorted {
@@ -272,7 +341,25 @@ fn table(locals: &[u16], n_locals: usize, none: usize) -> Vec<bool> {
     table
 }
 
-impl Candidates<'_> {
+impl Columns<'_> {
+    /// Indexes of the events that an event caused which lies further back than a near cause.
+    fn far_effects(&self, cause: Seq) -> Vec<u16> {
+        let cause_at = |place: usize| {
+            let (idx, distance) = far(&self.cause_far[place]);
+            (self.start + idx as u64).saturating_sub(distance)
+        };
+        if !self.is_sealed() {
+            let places = (0..self.cause_far.len()).filter(|place| cause_at(*place) == cause.0);
+            return places.map(|place| far(&self.cause_far[place]).0 as u16).collect();
+        }
+        let place = |order: &[u8; 2]| usize::from(u16::from_le_bytes(*order));
+        let begin = self.cause_order.partition_point(|order| cause_at(place(order)) < cause.0);
+        let found = self.cause_order[begin..].iter().map(place).take_while(|place| cause_at(*place) == cause.0);
+        found.map(|place| far(&self.cause_far[place]).0 as u16).collect()
+    }
+}
+
+impl Candidates {
     fn len(&self) -> usize {
         match self {
             Candidates::Ranges(ranges) => ranges.iter().map(Range::len).sum(),
@@ -283,7 +370,7 @@ impl Candidates<'_> {
     /// Candidates number `from..to`, into `out`.
     fn collect(&self, from: usize, to: usize, out: &mut Vec<u16>) {
         match self {
-            Candidates::List(list) => out.extend(list[from..to].iter().map(|idx| u16::from_le_bytes(*idx))),
+            Candidates::List(list) => out.extend_from_slice(&list[from..to]),
             Candidates::Ranges(ranges) => {
                 let mut n_before = 0;
                 for range in ranges {
@@ -299,6 +386,30 @@ impl Candidates<'_> {
 }
 
 impl Plan<'_> {
+    /// Leaves of the candidates those inside `ranges`.
+    fn narrow(&mut self, ranges: Vec<Range<u32>>) {
+        self.candidates = match std::mem::replace(&mut self.candidates, Candidates::List(Vec::new())) {
+            Candidates::List(mut list) => {
+                let is_inside = |idx: u32| {
+                    let next = ranges.partition_point(|range| range.end <= idx);
+                    ranges.get(next).is_some_and(|range| range.start <= idx)
+                };
+                list.retain(|idx| is_inside(u32::from(*idx)));
+                Candidates::List(list)
+            }
+            Candidates::Ranges(_) if self.is_whole => Candidates::Ranges(ranges),
+            Candidates::Ranges(own) => {
+                let cut = own.iter().flat_map(|own| {
+                    let first = ranges.partition_point(|range| range.end <= own.start);
+                    let near = ranges[first..].iter().take_while(|range| range.start < own.end);
+                    near.map(|range| range.start.max(own.start)..range.end.min(own.end))
+                });
+                Candidates::Ranges(cut.collect())
+            }
+        };
+        self.is_whole = false;
+    }
+
     fn n_chunks(&self) -> usize {
         self.candidates.len().div_ceil(CHUNK)
     }
@@ -316,17 +427,15 @@ impl Plan<'_> {
 
     fn keep(&self, test: &Test, indexes: &mut Vec<u16>) {
         let columns = &self.columns;
-        let local = |column: &[[u8; 2]], idx: usize| usize::from(u16::from_le_bytes(column[idx]));
+        let (process, peer, tag, call) = (columns.process, columns.peer, columns.tag, columns.call);
         match test {
             Test::Kinds(kinds) => compact(indexes, |idx| kinds >> columns.kind[idx][0] & 1 == 1),
-            Test::Classes(classes) => compact(indexes, |idx| classes >> columns.class[idx][0] & 1 == 1),
-            Test::Process(set) => compact(indexes, |idx| set[local(columns.process, idx)]),
-            Test::Peer(set) => compact(indexes, |idx| set[local(columns.peer, idx)]),
-            Test::Involved(set) => {
-                compact(indexes, |idx| set[local(columns.process, idx) + 1] | set[local(columns.peer, idx)]);
-            }
-            Test::Tag(set) => compact(indexes, |idx| set[local(columns.tag, idx)]),
-            Test::Call(place) => compact(indexes, |idx| local(columns.call, idx) == usize::from(*place)),
+            Test::Classes(classes) => compact(indexes, |idx| classes >> columns.class.get(idx) & 1 == 1),
+            Test::Process(set) => compact(indexes, |idx| set[process.get(idx)]),
+            Test::Peer(set) => compact(indexes, |idx| set[peer.get(idx)]),
+            Test::Involved(set) => compact(indexes, |idx| set[process.get(idx) + 1] | set[peer.get(idx)]),
+            Test::Tag(set) => compact(indexes, |idx| set[tag.get(idx)]),
+            Test::Call(place) => compact(indexes, |idx| call.get(idx) == *place),
             Test::Cause(cause) => compact(indexes, |idx| columns.cause(idx) == Some(*cause)),
             Test::SizeMin(min) => compact(indexes, |idx| columns.size_bytes(idx) >= *min),
             Test::Time(time) => compact(indexes, |idx| time.contains(&columns.at_ns(idx))),

@@ -7,9 +7,11 @@
 use std::sync::OnceLock;
 
 use super::bytes::Bytes;
-use super::columns::{Columns, N_SECTIONS, SECTION_NAMES, Sections, TIME_BLOCK_EVENTS, far_index};
-use super::payloads;
+use super::columns::{
+    Columns, KIND_CHUNK_EVENTS, N_SECTIONS, NO_SECTIONS, SECTION_NAMES, Sections, TIME_BLOCK_EVENTS, far,
+};
 use super::wire::Reader;
+use super::{payloads, postings};
 use crate::model::{Class, Kind, limits};
 
 /// What is known of a segment without looking into it.
@@ -26,11 +28,12 @@ pub struct Head {
     /// Dictionary sizes that cover its numbers.
     pub n_actors: u32,
     pub n_tags: u32,
+    pub n_payloads: u32,
     pub sections: Sections,
 }
 
 /// Bytes of a head in a file.
-pub const HEAD_BYTES: usize = 8 + 4 + 8 + 8 + 8 + 4 + 4 + 8 * N_SECTIONS;
+pub const HEAD_BYTES: usize = 8 + 4 + 8 + 8 + 8 + 4 + 4 + 4 + 12 * N_SECTIONS;
 
 /// Where the parts of a segment lie in its file; 0 for one that is in none.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,6 +64,7 @@ impl Head {
         out.extend_from_slice(&self.kinds.to_le_bytes());
         out.extend_from_slice(&self.n_actors.to_le_bytes());
         out.extend_from_slice(&self.n_tags.to_le_bytes());
+        out.extend_from_slice(&self.n_payloads.to_le_bytes());
         for word in self.sections.as_flattened() {
             out.extend_from_slice(&word.to_le_bytes());
         }
@@ -74,12 +78,16 @@ impl Head {
             kinds: reader.u64()?,
             n_actors: reader.u32()?,
             n_tags: reader.u32()?,
-            sections: Sections::default(),
+            n_payloads: reader.u32()?,
+            sections: NO_SECTIONS,
         };
         for word in head.sections.as_flattened_mut() {
             *word = reader.u32()?;
         }
-        (head.n_events > 0 && head.n_events as usize <= limits::SEGMENT_EVENTS).then_some(head)
+        let is_sound = (1..=limits::SEGMENT_EVENTS).contains(&(head.n_events as usize))
+            && head.n_payloads <= u32::from(u16::MAX)
+            && head.start.checked_add(u64::from(head.n_events)).is_some();
+        is_sound.then_some(head)
     }
     pub fn end(&self) -> u64 {
         self.start + u64::from(self.n_events)
@@ -94,7 +102,7 @@ impl Head {
 impl Segment {
     /// Makes a segment of columns that are complete, and their compressed payloads.
     pub fn seal(columns: &Columns<'_>, stored: Vec<u8>) -> Segment {
-        let mut image = Vec::with_capacity(columns.len() * 24);
+        let mut image = Vec::with_capacity(columns.len() * 16);
         let sections = columns.write(&mut image);
         let times = |column: &[[u8; 8]]| -> Vec<i64> { column.iter().map(|t| i64::from_le_bytes(*t)).collect() };
         let last_number = |numbers: &[[u8; 4]]| numbers.last().map_or(0, |number| u32::from_le_bytes(*number) + 1);
@@ -106,6 +114,7 @@ impl Segment {
             kinds: columns.kind.iter().fold(0, |kinds, kind| kinds | 1 << kind[0]),
             n_actors: last_number(columns.actors),
             n_tags: last_number(columns.tags),
+            n_payloads: columns.n_payloads as u32,
             sections,
         };
         let (offsets, state) = (Offsets::default(), OnceLock::from(Ok(())));
@@ -115,6 +124,11 @@ impl Segment {
     /// A segment of a file; it is checked when it is first read.
     pub fn of_file(head: Head, image: Bytes, stored: Bytes, checksum: u32, offsets: Offsets) -> Segment {
         Segment { head, image, stored, checksum: Some(checksum), offsets, state: OnceLock::new() }
+    }
+
+    /// CRC-32 of the image.
+    pub fn image_checksum(&self) -> u32 {
+        self.checksum.unwrap_or_else(|| crc32fast::hash(&self.image))
     }
 
     /// Bytes of memory that it holds.
@@ -141,7 +155,8 @@ impl Segment {
     }
 
     fn raw_columns(&self) -> Columns<'_> {
-        Columns::read(self.head.start, &self.image, &self.head.sections)
+        let columns = Columns::read(self.head.start, &self.image, &self.head.sections);
+        Columns { n_payloads: self.head.n_payloads as usize, ..columns }
     }
 
     /// Checks a segment of a file, once: about 0.2 ms for a full one. Errors say what is wrong.
@@ -166,18 +181,21 @@ impl Segment {
 
 fn are_lengths_sound(columns: &Columns<'_>, head: &Head) -> bool {
     let n = head.n_events as usize;
-    let n_blocks = n.div_ceil(TIME_BLOCK_EVENTS);
-    [columns.time_base.len(), columns.time_min.len(), columns.time_max.len()] == [n_blocks; 3]
-        && [columns.kind.len(), columns.class.len(), columns.time_offset.len()] == [n; 3]
-        && [columns.process.len(), columns.peer.len(), columns.tag.len()] == [n; 3]
-        && [columns.call.len(), columns.cause.len(), columns.payload.len()] == [n; 3]
-        && [columns.process_starts.len(), columns.peer_starts.len()] == [columns.actors.len() + 1; 2]
-        && columns.process_list.len() == n
-        && columns.peer_list.len() <= n
+    let packed =
+        [columns.class, columns.process, columns.peer, columns.tag, columns.call, columns.cause, columns.payload];
+    columns.kind.len() == n
+        && columns.time_max.len() == n.div_ceil(TIME_BLOCK_EVENTS)
+        && columns.times().is_sound(n)
+        && columns.ends().is_sound(columns.n_payloads)
+        && packed.iter().all(|column| column.is_sound(n))
+        && columns.chunk_kinds.len() == n.div_ceil(KIND_CHUNK_EVENTS)
+        && columns.cause_order.len() == columns.cause_far.len()
+        && columns.gram_starts.len() == columns.blocks.len() + 1
+        && columns.path_starts.len() == columns.path_keys.len() + 1
 }
 
 fn are_numbers_sound(columns: &Columns<'_>, head: &Head) -> bool {
-    let max16 = |column: &[[u8; 2]]| column.iter().map(|n| u16::from_le_bytes(*n)).max().map_or(0, usize::from);
+    let n = head.n_events as usize;
     let ascending32 =
         |column: &[[u8; 4]]| column.windows(2).all(|w| u32::from_le_bytes(w[0]) <= u32::from_le_bytes(w[1]));
     let below = |column: &[[u8; 4]], n: u32| column.last().is_none_or(|last| u32::from_le_bytes(*last) < n);
@@ -185,32 +203,37 @@ fn are_numbers_sound(columns: &Columns<'_>, head: &Head) -> bool {
     let mut seen = [false; 256];
     columns.kind.iter().for_each(|kind| seen[usize::from(kind[0])] = true);
     let are_kinds = (0u8..=255).all(|byte| !seen[usize::from(byte)] || Kind::from_byte(byte).is_some());
-    seen = [false; 256];
-    columns.class.iter().for_each(|class| seen[usize::from(class[0])] = true);
-    let are_classes = (0u8..=255).all(|byte| !seen[usize::from(byte)] || Class::from_byte(byte).is_some());
+    let are_classes = (0..n).all(|idx| Class::from_byte(columns.class.get(idx) as u8).is_some());
 
-    let n_payloads = columns.payload_ends.len();
     let metas = columns.meta.iter().map(|m| usize::from(u16::from_le_bytes([m[2], m[3]])));
-    let n_events = head.n_events as usize;
-    let are_far_indexes = columns.cause_far.iter().all(|entry| (far_index(entry) as usize) < n_events);
-    let is_index = |list: &[[u8; 2]]| list.is_empty() || max16(list) < n_events;
+    let is_index = |list: &[[u8; 2]], n: usize| list.iter().all(|idx| usize::from(u16::from_le_bytes(*idx)) < n);
+    let are_ends = (1..columns.n_payloads).all(|k| columns.ends().get(k - 1) <= columns.ends().get(k));
+    let postings = [
+        (columns.process_starts, columns.process_lists, columns.actors.len()),
+        (columns.peer_starts, columns.peer_lists, columns.actors.len()),
+        (columns.tag_starts, columns.tag_lists, columns.tags.len()),
+    ];
     are_kinds
         && are_classes
-        && max16(columns.process) < columns.actors.len()
-        && max16(columns.peer) <= columns.actors.len()
-        && max16(columns.tag) <= columns.tags.len()
-        && max16(columns.call) <= columns.calls.len()
-        && max16(columns.payload) <= n_payloads
-        && metas.clone().all(|number| (1..=n_payloads).contains(&number))
+        && columns.process.max(n) < columns.actors.len()
+        && columns.peer.max(n) <= columns.actors.len()
+        && columns.tag.max(n) <= columns.tags.len()
+        && columns.call.max(n) <= columns.calls.len()
+        && columns.payload.max(n) <= columns.n_payloads
+        && metas.clone().all(|number| (1..=columns.n_payloads).contains(&number))
         && ascending32(columns.actors)
         && below(columns.actors, head.n_actors)
-        && columns.tags.iter().all(|tag| u32::from_le_bytes(*tag) < head.n_tags)
-        && ascending32(columns.payload_ends)
-        && ascending32(columns.process_starts)
-        && ends_at(columns.process_starts, columns.process_list.len())
-        && ascending32(columns.peer_starts)
-        && ends_at(columns.peer_starts, columns.peer_list.len())
-        && is_index(columns.process_list)
-        && is_index(columns.peer_list)
-        && are_far_indexes
+        && ascending32(columns.tags)
+        && below(columns.tags, head.n_tags)
+        && are_ends
+        && (columns.n_payloads == 0 || (0..1 << 32).contains(&columns.ends().get(columns.n_payloads - 1)))
+        && (columns.n_payloads == 0 || columns.ends().get(0) >= 0)
+        && postings.iter().all(|(starts, lists, n_numbers)| postings::are_sound(starts, lists, *n_numbers, n))
+        && columns.cause_far.iter().all(|entry| far(entry).0 < n)
+        && is_index(columns.cause_order, columns.cause_far.len())
+        && ascending32(columns.gram_starts)
+        && ends_at(columns.gram_starts, columns.grams.len())
+        && ascending32(columns.path_starts)
+        && ends_at(columns.path_starts, columns.path_list.len())
+        && is_index(columns.path_list, n)
 }

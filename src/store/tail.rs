@@ -1,11 +1,9 @@
-//! The open tail: the events of the segment that is being filled. Its memory is used again for the
-//! next segment, so that appending allocates nothing.
+//! The open tail: the events of the segment that is being filled. Its memory is used again for a
+//! later segment, so that appending allocates nothing.
 
-use super::columns::{Columns, ColumnsBuf};
+use super::columns::{Columns, OpenColumns};
 use super::dictionary::{Dictionaries, LocalNumbers};
 use super::payloads::PayloadArena;
-use super::postings;
-use super::segment::Segment;
 use crate::model::{NewEvent, limits};
 use rustc_hash::FxHashMap;
 
@@ -16,12 +14,13 @@ const NUMBERS_MAX: usize = u16::MAX as usize - 2;
 #[derive(Clone, Debug, Default)]
 pub struct Tail {
     start: u64,
-    columns: ColumnsBuf,
+    columns: OpenColumns,
     actors: LocalNumbers,
     tags: LocalNumbers,
     call_places: FxHashMap<u64, u16>,
     payloads: PayloadArena,
-    time_max_ns: Option<i64>,
+    /// Times of the earliest and of the latest event.
+    time_range_ns: Option<(i64, i64)>,
 }
 
 impl Tail {
@@ -31,6 +30,10 @@ impl Tail {
     }
     pub fn start(&self) -> u64 {
         self.start
+    }
+    /// The seq after its last event.
+    pub fn end(&self) -> u64 {
+        self.start + self.len() as u64
     }
     pub fn len(&self) -> usize {
         self.columns.kind.len()
@@ -52,9 +55,17 @@ impl Tail {
     pub fn payload(&self, number: u16) -> &[u8] {
         &self.payloads.stream[self.columns().payload_range(number)]
     }
+    /// The payload stream, cut by [`OpenColumns::payload_ends`].
+    pub fn stream(&self) -> (&[u8], &[[u8; 4]]) {
+        (&self.payloads.stream, &self.columns.payload_ends)
+    }
     /// The latest time in it.
     pub fn time_max_ns(&self) -> Option<i64> {
-        self.time_max_ns
+        self.time_range_ns.map(|(_, latest_ns)| latest_ns)
+    }
+    /// The earliest and the latest time in it.
+    pub fn time_range_ns(&self) -> Option<(i64, i64)> {
+        self.time_range_ns
     }
     /// Bytes in use, about.
     pub fn n_bytes(&self) -> usize {
@@ -78,7 +89,7 @@ impl Tail {
         columns.push_time(idx, new.at_ns);
         columns.push_cause(idx, self.start + idx as u64, new.cause);
         columns.kind.push([new.kind as u8]);
-        columns.class.push([new.class as u8]);
+        columns.class.push(new.class as u8);
         columns.process.push(process.to_le_bytes());
         columns.peer.push(peer.to_le_bytes());
         columns.tag.push(tag.to_le_bytes());
@@ -91,42 +102,8 @@ impl Tail {
             let [meta_low, meta_high] = meta.to_le_bytes();
             columns.meta.push([idx_low, idx_high, meta_low, meta_high]);
         }
-        self.time_max_ns = Some(self.time_max_ns.map_or(new.at_ns, |max| max.max(new.at_ns)));
-    }
-
-    /// The events as a sealed segment: local numbers in dictionary order, posting lists, compressed payloads.
-    pub fn seal(&self) -> Segment {
-        let columns = self.columns();
-        let (actors, actor_places) = ascending(columns.actors);
-        let (tags, tag_places) = ascending(columns.tags);
-        let moved = |column: &[[u8; 2]], places: &[u16]| -> Vec<[u8; 2]> {
-            column.iter().map(|local| places[usize::from(u16::from_le_bytes(*local))].to_le_bytes()).collect()
-        };
-        // Peers and tags are numbered from 1: 0, none, stays where it is.
-        let after_none = |places: &[u16]| -> Vec<u16> { [0].into_iter().chain(places.iter().map(|p| p + 1)).collect() };
-        let process = moved(columns.process, &actor_places);
-        let peer = moved(columns.peer, &after_none(&actor_places));
-        let tag = moved(columns.tag, &after_none(&tag_places));
-
-        let of_processes = process.iter().map(|local| Some(u16::from_le_bytes(*local)));
-        let (process_starts, process_list) = postings::build(of_processes, actors.len());
-        let of_peers = peer.iter().map(|local| u16::from_le_bytes(*local).checked_sub(1));
-        let (peer_starts, peer_list) = postings::build(of_peers, actors.len());
-        let (blocks, stored) = super::payloads::compress(&self.payloads.stream, columns.payload_ends);
-        let sealed = Columns {
-            process: &process,
-            peer: &peer,
-            tag: &tag,
-            actors: &actors,
-            tags: &tags,
-            process_starts: &process_starts,
-            process_list: &process_list,
-            peer_starts: &peer_starts,
-            peer_list: &peer_list,
-            blocks: &blocks,
-            ..columns
-        };
-        Segment::seal(&sealed, stored)
+        let (min_ns, max_ns) = self.time_range_ns.unwrap_or((new.at_ns, new.at_ns));
+        self.time_range_ns = Some((min_ns.min(new.at_ns), max_ns.max(new.at_ns)));
     }
 
     /// Empties the tail; the next event will be `start`.
@@ -137,17 +114,6 @@ impl Tail {
         self.tags.clear();
         self.call_places.clear();
         self.payloads.clear();
-        self.time_max_ns = None;
+        self.time_range_ns = None;
     }
-}
-
-/// Dictionary numbers in ascending order, and for each old local number its new one.
-fn ascending(globals: &[[u8; 4]]) -> (Vec<[u8; 4]>, Vec<u16>) {
-    let mut order: Vec<u16> = (0..globals.len()).map(|local| local as u16).collect();
-    order.sort_unstable_by_key(|local| u32::from_le_bytes(globals[usize::from(*local)]));
-    let mut places = vec![0; globals.len()];
-    for (new, old) in (0u16..).zip(&order) {
-        places[usize::from(*old)] = new;
-    }
-    (order.iter().map(|old| globals[usize::from(*old)]).collect(), places)
 }

@@ -41,12 +41,20 @@ impl Timeline {
         if line.contains(seq) {
             return Ok(seq);
         }
-        if seq.0 >= recording.len() {
-            let n = recording.len();
+        if seq < recording.first() {
+            let (n_gone, first) = (recording.evicted().n_events, recording.first().0);
             return Err(Failure::not_found(format!(
-                "no event #{}: the recording has {n}, #0 to #{}",
+                "event #{} was evicted: the recording begins at #{first}, {n_gone} events before it are gone",
+                seq.0
+            ))
+            .hint("seek(\"start\")"));
+        }
+        if seq.0 >= recording.len() {
+            let (n, first) = (recording.n_held(), recording.first().0);
+            return Err(Failure::not_found(format!(
+                "no event #{}: the recording has {n}, #{first} to #{}",
                 seq.0,
-                n.saturating_sub(1)
+                recording.len().saturating_sub(1)
             ))
             .hint("seek(\"end\")"));
         }

@@ -7,7 +7,7 @@ use expect_test::{Expect, expect};
 use super::{frames, listing, of_kind, recorded_bytes};
 
 /// A trace file of `lines`; each is a whole trace message, or what follows `{trace_ts,` before a stamp that counts up.
-fn trace(lines: &str) -> Vec<u8> {
+pub(super) fn trace(lines: &str) -> Vec<u8> {
     let message = |(n, line): (usize, &str)| {
         let text = match line.trim() {
             whole if whole.starts_with('{') => whole.to_string(),
@@ -18,7 +18,7 @@ fn trace(lines: &str) -> Vec<u8> {
     frames(&lines.trim().lines().enumerate().map(message).collect::<Vec<_>>())
 }
 
-fn check(lines: &str, expected: &Expect) {
+pub(super) fn check(lines: &str, expected: &Expect) {
     let (recording, report) = recorded_bytes(&trace(lines));
     assert_eq!(report.defects.kept, []);
     expected.assert_eq(&listing(&recording));
@@ -218,4 +218,18 @@ fn names_of_two_nodes_are_two_names() {
         of_kind(&recording, Kind::Send).into_iter().map(|send| send.peer.and_then(Actor::pid)).collect();
     let expected = [pid("a@h", 1), pid("b@h", 1), pid("b@h", 1)];
     assert_eq!(receivers, expected.map(|pid| pid.as_pid()));
+}
+
+#[test]
+fn arguments_that_are_encoded_as_a_string_are_read() {
+    check(
+        "<0.1.0>,call,{m,handle_cast,[1,2]}
+         <0.1.0>,return_from,{m,handle_cast,2},{noreply,3}",
+        &expect![[r#"
+            0 0us state_change <0.1.0> 2
+            1 0us handle_start <0.1.0> class=cast 1
+            2 1us state_change <0.1.0> class=cast cause=1 3
+            3 1us handle_end <0.1.0> class=cast cause=1
+        "#]],
+    );
 }

@@ -1,39 +1,17 @@
 //! A trace that a BEAM writes while the test runs (`tests/data/crew.erl`), imported whole.
 
 use std::path::Path;
-use std::process::Command;
 
 use cinema::model::{Actor, Atom, Class, Event, Filter, Kind};
 use cinema::store::Recording;
 use expect_test::{Expect, expect};
 
-use super::{data, erl, field, of_kind, recorded, shown};
+use super::beam::erl_with;
+use super::{field, of_kind, recorded, shown, told};
 
 /// Runs the crew, traced to what the Erlang term `to` names; `None` where there is no Erlang.
 fn traced(folder: &Path, to: &str) -> Option<()> {
-    let sources = ["crew.erl", "clerk.erl"].map(|name| data(name).display().to_string());
-    let Ok(compiled) = Command::new("erlc").current_dir(folder).args(sources).status() else {
-        eprintln!("skipped: there is no erlc on this machine");
-        return None;
-    };
-    assert!(compiled.success());
-    erl(folder, &format!("crew:trace({to}), halt().")).map(drop)
-}
-
-/// One event per line, without what differs from run to run.
-fn told(recording: &Recording, events: impl Iterator<Item = Event>) -> String {
-    let line = |event: Event| {
-        let tag = event.tag.map_or(String::new(), |tag| format!(" {tag:?}"));
-        let state = match event.kind {
-            Kind::StateChange | Kind::Exit => format!(" = {}", shown(recording.term(event.seq))),
-            _ => String::new(),
-        };
-        let cause = event.cause.and_then(|cause| recording.event(cause));
-        let cause =
-            cause.map_or(String::new(), |cause| format!(" <- {} {}", cause.kind.as_str(), cause.class.as_str()));
-        format!("{} {}{tag}{state}{cause}\n", event.kind.as_str(), event.class.as_str())
-    };
-    events.map(line).collect()
+    erl_with(folder, &["crew.erl", "clerk.erl"], &format!("crew:trace({to}), halt().")).map(drop)
 }
 
 fn check(recording: &Recording, actor: Actor, kinds: &[Kind], expected: &Expect) {
@@ -68,51 +46,51 @@ fn a_supervised_worker_from_start_to_shutdown() {
         first.process,
         &handling,
         &expect![[r#"
-        handle_start init clerk
-        state_change init clerk = 7 <- handle_start init
-        handle_end init clerk <- handle_start init
-        handle_start call add <- receive call
-        state_change call add = 8 <- handle_start call
-        handle_end call add <- handle_start call
-        handle_start cast add <- receive cast
-        state_change cast add = 18 <- handle_start cast
-        handle_end cast add <- handle_start cast
-        handle_start call get <- receive call
-        handle_end call get <- handle_start call
-        handle_start info hello <- receive info
-        handle_end info hello <- handle_start info
-        handle_start call tick_in <- receive call
-        handle_end call tick_in <- handle_start call
-        handle_start call sleep <- receive call
-        handle_end call sleep <- handle_start call
-        handle_start timer timeout <- timer_fire timer
-        state_change timer timeout = 19 <- handle_start timer
-        handle_end timer timeout <- handle_start timer
-        handle_start call sleep <- receive call
-        handle_end call sleep <- handle_start call
-        handle_start call get <- receive call
-        handle_end call get <- handle_start call
-        handle_start call crash <- receive call
-        handle_end call crash <- handle_start call
-        handle_start terminate clerk
-        handle_end terminate clerk <- handle_start terminate
-        crash none <- handle_start call
-    "#]],
+            handle_start init clerk
+            state_change init clerk = 7 <- handle_start init
+            handle_end init clerk <- handle_start init
+            handle_start call add <- receive call
+            state_change call add = 8 <- handle_start call
+            handle_end call add <- handle_start call
+            handle_start cast add <- receive cast
+            state_change cast add = 18 <- handle_start cast
+            handle_end cast add <- handle_start cast
+            handle_start call get <- receive call
+            handle_end call get <- handle_start call
+            handle_start info hello <- receive info
+            handle_end info hello <- handle_start info
+            handle_start call tick_in <- receive call
+            handle_end call tick_in <- handle_start call
+            handle_start call sleep <- receive call
+            handle_end call sleep <- handle_start call
+            handle_start timer timeout <- timer_fire timer
+            state_change timer timeout = 19 <- handle_start timer
+            handle_end timer timeout <- handle_start timer
+            handle_start call sleep <- receive call
+            handle_end call sleep <- handle_start call
+            handle_start call get <- receive call
+            handle_end call get <- handle_start call
+            handle_start call crash <- receive call
+            handle_end call crash <- handle_start call
+            handle_start terminate clerk
+            handle_end terminate clerk <- handle_start terminate
+            crash  <- handle_start call crash
+        "#]],
     );
     check(
         &recording,
         second.process,
         &handling,
         &expect![[r#"
-        handle_start init clerk
-        state_change init clerk = 7 <- handle_start init
-        handle_end init clerk <- handle_start init
-        handle_start call get <- receive call
-        handle_end call get <- handle_start call
-        handle_start terminate clerk <- exit_signal exit
-        handle_end terminate clerk <- handle_start terminate
-        exit none = shutdown <- exit_signal exit
-    "#]],
+            handle_start init clerk
+            state_change init clerk = 7 <- handle_start init
+            handle_end init clerk <- handle_start init
+            handle_start call get <- receive call
+            handle_end call get <- handle_start call
+            handle_start terminate clerk <- exit_signal exit EXIT
+            handle_end terminate clerk <- handle_start terminate
+            exit  = shutdown <- exit_signal exit EXIT
+        "#]],
     );
 
     let [timeout] = of_kind(&recording, Kind::Timeout)[..] else { panic!("one call timed out") };

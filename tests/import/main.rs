@@ -1,18 +1,20 @@
 //! Importing what real tracers wrote: recorded traces whose truth is known (`tests/data/README.md`),
 //! a trace that a BEAM writes while the test runs, and damaged files.
 
+mod beam;
 mod crafted;
 mod damage;
 mod fuzz;
+mod lean;
 mod live;
+mod speed;
 mod truth;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use cinema::codec::etf;
-use cinema::model::{Event, EventBatch, Filter, Kind, Seq, Style, Syntax, Term};
+use cinema::model::{Class, Event, EventBatch, Filter, Kind, Seq, Style, Syntax, Term};
 use cinema::sandbox::import::{ImportReport, import};
 use cinema::store::{Recording, RecordingInfo};
 
@@ -33,6 +35,28 @@ fn recorded(path: &Path) -> (Recording, ImportReport) {
     let report = import(path, &mut append, &mut |_| true).expect("the file is a trace");
     assert_eq!(report.n_events, recording.len());
     (recording, report)
+}
+
+/// One event per line, without what differs from run to run.
+fn told(recording: &Recording, events: impl IntoIterator<Item = Event>) -> String {
+    let line = |event: Event| {
+        let class = if event.class == Class::None { "" } else { event.class.as_str() };
+        let tag = event.tag.map_or(String::new(), |tag| format!(" {tag:?}"));
+        let partial = recording.meta(event.seq).and_then(|meta| meta.as_map()?.get_atom("partial").cloned());
+        let equals = if partial.is_some() { "~" } else { "=" };
+        let state = match event.kind {
+            Kind::StateChange | Kind::Exit => format!(" {equals} {}", shown(recording.term(event.seq))),
+            _ => String::new(),
+        };
+        let cause = event.cause.and_then(|cause| recording.event(cause));
+        let cause = cause.map_or(String::new(), |cause| {
+            let tag = cause.tag.map_or(String::new(), |tag| format!(" {tag:?}"));
+            let tag = if cause.tag == event.tag { String::new() } else { tag };
+            format!(" <- {} {}{tag}", cause.kind.as_str(), cause.class.as_str())
+        });
+        format!("{} {class}{tag}{state}{cause}\n", event.kind.as_str())
+    };
+    events.into_iter().map(line).collect()
 }
 
 /// A trace file of these terms.
@@ -99,16 +123,4 @@ fn listing(recording: &Recording) -> String {
         let _ = writeln!(out, "{}", line.trim_end());
     }
     out
-}
-
-/// Runs Erlang code and gives what it printed; `None`, with a word about it, where no `erl` is installed.
-fn erl(folder: &Path, code: &str) -> Option<String> {
-    let run = Command::new("erl").current_dir(folder).args(["-noshell", "-eval", code]).output();
-    let Ok(output) = run else {
-        eprintln!("skipped: there is no erl on this machine");
-        return None;
-    };
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "erl failed: {text}{}", String::from_utf8_lossy(&output.stderr));
-    Some(text)
 }

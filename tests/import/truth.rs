@@ -8,7 +8,8 @@ use cinema::sandbox::import::{EventClock, is_trace_file};
 use cinema::store::Recording;
 use expect_test::expect_file;
 
-use super::{count, data, erl, field, listing, of_kind, recorded, shown};
+use super::beam::erl;
+use super::{count, data, field, listing, of_kind, recorded, shown};
 
 #[test]
 fn shop_event_by_event() {

@@ -174,13 +174,7 @@ fn spawn<R: Rows>(rows: &mut R, event: &Event, payload: Option<Term>) {
 }
 
 fn behaviour_of(name: Atom) -> Option<Behaviour> {
-    match name.as_str() {
-        "gen_server" => Some(Behaviour::GenServer),
-        "gen_statem" => Some(Behaviour::GenStatem),
-        "gen_event" => Some(Behaviour::GenEvent),
-        "supervisor" => Some(Behaviour::Supervisor),
-        _ => None,
-    }
+    Behaviour::from_name(name.as_str())
 }
 
 /// What a register event tells of a process that is older than the recording.

@@ -72,8 +72,10 @@ pub enum What<'a> {
     Unregister {
         name: RawTerm<'a>,
     },
+    /// `extra` is what a match spec adds: `{message, Extra}`.
     Call {
         function: Mfa<'a>,
+        extra: Option<RawTerm<'a>>,
     },
     ReturnFrom {
         function: Mfa<'a>,
@@ -82,6 +84,10 @@ pub enum What<'a> {
     ExceptionFrom {
         function: Mfa<'a>,
         exception: RawTerm<'a>,
+    },
+    /// Control is back in `caller`; `None`: in no function at all.
+    ReturnTo {
+        caller: Option<Mfa<'a>>,
     },
     GcStart,
     GcEnd {
@@ -157,13 +163,15 @@ impl<'a> Trace<'a> {
             (b"send_to_non_existing_process", &[message, to, ..]) => What::SendToNonExisting { message, to: to.term() },
             (b"receive", &[message]) => What::Receive { message, extra: None },
             (b"receive", &[message, extra, ..]) => What::Receive { message, extra: Some(extra.term()) },
-            (b"call", &[function, ..]) => What::Call { function: mfa(function)? },
+            (b"call", &[function]) => What::Call { function: mfa(function)?, extra: None },
+            (b"call", &[function, extra, ..]) => What::Call { function: mfa(function)?, extra: Some(extra.term()) },
             (b"return_from", &[function, value, ..]) => {
                 What::ReturnFrom { function: mfa(function)?, value: value.term() }
             }
             (b"exception_from", &[function, exception, ..]) => {
                 What::ExceptionFrom { function: mfa(function)?, exception: exception.term() }
             }
+            (b"return_to", &[caller, ..]) => What::ReturnTo { caller: mfa(caller) },
             (b"spawn", &[child, start, ..]) => What::Spawn { child: actor(child)?, start: mfa(start)? },
             (b"spawned", &[parent, start, ..]) => What::Spawned { parent: actor(parent)?, start: mfa(start)? },
             (b"exit", &[reason, ..]) => What::Exit { reason },

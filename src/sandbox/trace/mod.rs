@@ -8,6 +8,7 @@
 //! It must not know files, sockets or the store.
 
 pub(super) mod frames;
+pub(super) mod lean;
 pub(super) mod message;
 pub(super) mod recognise;
 pub(super) mod reorder;

@@ -140,7 +140,7 @@ impl Perform for Save {
         let recording = session.source()?.recording();
         recording.save(path)?;
         let n_bytes = std::fs::metadata(path).map(|meta| meta.len()).unwrap_or(0);
-        Ok(Reply::Said(format!("saved {} events, {n_bytes} bytes, to {}", recording.len(), path.display())))
+        Ok(Reply::Said(format!("saved {} events, {n_bytes} bytes, to {}", recording.n_held(), path.display())))
     }
 }
 

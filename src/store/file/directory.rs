@@ -4,11 +4,11 @@
 
 use std::ops::Range;
 
-use crate::model::{Actor, Atom, Seq};
+use crate::model::{Actor, Atom, Kind, Seq};
 use crate::store::rows::{put_actor, read_actor};
 use crate::store::segment::{HEAD_BYTES, Head};
 use crate::store::wire::{Reader, put_text, put_varint};
-use crate::store::{Branch, Mark, RecordingInfo};
+use crate::store::{Branch, Evicted, Mark, RecordingInfo};
 
 /// Where one segment lies.
 #[derive(Clone, Debug)]
@@ -37,6 +37,20 @@ pub struct Directory {
     pub checkpoints: Vec<CheckpointPlace>,
     pub branches: Vec<Branch>,
     pub marks: Vec<Mark>,
+    /// What a ring recording forgot; nothing for a whole recording.
+    pub start: Start,
+}
+
+/// How a recording begins that does not begin with event 0.
+#[derive(Debug, Default)]
+pub struct Start {
+    pub first: u64,
+    pub evicted: Evicted,
+    pub n_checkpoints_evicted: usize,
+    pub dead_before: u64,
+    pub base: Option<CheckpointPlace>,
+    /// Bases of branches; `n_events` is the branch's first seq.
+    pub branch_bases: Vec<CheckpointPlace>,
 }
 
 impl Directory {
@@ -51,12 +65,7 @@ impl Directory {
             put_range(&mut out, &place.stored);
             out.extend_from_slice(&place.image_checksum.to_le_bytes());
         }
-        put_varint(&mut out, self.checkpoints.len() as u64);
-        for place in &self.checkpoints {
-            put_varint(&mut out, place.n_events);
-            put_range(&mut out, &place.delta);
-            out.extend_from_slice(&place.checksum.to_le_bytes());
-        }
+        put_checkpoints(&mut out, &self.checkpoints);
         put_varint(&mut out, self.branches.len() as u64);
         for branch in &self.branches {
             put_varint(&mut out, branch.parent.map_or(0, |parent| u64::from(parent) + 1));
@@ -70,6 +79,7 @@ impl Directory {
             put_text(&mut out, &mark.note);
             out.push(u8::from(mark.is_snapshot));
         }
+        self.start.write(&mut out);
         out
     }
 
@@ -80,37 +90,102 @@ impl Directory {
         let info = read_info(&mut reader)?;
         let (actors, tags) = read_dictionaries(&mut reader)?;
         let mut directory = Directory { info, actors, tags, ..Directory::default() };
-        let mut next_seq = 0;
+        let mut next_seq = None;
         for _ in 0..count(&mut reader, HEAD_BYTES)? {
             let head = Head::read(&mut reader)?;
             let (image, stored) = (read_range(&mut reader, n_file)?, read_range(&mut reader, n_file)?);
-            let is_next = head.start == next_seq
+            let is_next = next_seq.is_none_or(|next_seq| head.start == next_seq)
                 && head.n_actors as usize <= directory.actors.len()
                 && head.n_tags as usize <= directory.tags.len();
             if !is_next {
                 return None;
             }
-            next_seq = head.end();
+            next_seq = Some(head.end());
             directory.segments.push(SegmentPlace { head, image, stored, image_checksum: reader.u32()? });
         }
-        let mut n_before = 0;
-        for _ in 0..count(&mut reader, 4)? {
-            let n_events = reader.varint()?;
-            if n_events <= n_before || n_events > next_seq {
-                return None;
-            }
-            n_before = n_events;
-            let delta = read_range(&mut reader, n_file)?;
-            directory.checkpoints.push(CheckpointPlace { n_events, delta, checksum: reader.u32()? });
-        }
-        directory.branches = read_branches(&mut reader, next_seq)?;
+        directory.checkpoints = read_checkpoints(&mut reader, n_file)?;
+        directory.branches = read_branches(&mut reader)?;
         for _ in 0..count(&mut reader, 4)? {
             let (name, at) = (reader.text()?.to_string(), Seq(reader.varint()?));
             let (note, is_snapshot) = (reader.text()?.to_string(), reader.u8()? != 0);
             directory.marks.push(Mark { name, at, note, is_snapshot });
         }
-        reader.is_empty().then_some(directory)
+        directory.start = Start::read(&mut reader, n_file)?;
+        let first = directory.segments.first().map_or(directory.start.first, |place| place.head.start);
+        let n_events = next_seq.unwrap_or(first);
+        let last = directory.checkpoints.last().map_or(first, |checkpoint| checkpoint.n_events);
+        let is_sound = first == directory.start.first
+            && directory.checkpoints.first().is_none_or(|checkpoint| checkpoint.n_events > first)
+            && last <= n_events
+            && directory.start.base.as_ref().is_none_or(|base| base.n_events == first)
+            && directory.branches.last().is_none_or(|branch| branch.start.0 <= n_events);
+        (is_sound && reader.is_empty()).then_some(directory)
     }
+}
+
+impl Start {
+    fn write(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.first);
+        put_varint(out, self.evicted.n_events);
+        put_varint(out, self.evicted.kinds.len() as u64);
+        for (kind, n_events) in &self.evicted.kinds {
+            out.push(*kind as u8);
+            put_varint(out, *n_events);
+        }
+        let (min_ns, max_ns) = self.evicted.time_ns.unwrap_or((i64::MAX, i64::MIN));
+        out.extend_from_slice(&min_ns.to_le_bytes());
+        out.extend_from_slice(&max_ns.to_le_bytes());
+        for number in
+            [self.evicted.n_marks, self.evicted.n_forgotten, self.n_checkpoints_evicted as u64, self.dead_before]
+        {
+            put_varint(out, number);
+        }
+        put_checkpoints(out, self.base.as_slice());
+        put_checkpoints(out, &self.branch_bases);
+    }
+
+    fn read(reader: &mut Reader<'_>, n_file: usize) -> Option<Start> {
+        let mut start = Start { first: reader.varint()?, ..Start::default() };
+        let evicted = &mut start.evicted;
+        evicted.n_events = reader.varint()?;
+        for _ in 0..count(reader, 2)? {
+            let kind = Kind::from_byte(reader.u8()?)?;
+            evicted.kinds.push((kind, reader.varint()?));
+        }
+        let (min_ns, max_ns) = (reader.i64()?, reader.i64()?);
+        evicted.time_ns = (min_ns <= max_ns).then_some((min_ns, max_ns));
+        (evicted.n_marks, evicted.n_forgotten) = (reader.varint()?, reader.varint()?);
+        // As many as the log could have had: no arithmetic with it may overflow.
+        start.n_checkpoints_evicted = usize::try_from(reader.varint()?).ok().filter(|n| *n as u64 <= start.first)?;
+        start.dead_before = reader.varint()?;
+        let mut bases = read_checkpoints(reader, n_file)?;
+        start.base = bases.pop();
+        start.branch_bases = read_checkpoints(reader, n_file)?;
+        (bases.is_empty() && start.base.is_some() == (start.first > 0)).then_some(start)
+    }
+}
+
+fn put_checkpoints(out: &mut Vec<u8>, places: &[CheckpointPlace]) {
+    put_varint(out, places.len() as u64);
+    for place in places {
+        put_varint(out, place.n_events);
+        put_range(out, &place.delta);
+        out.extend_from_slice(&place.checksum.to_le_bytes());
+    }
+}
+
+/// Places of deltas, ascending by what they cover.
+fn read_checkpoints(reader: &mut Reader<'_>, n_file: usize) -> Option<Vec<CheckpointPlace>> {
+    let mut places: Vec<CheckpointPlace> = Vec::new();
+    for _ in 0..count(reader, 7)? {
+        let n_events = reader.varint()?;
+        if places.last().is_some_and(|before| n_events <= before.n_events) {
+            return None;
+        }
+        let delta = read_range(reader, n_file)?;
+        places.push(CheckpointPlace { n_events, delta, checksum: reader.u32()? });
+    }
+    Some(places)
 }
 
 /// A count of items of at least `n_bytes_min` bytes each.
@@ -130,7 +205,7 @@ fn read_range(reader: &mut Reader<'_>, n_file: usize) -> Option<Range<usize>> {
     (end <= n_file).then_some(begin..end)
 }
 
-fn read_branches(reader: &mut Reader<'_>, n_events: u64) -> Option<Vec<Branch>> {
+fn read_branches(reader: &mut Reader<'_>) -> Option<Vec<Branch>> {
     let mut branches: Vec<Branch> = Vec::new();
     for id in 0..count(reader, 3)? {
         let parent = reader.varint()?.checked_sub(1).map(u32::try_from).transpose().ok()?;
@@ -140,7 +215,6 @@ fn read_branches(reader: &mut Reader<'_>, n_events: u64) -> Option<Vec<Branch>> 
             None => start.0 == 0 && parent.is_none() && from.is_none(),
             Some(before) => {
                 before.start <= start
-                    && start.0 <= n_events
                     && parent.is_some_and(|parent| (parent as usize) < id)
                     && from.is_none_or(|from| from < start)
             }

@@ -7,6 +7,7 @@
 mod directory;
 mod read;
 mod recover;
+mod spill;
 mod write;
 
 use std::fs::File;
@@ -17,6 +18,7 @@ use std::path::Path;
 pub use read::open;
 #[cfg(test)]
 pub use read::open_checked;
+pub use spill::{Additions, Ending, SessionFile, SyncPolicy};
 pub use write::save;
 
 use super::wire::Reader;
@@ -36,13 +38,15 @@ pub fn is_session(path: &Path) -> Outcome<bool> {
 /// The first eight bytes: a byte that is no text, the name, a line end that a text transfer would change.
 const MAGIC: &[u8; 8] = b"\x89CINEMA\n";
 /// The version that this code writes, and the only one it reads.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Magic and version.
 const FILE_HEAD_BYTES: usize = 16;
 const BLOCK_MAGIC: u32 = u32::from_le_bytes(*b"CBLK");
 const BLOCK_HEAD_BYTES: usize = 24;
 const TRAILER_MAGIC: u64 = u64::from_le_bytes(*b"CINEMEND");
 const TRAILER_BYTES: usize = 24;
+/// Bytes before a segment's image: its head and two checksums.
+const SEGMENT_HEAD_BYTES: usize = (super::segment::HEAD_BYTES + 8).next_multiple_of(8);
 /// Block contents begin at multiples of 8.
 const _: () = assert!(FILE_HEAD_BYTES.is_multiple_of(8) && BLOCK_HEAD_BYTES.is_multiple_of(8));
 
@@ -58,9 +62,9 @@ enum BlockKind {
     Segment = 3,
     /// The compressed payload blocks of the segment before it.
     Payloads = 4,
-    /// All deltas of keyframes, one after the other.
+    /// Deltas of keyframes, with a table before them.
     Keyframes = 5,
-    /// Everything that is needed to open the file; the last block.
+    /// Everything that is needed to open the file; a trailer follows it.
     Directory = 6,
 }
 
@@ -136,9 +140,13 @@ fn trailer(directory_offset: u64) -> [u8; TRAILER_BYTES] {
     bytes
 }
 
-/// The offset of the directory that an intact trailer names.
+/// The offset of the directory that an intact trailer at the file's end names.
 fn directory_offset(file: &[u8]) -> Option<usize> {
-    let bytes = file.last_chunk::<TRAILER_BYTES>()?;
+    trailer_offset(file.last_chunk()?)
+}
+
+/// The offset that an intact trailer has.
+fn trailer_offset(bytes: &[u8; TRAILER_BYTES]) -> Option<usize> {
     let mut reader = Reader::new(bytes);
     let (magic, offset, checksum) = (reader.u64()?, reader.u64()?, reader.u32()?);
     let is_intact = magic == TRAILER_MAGIC && checksum == crc32fast::hash(&bytes[..16]);

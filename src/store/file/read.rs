@@ -85,7 +85,16 @@ fn assemble(bytes: &Bytes, directory: Directory) -> Recording {
         delta: bytes.part(place.delta).expect("the directory's places lie inside the file"),
         checksum: Some(place.checksum),
     };
-    let n_events = segments.last().map_or(0, |segment| segment.head.end());
+    let start = directory.start;
+    let n_events = segments.last().map_or(start.first, |segment| segment.head.end());
+    let keyframes = Keyframes {
+        checkpoints: directory.checkpoints.into_iter().map(checkpoint).collect(),
+        n_evicted: start.n_checkpoints_evicted,
+        base: start.base.map(checkpoint),
+        branch_bases: start.branch_bases.into_iter().map(checkpoint).map(|base| (base.n_events, base)).collect(),
+        dead_before: start.dead_before,
+        live: None,
+    };
     Recording {
         dictionaries: Dictionaries {
             actors: Dictionary::from_items(directory.actors),
@@ -93,9 +102,10 @@ fn assemble(bytes: &Bytes, directory: Directory) -> Recording {
         },
         segments,
         tail: Tail::new(n_events),
-        keyframes: Keyframes { checkpoints: directory.checkpoints.into_iter().map(checkpoint).collect(), live: None },
+        keyframes,
         branches: directory.branches,
         marks: directory.marks,
+        evicted: start.evicted,
         ..Recording::new(directory.info)
     }
 }

@@ -5,13 +5,14 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::directory::{CheckpointPlace, Directory, SegmentPlace, put_dictionaries, put_info};
+use super::directory::{CheckpointPlace, Directory, SegmentPlace, Start, put_dictionaries, put_info};
 use super::{BlockHead, BlockKind, FILE_HEAD_BYTES, MAGIC, VERSION, trailer};
 use crate::model::{Failure, Outcome};
 use crate::store::Recording;
-use crate::store::segment::Segment;
+use crate::store::keyframe::Checkpoint;
+use crate::store::segment::{Head, Segment};
+use crate::store::wire::put_varint;
 
 /// Writes `recording` to `path`.
 pub fn save(recording: &Recording, path: &Path) -> Outcome<()> {
@@ -32,13 +33,14 @@ fn temporary_name(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-struct Writer {
-    out: BufWriter<File>,
-    offset: usize,
+/// Writes blocks; knows at which offset of the file.
+pub struct BlockWriter<W> {
+    pub out: W,
+    pub offset: usize,
 }
 
 fn write_file(recording: &Recording, path: &Path) -> std::io::Result<()> {
-    let mut writer = Writer { out: BufWriter::with_capacity(1 << 20, File::create(path)?), offset: 0 };
+    let mut writer = BlockWriter { out: BufWriter::with_capacity(1 << 20, File::create(path)?), offset: 0 };
     writer.put(MAGIC)?;
     writer.put(&VERSION.to_le_bytes())?;
     writer.pad_to(FILE_HEAD_BYTES)?;
@@ -54,9 +56,8 @@ fn write_file(recording: &Recording, path: &Path) -> std::io::Result<()> {
         marks: recording.marks.clone(),
         ..Directory::default()
     };
-    let open_tail = (recording.tail.len() > 0).then(|| Arc::new(recording.tail.seal()));
     let (mut n_actors, mut n_tags) = (0, 0);
-    for segment in recording.segments.iter().chain(&open_tail) {
+    for segment in &recording.sealed_segments() {
         // A segment's numbers need not be the newest ones: an actor may come back. What it adds begins
         // where the segments before it ended.
         let actors = n_actors..n_actors.max(segment.head.n_actors as usize);
@@ -68,21 +69,62 @@ fn write_file(recording: &Recording, path: &Path) -> std::io::Result<()> {
         directory.segments.push(writer.segment(segment)?);
     }
 
-    let deltas: Vec<&[u8]> = recording.keyframes.checkpoints.iter().map(|checkpoint| &checkpoint.delta[..]).collect();
-    let mut begin = writer.block(BlockKind::Keyframes, &deltas)?.start;
-    for (checkpoint, delta) in recording.keyframes.checkpoints.iter().zip(deltas) {
-        let checksum = checkpoint.checksum.unwrap_or_else(|| crc32fast::hash(delta));
-        let delta = begin..begin + delta.len();
-        begin = delta.end;
-        directory.checkpoints.push(CheckpointPlace { n_events: checkpoint.n_events, delta, checksum });
-    }
+    let keyframes = &recording.keyframes;
+    directory.checkpoints = put_keyframes(&mut writer, keyframes.checkpoints.iter())?;
+    directory.start = Start {
+        first: recording.first().0,
+        evicted: recording.evicted.clone(),
+        n_checkpoints_evicted: keyframes.n_evicted,
+        dead_before: keyframes.dead_before,
+        base: put_keyframes(&mut writer, keyframes.base.iter())?.pop(),
+        branch_bases: put_keyframes(&mut writer, keyframes.branch_bases.values())?,
+    };
     let directory_offset = writer.offset;
     writer.block(BlockKind::Directory, &[&directory.write()])?;
     writer.put(&trailer(directory_offset as u64))?;
     writer.out.into_inner()?.sync_all()
 }
 
-impl Writer {
+/// Writes a Keyframes block, a table and the deltas; none when there is no keyframe.
+pub fn put_keyframes<'k, W: Write>(
+    writer: &mut BlockWriter<W>,
+    checkpoints: impl ExactSizeIterator<Item = &'k Checkpoint> + Clone,
+) -> std::io::Result<Vec<CheckpointPlace>> {
+    if checkpoints.len() == 0 {
+        return Ok(Vec::new());
+    }
+    let mut table = Vec::new();
+    put_varint(&mut table, checkpoints.len() as u64);
+    let mut places = Vec::with_capacity(checkpoints.len());
+    for Checkpoint { n_events, delta, checksum } in checkpoints.clone() {
+        let checksum = checksum.unwrap_or_else(|| crc32fast::hash(delta));
+        put_varint(&mut table, *n_events);
+        put_varint(&mut table, delta.len() as u64);
+        table.extend_from_slice(&checksum.to_le_bytes());
+        places.push(CheckpointPlace { n_events: *n_events, delta: 0..delta.len(), checksum });
+    }
+    let deltas = checkpoints.map(|checkpoint| &checkpoint.delta[..]);
+    let parts: Vec<&[u8]> = std::iter::once(&table[..]).chain(deltas).collect();
+    let mut begin = writer.block(BlockKind::Keyframes, &parts)?.start + table.len();
+    for place in &mut places {
+        place.delta = begin..begin + place.delta.len();
+        begin = place.delta.end;
+    }
+    Ok(places)
+}
+
+/// What stands before a segment's image: its head, the image's checksum, and the checksum of both.
+pub fn segment_head(head: &Head, image_checksum: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    head.write(&mut bytes);
+    bytes.extend_from_slice(&image_checksum.to_le_bytes());
+    let own_checksum = crc32fast::hash(&bytes);
+    bytes.extend_from_slice(&own_checksum.to_le_bytes());
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    bytes
+}
+
+impl<W: Write> BlockWriter<W> {
     fn put(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.offset += bytes.len();
         self.out.write_all(bytes)
@@ -93,7 +135,7 @@ impl Writer {
     }
 
     /// Writes a block whose content is `parts` one after the other; gives where the content lies.
-    fn block(&mut self, kind: BlockKind, parts: &[&[u8]]) -> std::io::Result<Range<usize>> {
+    pub fn block(&mut self, kind: BlockKind, parts: &[&[u8]]) -> std::io::Result<Range<usize>> {
         let mut hasher = crc32fast::Hasher::new();
         parts.iter().for_each(|part| hasher.update(part));
         let n_bytes = parts.iter().map(|part| part.len() as u64).sum();
@@ -107,17 +149,12 @@ impl Writer {
         Ok(content)
     }
 
-    fn segment(&mut self, segment: &Segment) -> std::io::Result<SegmentPlace> {
-        let mut head = Vec::new();
-        segment.head.write(&mut head);
-        head.resize(head.len().next_multiple_of(8), 0);
+    pub fn segment(&mut self, segment: &Segment) -> std::io::Result<SegmentPlace> {
+        let image_checksum = segment.image_checksum();
+        let head = segment_head(&segment.head, image_checksum);
         let content = self.block(BlockKind::Segment, &[&head, &segment.image])?;
         let stored = self.block(BlockKind::Payloads, &[&segment.stored])?;
-        Ok(SegmentPlace {
-            head: segment.head.clone(),
-            image: content.start + head.len()..content.end,
-            image_checksum: crc32fast::hash(&segment.image),
-            stored,
-        })
+        let image = content.start + head.len()..content.end;
+        Ok(SegmentPlace { head: segment.head.clone(), image, image_checksum, stored })
     }
 }

@@ -204,7 +204,7 @@ proptest! {
     #[test]
     fn random_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         let scratch = Scratch::new();
-        let mut file = b"\x89CINEMA\n\x01\0\0\0\0\0\0\0".to_vec();
+        let mut file = b"\x89CINEMA\n\x02\0\0\0\0\0\0\0".to_vec();
         file.extend_from_slice(&bytes);
         let (opened, warnings) = scratch.open(&file).unwrap();
         prop_assert!(opened.is_empty() && !warnings.is_empty());

@@ -6,7 +6,8 @@ use crate::model::FailureKind;
 #[test]
 fn events_survive_full_segments() {
     let n_events = 150_000;
-    let recording = busy(n_events);
+    let mut recording = busy(n_events);
+    recording.settle();
     assert_eq!(recording.segments.len(), 2);
     let opened = reopened(&recording);
     for recording in [&recording, &opened] {

@@ -3,9 +3,10 @@
 mod damage;
 mod edges;
 mod model;
+mod ring;
 
 use super::*;
-use crate::model::{Atom, CallKey, Class, Pid};
+use crate::model::{Atom, CallKey, Class, Kind, NewEvent, Pid};
 
 /// An event with its own payload, as a plain row.
 #[derive(Clone, Debug)]

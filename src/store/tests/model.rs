@@ -15,6 +15,8 @@ enum Op {
     Branch(u8),
     SaveAndOpen,
     Clone,
+    /// Forgets the oldest segments, by their share in percent.
+    Evict(u8),
 }
 
 /// What a plain list of rows knows.
@@ -88,6 +90,7 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         60 => row().prop_map(|row| Op::Append(Box::new(row))),
         2 => Just(Op::Seal),
+        1 => (0u8..=100).prop_map(Op::Evict),
         4 => Just(Op::Checkpoint),
         2 => (0u8..=100).prop_map(Op::Branch),
         1 => Just(Op::SaveAndOpen),
@@ -130,6 +133,12 @@ fn filter(len: u64) -> impl Strategy<Value = Filter> {
 }
 
 fn run(ops: &[Op]) -> (Recording, Model) {
+    run_or_keep(ops, true)
+}
+
+/// As [`run`]; without `forgets` an eviction only moves the seq before which no branch begins.
+fn run_or_keep(ops: &[Op], forgets: bool) -> (Recording, Model) {
+    let mut first = 0;
     let mut recording = Recording::default();
     let mut model = Model::default();
     for op in ops {
@@ -143,7 +152,8 @@ fn run(ops: &[Op]) -> (Recording, Model) {
             }
             Op::Branch(percent) => {
                 let len = recording.len();
-                let from = (len > 0 && *percent > 0).then(|| Seq((len - 1) * u64::from(*percent) / 100));
+                let from = (len > first).then(|| Seq(first + (len - 1 - first) * u64::from(*percent) / 100));
+                let from = from.filter(|_| *percent > 0 || first > 0);
                 if percent % 2 == 0 {
                     recording.begin_branch(from);
                 }
@@ -153,6 +163,16 @@ fn run(ops: &[Op]) -> (Recording, Model) {
             }
             Op::SaveAndOpen => recording = reopened(&recording),
             Op::Clone => recording = recording.clone(),
+            Op::Evict(percent) => {
+                let held: Vec<_> = recording.segments.iter().filter(|s| s.head.start >= first).cloned().collect();
+                let n_segments = held.len() * usize::from(*percent) / 100;
+                if n_segments > 0 {
+                    first = held[n_segments - 1].head.end();
+                    if forgets {
+                        recording.evict(n_segments);
+                    }
+                }
+            }
         }
     }
     (recording, model)
@@ -182,7 +202,12 @@ fn append(recording: &mut Recording, model: &mut Model, row: &Row) {
 
 fn check_rows(recording: &Recording, model: &Model) {
     assert_eq!(recording.len(), model.events.len() as u64);
-    for (event, (payload, meta)) in model.events.iter().zip(model.payloads.iter().zip(&model.metas)) {
+    let first = recording.first().0 as usize;
+    assert_eq!((recording.evicted().n_events, recording.n_held()), (first as u64, (model.events.len() - first) as u64));
+    let n_by_kind: u64 = recording.evicted().kinds.iter().map(|(_, n)| n).sum();
+    assert_eq!(n_by_kind, first as u64);
+    assert!(model.events[..first].iter().all(|event| recording.event(event.seq).is_none()));
+    for (event, (payload, meta)) in model.events.iter().zip(model.payloads.iter().zip(&model.metas)).skip(first) {
         assert_eq!(recording.event(event.seq).as_ref(), Some(event));
         assert_eq!(recording.payload(event.seq).unwrap_or_default(), *payload);
         assert_eq!(recording.meta(event.seq), etf::decode(meta).ok());
@@ -198,7 +223,8 @@ fn check_rows(recording: &Recording, model: &Model) {
 }
 
 fn check_scan(recording: &Recording, model: &Model, filter: &Filter) {
-    let expected: Vec<Event> = model.events.iter().copied().filter(|event| filter.matches(event)).collect();
+    let held = model.events[recording.first().0 as usize..].iter().copied();
+    let expected: Vec<Event> = held.filter(|event| filter.matches(event)).collect();
     assert_eq!(recording.scan(filter).collect::<Vec<_>>(), expected);
     let mut backwards: Vec<Event> = recording.scan(filter).rev().collect();
     backwards.reverse();
@@ -242,8 +268,10 @@ proptest! {
     #[test]
     fn materialise_equals_the_fold_from_the_start(ops in vec(op(), 0..120)) {
         let (recording, _) = run(&ops);
-        for seq in (0..recording.len()).map(Seq) {
-            prop_assert_eq!(recording.materialise(seq), fold_from_start(&recording, seq), "at {:?}", seq);
+        // What was evicted is folded all the same: in a recording that forgot nothing.
+        let (whole, _) = run_or_keep(&ops, false);
+        for seq in (recording.first().0..recording.len()).map(Seq) {
+            prop_assert_eq!(recording.materialise(seq), fold_from_start(&whole, seq), "at {:?}", seq);
         }
     }
 }

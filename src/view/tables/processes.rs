@@ -18,14 +18,7 @@ fn status(status: Status) -> Cell {
 }
 
 fn behaviour(behaviour: Behaviour) -> Cell {
-    text(match behaviour {
-        Behaviour::Process => "process",
-        Behaviour::GenServer => "gen_server",
-        Behaviour::GenStatem => "gen_statem",
-        Behaviour::GenEvent => "gen_event",
-        Behaviour::Supervisor => "supervisor",
-        Behaviour::Port => "port",
-    })
+    text(behaviour.as_str())
 }
 
 fn memory(info: &ProcessInfo) -> Cell {

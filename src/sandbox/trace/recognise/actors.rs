@@ -4,8 +4,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::family::Family;
-use super::handlers::Running;
-use crate::model::{Actor, ActorId, Atom, CallKey, Seq};
+use super::handlers::{Running, Shared};
+use super::states::Statem;
+use crate::model::{Actor, ActorId, Atom, Behaviour, CallKey, Seq};
 
 /// Everything that the recogniser remembers of one actor, in its present incarnation.
 #[derive(Default)]
@@ -21,8 +22,7 @@ pub(super) struct Row {
     pub module: Option<Atom>,
     pub name: Option<Atom>,
     pub is_supervisor: bool,
-    /// As a spawn event names it; of a process that is older than the trace.
-    pub behaviour: Option<&'static str>,
+    pub behaviour: Option<Behaviour>,
     /// Whether its module was told of with its name.
     pub is_introduced: bool,
     pub links: FxHashSet<ActorId>,
@@ -30,6 +30,12 @@ pub(super) struct Row {
     pub state_hash: Option<u64>,
     /// Callbacks that run now, outermost first.
     pub running: SmallVec<[Running; 1]>,
+    /// The callback that ran last.
+    pub last: Option<Running>,
+    /// Messages that arrived and are to be handled one after the other.
+    pub n_arrivals: u32,
+    /// Whether it was sent a `{notify, _}`, as managers of gen_event are.
+    pub is_notified: bool,
     /// Its own calls without an outcome yet, oldest first.
     pub waits: SmallVec<[CallKey; 2]>,
     /// Requests to start a child that it has not answered.
@@ -38,9 +44,26 @@ pub(super) struct Row {
     pub gc_start_ns: Option<i64>,
     /// Of a process that starts others as a supervisor does.
     pub family: Option<Box<Family>>,
+    more: Option<Box<More>>,
+}
+
+/// What only few rows need.
+#[derive(Default)]
+pub(super) struct More {
+    pub statem: Option<Statem>,
+    /// The states of a gen_event's handlers, as hashes.
+    pub handlers: Vec<(Atom, u64)>,
+    /// Of the watched fields that were seen last.
+    pub watched_hash: Option<u64>,
+    /// What the handlers of a gen_event are given now.
+    pub shared: Option<Shared>,
 }
 
 impl Row {
+    pub fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
     /// Whether its beginning was traced.
     pub fn began_here(&self) -> bool {
         self.has_spawn || self.has_spawned

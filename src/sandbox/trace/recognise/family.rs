@@ -8,8 +8,9 @@ use smallvec::SmallVec;
 
 use super::Recogniser;
 use super::actors::Row;
+use super::callback::Handler;
 use super::fields::Fields;
-use super::handlers::{Handler, Running};
+use super::handlers::Running;
 use super::message::hash;
 use super::start::Start;
 use crate::codec::walk::RawTerm;
@@ -184,7 +185,7 @@ impl Recogniser {
     /// A supervisor's callback returned: `{stop, shutdown, State}` is how it gives up.
     pub(super) fn supervisor_returned(&mut self, process: Actor, value: RawTerm<'_>, running: &Running) {
         let is_giving_up = running.module == "supervisor"
-            && matches!(running.handler, Handler::HandleInfo | Handler::HandleCast)
+            && matches!(running.callback.handler, Handler::HandleInfo | Handler::HandleCast)
             && value.tuple_of().is_some_and(|[stop, reason, _]| stop.is_atom("stop") && reason.is_atom("shutdown"));
         if !is_giving_up {
             return;

@@ -4,18 +4,32 @@ use crate::codec::walk::RawTerm;
 use crate::codec::write;
 use crate::model::{Actor, ActorId, Atom};
 
-/// A map under construction: atom keys, in the order of the calls.
+/// A map under construction: entries in the order of the calls.
 #[derive(Default)]
 pub(super) struct Fields {
-    n_entries: usize,
-    entries: Vec<u8>,
+    n_entries: u32,
+    /// Version byte, map header, entries; nothing at all before the first entry.
+    bytes: Vec<u8>,
 }
 
+/// The version byte and the map's tag come before its number of entries.
+const COUNT_AT: usize = 2;
+
 impl Fields {
-    fn key(&mut self, key: &str) -> &mut Vec<u8> {
+    fn next(&mut self) -> &mut Vec<u8> {
+        if self.bytes.is_empty() {
+            write::version(&mut self.bytes);
+            write::map_header(&mut self.bytes, 0);
+        }
         self.n_entries += 1;
-        write::atom_text(&mut self.entries, key);
-        &mut self.entries
+        self.bytes[COUNT_AT..COUNT_AT + 4].copy_from_slice(&self.n_entries.to_be_bytes());
+        &mut self.bytes
+    }
+
+    fn key(&mut self, key: &str) -> &mut Vec<u8> {
+        let out = self.next();
+        write::atom_text(out, key);
+        out
     }
 
     pub fn atom(&mut self, key: &str, value: Atom) {
@@ -38,16 +52,24 @@ impl Fields {
     pub fn bytes(&mut self, key: &str, value: &[u8]) {
         self.key(key).extend_from_slice(value);
     }
+    /// An entry whose key may be any term.
+    pub fn entry(&mut self, key: RawTerm<'_>, value: RawTerm<'_>) {
+        let out = self.next();
+        out.extend_from_slice(key.bytes());
+        out.extend_from_slice(value.bytes());
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.n_entries == 0
+    }
+
+    /// The map without version byte; nothing at all when it has no entries.
+    pub fn bare(&self) -> &[u8] {
+        self.bytes.get(1..).unwrap_or_default()
+    }
 
     /// The map with its version byte; nothing at all when it has no entries.
     pub fn finish(self) -> Vec<u8> {
-        if self.n_entries == 0 {
-            return Vec::new();
-        }
-        let mut out = Vec::with_capacity(self.entries.len() + 6);
-        write::version(&mut out);
-        write::map_header(&mut out, self.n_entries);
-        out.extend_from_slice(&self.entries);
-        out
+        self.bytes
     }
 }

@@ -1,38 +1,31 @@
-//! Callbacks: `call` and `return_from` of a behaviour's functions become handle_start, state_change and handle_end.
+//! Callbacks: a call and a return of a behaviour's functions become handle_start, state_change and handle_end.
 //!
 //! Only what was traced is told. `gen_server:handle_msg` marks the moment when a message leaves the
 //! mailbox; a callback within it is the same handling. The state comes from the arguments (before) and
 //! from the return value (after), and is told when its bytes differ from the last ones known.
+//!
+//! A state that is first seen in the arguments of a callback was made by the callback before it, when nothing
+//! else can have been handled in between: mailboxes are first in, first out, so that is so when the messages of
+//! both arrived one right after the other.
 
 use smallvec::SmallVec;
 
+use super::callback::{self, Args, Callback, Given, Handler};
 use super::fields::Fields;
-use super::message::{Message, call_key, hash};
+use super::message::hash;
 use super::{Recogniser, end_key};
 use crate::codec::walk::RawTerm;
 use crate::model::limits::OPEN_ENDS_MAX;
-use crate::model::{Actor, ActorId, Atom, CallKey, Class, Kind, NewEvent, Seq};
+use crate::model::{Actor, ActorId, Atom, Behaviour, CallKey, Class, Kind, NewEvent, Seq};
+use crate::sandbox::trace::lean::Lean;
 use crate::sandbox::trace::message::Mfa;
-
-/// The functions that tell of handling.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Handler {
-    /// `gen_server:handle_msg(Message, Parent, Name, State, Module, ..)`: a loop that never returns.
-    Loop,
-    Init,
-    HandleCall,
-    HandleCast,
-    HandleInfo,
-    HandleContinue,
-    Terminate,
-    CodeChange,
-}
 
 /// A callback that runs.
 #[derive(Clone, Copy)]
 pub(super) struct Running {
     pub module: Atom,
-    pub handler: Handler,
+    pub function: Atom,
+    pub callback: Callback,
     /// Its handle_start.
     pub start: Seq,
     pub class: Class,
@@ -40,204 +33,267 @@ pub(super) struct Running {
     pub call: Option<CallKey>,
     /// Called by another callback of the same process: no event of its own.
     pub is_nested: bool,
+    /// Whether control's return from it is traced for sure.
+    is_lean: bool,
+    /// How often messages were lost before it began: its end may be among those lost since.
+    n_losses: u32,
+    /// The message that it took, by its key in the arrivals.
+    taken: Option<(u64, Arrival)>,
+    /// The place of that message among those that arrived; 0 for init, of what takes no message that of the
+    /// message before.
+    ordinal: Option<u32>,
 }
 
-/// A callback's arguments by their meaning.
-struct Given<'a> {
-    message: Option<Message<'a>>,
-    class: Class,
-    /// The reference in `From`.
-    call: Option<CallKey>,
-    state: Option<RawTerm<'a>>,
+/// A message in a mailbox.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival {
+    pub seq: Seq,
+    /// Its place among the messages that the process has to handle, from 1; 0 when it may be none of these.
+    pub ordinal: u32,
 }
 
-impl Handler {
-    fn of(module: &str, function: &str, arity: usize) -> Option<Handler> {
-        Some(match (function, arity) {
-            ("handle_msg", 5..) if matches!(module, "gen_server" | "p1_server") => Handler::Loop,
-            ("init", 1) => Handler::Init,
-            ("handle_call", 3) => Handler::HandleCall,
-            ("handle_cast", 2) => Handler::HandleCast,
-            ("handle_info", 2) => Handler::HandleInfo,
-            ("handle_continue", 2) => Handler::HandleContinue,
-            ("terminate", 2) => Handler::Terminate,
-            ("code_change", 3) => Handler::CodeChange,
-            _ => return None,
-        })
-    }
-
-    /// The class of what it handles, as far as the function's name tells.
-    fn class(self) -> Class {
-        match self {
-            Handler::Init => Class::Init,
-            Handler::HandleCall => Class::Call,
-            Handler::HandleCast => Class::Cast,
-            Handler::Loop | Handler::HandleInfo => Class::Info,
-            Handler::HandleContinue => Class::Continue,
-            Handler::Terminate => Class::Terminate,
-            Handler::CodeChange => Class::CodeChange,
-        }
-    }
-
-    /// The arguments' meaning; nothing is known when only their number was traced.
-    fn given<'a>(self, args: &[RawTerm<'a>]) -> Given<'a> {
-        let first = args.first().copied();
-        let plain = |state| Given { message: first.map(Message::plain), class: self.class(), call: None, state };
-        match (self, args) {
-            (Handler::Loop, &[whole, _, _, state, ..]) => {
-                let message = Message::of(whole);
-                let class = match message.class {
-                    class @ (Class::Call | Class::Cast) => class,
-                    _ => class_of_info(&message),
-                };
-                let call = message.call.filter(|_| class == Class::Call);
-                Given { message: Some(message), class, call, state: Some(state) }
-            }
-            (Handler::HandleInfo, &[whole, state]) => {
-                let message = Message::of(whole);
-                Given { message: Some(message), class: class_of_info(&message), ..plain(Some(state)) }
-            }
-            (Handler::HandleCall, &[_, from, state]) => {
-                Given { call: from.tuple_of().and_then(|[_, reference]| call_key(reference)), ..plain(Some(state)) }
-            }
-            (Handler::HandleCast | Handler::HandleContinue | Handler::Terminate, &[_, state])
-            | (Handler::CodeChange, &[_, state, _]) => plain(Some(state)),
-            _ => plain(None),
-        }
-    }
-
-    /// The new state in a callback's return value.
-    fn new_state(self, value: RawTerm<'_>) -> Option<RawTerm<'_>> {
-        let mut items = value.tuple()?;
-        let arity = items.len();
-        let idx = match (self, items.next()?.as_atom_bytes()?, arity) {
-            (Handler::Init | Handler::CodeChange, b"ok", 2 | 3) => 1,
-            (Handler::Init | Handler::CodeChange | Handler::Terminate | Handler::Loop, ..) => return None,
-            (_, b"reply", 3 | 4) | (_, b"stop", 3) => 2,
-            (_, b"noreply", 2 | 3) => 1,
-            (_, b"stop", 4) => 3,
-            _ => return None,
-        };
-        items.nth(idx - 1)
-    }
+/// The message that a gen_event's handlers are given one after the other.
+pub(super) struct Shared {
+    key: u64,
+    arrival: Arrival,
+    handlers: SmallVec<[Atom; 4]>,
 }
 
-/// The class of a message that handle_info gets.
-fn class_of_info(message: &Message<'_>) -> Class {
-    match message.class {
-        Class::Info if message.whole.is_atom("timeout") => Class::Timeout,
-        class @ (Class::Exit | Class::Down | Class::Timer) => class,
-        _ => Class::Info,
+impl Running {
+    fn is(&self, function: &Mfa<'_>) -> bool {
+        let is_same = |term: RawTerm<'_>, atom: Atom| term.as_atom_bytes() == Some(atom.as_str().as_bytes());
+        self.callback.handler != Handler::Loop
+            && is_same(function.function, self.function)
+            && is_same(function.module, self.module)
+            && function.arity() == Some(usize::from(self.callback.arity))
     }
-}
-
-/// The reason in `{stop, Reason, ..}` or init's `{error, Reason}`.
-fn stop_reason(value: RawTerm<'_>) -> Option<RawTerm<'_>> {
-    let mut items = value.tuple()?;
-    let tag = items.next()?;
-    items.next().filter(|_| tag.is_atom("stop") || tag.is_atom("error"))
 }
 
 impl Recogniser {
-    pub(super) fn call(&mut self, who: ActorId, function: Mfa<'_>) {
+    pub(super) fn call(&mut self, who: ActorId, function: Mfa<'_>, extra: Option<RawTerm<'_>>) {
+        let lean = extra.and_then(Lean::of);
         let (Some(module), Some(name), Some(arity)) =
             (function.module.as_atom(), function.function.as_atom_text(), function.arity())
         else {
             return self.count("call");
         };
-        let Some(handler) = Handler::of(module.as_str(), name, arity) else {
+        let given = lean.map_or(function.args, |lean| lean.args);
+        let args = Args::of(given);
+        let Some(callback) = self.callback_of(who, module, name, arity, &args) else {
             return self.count("call of a function that is no callback");
         };
-        let args: SmallVec<[RawTerm<'_>; 8]> = function.args.list().map(Iterator::collect).unwrap_or_default();
+        let Ok(name) = Atom::try_new(name) else { return self.count("call") };
         self.arrivals.raise(OPEN_ENDS_MAX);
-        self.forget_unreturned(who, module, handler);
+        self.forget_unreturned(who, module, callback.handler);
         let outer = self.actors.row(who).running.last().copied();
-        let module = if handler == Handler::Loop { self.note_loop(who, &args).unwrap_or(module) } else { module };
-        if outer.is_none() && handler != Handler::Loop {
-            self.note_callback_module(who, module);
+        let is_loop = callback.handler == Handler::Loop;
+        let module = if is_loop { self.note_loop(who, &args).unwrap_or(module) } else { module };
+        if outer.is_none() && !is_loop {
+            self.note_callback_module(who, module, callback);
         }
-        let given = handler.given(&args);
+        let mut given = callback.given(function.function, &args);
+        if matches!(callback.handler, Handler::Init | Handler::Terminate) {
+            given.tag = Some(module);
+        }
         if let Some(outer) = outer {
             // Within the loop it is the very handling that the loop began.
-            let is_nested = outer.handler != Handler::Loop;
+            let is_nested = outer.callback.handler != Handler::Loop;
             let class = if is_nested { outer.class } else { given.class };
-            self.actors.row(who).running.push(Running { module, handler, class, is_nested, ..outer });
+            let running = Running { module, function: name, callback, class, is_nested, ..outer };
+            self.actors.row(who).running.push(running);
             return;
         }
         let process = self.actors.actor(who);
-        if let Some(state) = given.state {
-            self.note_state(process, state, None);
+        let (taken, ordinal) = self.take_arrival(process, module, callback, &given);
+        let maker = self.maker(who, ordinal, taken.is_some());
+        self.note_state(process, module, given.state, maker.as_ref());
+        if let Some(watched) = lean.and_then(|lean| lean.watched) {
+            self.note_watched(process, watched, maker.as_ref());
         }
-        let running = self.begin_callback(process, module, handler, &given);
-        self.actors.row(who).running.push(running);
+        if callback.behaviour == Behaviour::GenEvent
+            && let Some(call) = taken.and_then(|(key, _)| self.manager_calls.get(&key).copied())
+        {
+            (given.call, given.class) = (Some(call), Class::Call);
+        }
+        let Given { class, tag, call, .. } = given;
+        let start = self.begin_callback(process, callback.handler, &given, taken.map(|(_, arrival)| arrival));
+        self.actors.row(who).running.push(Running {
+            module,
+            function: name,
+            callback,
+            start,
+            class,
+            tag,
+            call,
+            is_nested: false,
+            is_lean: lean.is_some(),
+            n_losses: self.n_losses,
+            taken,
+            ordinal,
+        });
     }
 
-    /// Drops callbacks that must be over although no return was traced.
+    /// Which callback a function is, by what is known of the process; of one whose behaviour is not known, what
+    /// it is given may tell.
+    fn callback_of(
+        &mut self,
+        who: ActorId,
+        module: Atom,
+        name: &str,
+        arity: usize,
+        args: &Args<'_>,
+    ) -> Option<Callback> {
+        let row = self.actors.row(who);
+        let is_own = row.module.is_none_or(|own| own == module) || !row.running.is_empty();
+        match row.behaviour {
+            Some(Behaviour::GenStatem) => Callback::of_statem(name, arity, args).filter(|_| is_own),
+            Some(Behaviour::GenEvent) => Callback::of_event_handler(name, arity),
+            Some(_) => Callback::of_server(module.as_str(), name, arity),
+            None => {
+                let callback = Callback::of_server(module.as_str(), name, arity)
+                    .or_else(|| self.statem_by_its_event(who, name, arity, args))
+                    .or_else(|| self.manager_by_its_event(who, name, arity))?;
+                if callback.behaviour != Behaviour::GenServer {
+                    self.actors.row(who).behaviour = Some(callback.behaviour);
+                }
+                Some(callback)
+            }
+        }
+    }
+
+    /// A function that is given an event type, and with it the message that waits in the mailbox, is gen_statem's;
+    /// so is handle_event/4 with an event type.
+    fn statem_by_its_event(&self, who: ActorId, name: &str, arity: usize, args: &Args<'_>) -> Option<Callback> {
+        let event_type = args.get(0).filter(|arg| callback::is_event_type(arg.term))?.term;
+        let callback = Callback::of_statem(name, arity, args).filter(|found| found.handler == Handler::State)?;
+        if name == "handle_event" && arity == 4 {
+            return Some(callback);
+        }
+        let key = callback.given(event_type, args).takes.arrival_hash()?;
+        self.arrivals.contains(&end_key(self.actors.actor(who), key)).then_some(callback)
+    }
+
+    /// handle_event/2 in a process that was sent a `{notify, Event}` is gen_event's.
+    fn manager_by_its_event(&self, who: ActorId, name: &str, arity: usize) -> Option<Callback> {
+        let is_manager = self.actors.get(who).is_some_and(|row| row.is_notified);
+        Callback::of_event_handler(name, arity).filter(|found| is_manager && found.handler == Handler::HandleEvent)
+    }
+
+    /// Drops callbacks that must be over, or may be, although no return was seen.
     fn forget_unreturned(&mut self, who: ActorId, module: Atom, handler: Handler) {
         let Some(row) = self.actors.get_mut(who) else { return };
         let Some(outer) = row.running.first() else { return };
         let loops_again = handler == Handler::Loop;
-        let never_returns = outer.handler != Handler::Loop
+        let is_return_lost = outer.n_losses != self.n_losses;
+        let never_returns = outer.callback.handler != Handler::Loop
             && outer.module == module
-            && !self.returning.contains(&(outer.module, outer.handler));
-        if loops_again || never_returns {
+            && !outer.is_lean
+            && !self.returning.contains(&(outer.module, outer.callback.handler));
+        if loops_again || is_return_lost || never_returns {
+            row.last = row.running.iter().copied().find(|running| !running.is_nested);
             row.running.clear();
         }
     }
 
-    fn begin_callback(&mut self, process: Actor, module: Atom, handler: Handler, given: &Given<'_>) -> Running {
-        let arrival = given.message.as_ref().and_then(|message| {
-            let content = match given.call {
-                Some(key) => key.0,
-                None => message.arrival_hash(hash(message.whole.bytes())),
-            };
-            self.arrivals.pop(&end_key(process, content))
-        });
-        let tag = match handler {
-            Handler::Init | Handler::Terminate => Some(module),
-            _ => given.message.as_ref().and_then(|message| message.tag),
+    /// Takes the message that the callback is given out of the mailbox: its key there and itself, and the place of
+    /// the callback among those of the process.
+    fn take_arrival(
+        &mut self,
+        process: Actor,
+        module: Atom,
+        callback: Callback,
+        given: &Given<'_>,
+    ) -> (Option<(u64, Arrival)>, Option<u32>) {
+        if callback.handler == Handler::Init {
+            return (None, Some(0));
+        }
+        let Some(content) = given.takes.arrival_hash() else {
+            // What takes no message follows upon the callback before it.
+            return (None, self.actors.row(process.id).last.and_then(|last| last.ordinal));
         };
+        let key = end_key(process, content);
+        let arrival = match callback.behaviour {
+            Behaviour::GenEvent => self.take_shared(process, module, key),
+            _ => self.arrivals.pop(&key),
+        };
+        match arrival {
+            Some(arrival) => (Some((key, arrival)), Some(arrival.ordinal).filter(|ordinal| *ordinal > 0)),
+            None if given.class == Class::Timeout => {
+                (None, self.actors.row(process.id).last.and_then(|last| last.ordinal))
+            }
+            None => (None, None),
+        }
+    }
+
+    /// As each handler of a gen_event is given the same message.
+    fn take_shared(&mut self, process: Actor, module: Atom, key: u64) -> Option<Arrival> {
+        let shared = &mut self.actors.row(process.id).more().shared;
+        if let Some(shared) = shared.as_mut().filter(|shared| shared.key == key && !shared.handlers.contains(&module)) {
+            shared.handlers.push(module);
+            return Some(shared.arrival);
+        }
+        let arrival = self.arrivals.pop(&key)?;
+        let handlers = SmallVec::from_slice(&[module]);
+        self.actors.row(process.id).more().shared = Some(Shared { key, arrival, handlers });
+        Some(arrival)
+    }
+
+    /// The callback that ran last, when nothing else can have run between it and the one that begins now: then it
+    /// made the state that this one is given.
+    fn maker(&mut self, who: ActorId, ordinal: Option<u32>, takes_message: bool) -> Option<Running> {
+        let row = self.actors.row(who);
+        let before = row.last.and_then(|last| last.ordinal)?;
+        let is_next = match takes_message {
+            true => ordinal?.checked_sub(before)? <= 1,
+            false => row.n_arrivals == before,
+        };
+        row.last.filter(|_| is_next)
+    }
+
+    fn begin_callback(&mut self, process: Actor, handler: Handler, given: &Given<'_>, arrival: Option<Arrival>) -> Seq {
         let cause = match handler {
-            Handler::Init => None,
             Handler::Terminate => {
                 let reason = given.message.as_ref().map(|message| hash(message.whole.bytes()));
                 let signal = self.actors.row(process.id).signals.exit_message;
                 signal.filter(|(signalled, _)| Some(*signalled) == reason).map(|(_, seq)| seq)
             }
-            _ => arrival,
+            _ => arrival.map(|arrival| arrival.seq),
         };
-        let event =
-            NewEvent { class: given.class, tag, call: given.call, cause, ..self.event(Kind::HandleStart, process) };
+        let Given { class, tag, call, .. } = *given;
+        let event = NewEvent { class, tag, call, cause, ..self.event(Kind::HandleStart, process) };
         let start = match &given.message {
             Some(message) if cause.is_none() => self.emit_term(&event, message.whole.bytes()),
             _ => self.emit(&event),
         };
-        if let Some(call) = given.call.and_then(|key| self.calls.get_mut(&key)) {
+        if let Some(call) = call.and_then(|key| self.calls.get_mut(&key)) {
             call.handled = Some(start);
         }
-        Running { module, handler, start, class: given.class, tag, call: given.call, is_nested: false }
+        start
     }
 
     pub(super) fn callback_returned(&mut self, who: ActorId, function: Mfa<'_>, value: RawTerm<'_>) {
-        let Some(running) = self.end_of(who, function) else { return };
+        let Some(running) = self.end_of(who, &function) else { return };
         let process = self.actors.actor(who);
         let is_supervisor = self.actors.row(who).is_supervisor;
         // A supervisor's own init returns child specs to `supervisor`, whose state is another.
-        let has_state = running.handler != Handler::Init || !is_supervisor || running.module == "supervisor";
-        if let Some(state) = running.handler.new_state(value).filter(|_| has_state) {
-            self.note_state(process, state, Some(&running));
+        let has_state = running.callback.handler != Handler::Init || !is_supervisor || running.module == "supervisor";
+        if has_state {
+            self.note_state(process, running.module, running.callback.new_state(value), Some(&running));
         }
-        if let Some(reason) = stop_reason(value) {
+        if let Some(reason) = callback::stop_reason(value) {
             self.actors.row(who).signals.stop = Some((hash(reason.bytes()), running.start));
         }
         if is_supervisor {
             self.supervisor_returned(process, value, &running);
         }
+        if let Some((key, arrival)) = running.taken.filter(|_| callback::postpones(value)) {
+            self.arrivals.push(key, arrival);
+        }
         self.end_callback(process, &running, &[]);
     }
 
     pub(super) fn callback_failed(&mut self, who: ActorId, function: Mfa<'_>, exception: RawTerm<'_>) {
-        let Some(running) = self.end_of(who, function) else { return };
+        let Some(running) = self.end_of(who, &function) else { return };
         let process = self.actors.actor(who);
         if let Some([_class, value]) = exception.tuple_of() {
             self.actors.row(who).signals.exception = Some((hash(value.bytes()), running.start));
@@ -247,22 +303,41 @@ impl Recogniser {
         self.end_callback(process, &running, &meta.finish());
     }
 
-    /// The outermost callback, when this return or exception ends it.
-    fn end_of(&mut self, who: ActorId, function: Mfa<'_>) -> Option<Running> {
-        let module = function.module.as_atom()?;
-        let handler = Handler::of(module.as_str(), function.function.as_atom_text()?, function.arity()?)?;
-        if handler == Handler::Loop {
-            return None;
+    /// Control is back in `caller`: that ends the callback when it is OTP's code that called it.
+    pub(super) fn returned_to(&mut self, who: ActorId, caller: Option<Mfa<'_>>) {
+        let Some(row) = self.actors.get_mut(who) else { return };
+        if let Some(idx) = caller.and_then(|caller| row.running.iter().rposition(|running| running.is(&caller))) {
+            row.running.truncate(idx + 1);
+            return;
         }
-        self.returning.insert((module, handler));
-        let running = &mut self.actors.row(who).running;
-        let idx = running.iter().rposition(|running| running.module == module && running.handler == handler)?;
-        let ended = running[idx];
-        running.truncate(idx);
+        let outermost = |running: &&Running| !running.is_nested && running.callback.handler != Handler::Loop;
+        let Some(ended) = row.running.iter().find(outermost).copied() else { return };
+        let is_engines = |caller: Mfa<'_>| {
+            callback::is_engine(caller.module)
+                && caller.module.as_atom_bytes() != Some(ended.module.as_str().as_bytes())
+        };
+        if !caller.is_none_or(is_engines) {
+            return;
+        }
+        row.running.clear();
+        row.last = Some(ended);
+        self.returning.insert((ended.module, ended.callback.handler));
+        let process = self.actors.actor(who);
+        self.end_callback(process, &ended, &[]);
+    }
+
+    /// The outermost callback, when this return or exception ends it.
+    fn end_of(&mut self, who: ActorId, function: &Mfa<'_>) -> Option<Running> {
+        let row = self.actors.get_mut(who)?;
+        let idx = row.running.iter().rposition(|running| running.is(function))?;
+        let ended = row.running[idx];
+        row.running.truncate(idx);
+        self.returning.insert((ended.module, ended.callback.handler));
         if ended.is_nested {
             return None;
         }
-        running.clear();
+        row.running.clear();
+        row.last = Some(ended);
         Some(ended)
     }
 
@@ -278,49 +353,33 @@ impl Recogniser {
         self.emit(&event);
     }
 
-    /// The state as it is known now: told when it differs from the last. `by` is the callback that made it;
-    /// without one it was only seen, made by something that was not traced.
-    fn note_state(&mut self, process: Actor, state: RawTerm<'_>, by: Option<&Running>) {
-        let bytes = state.bytes();
-        let hash = hash(bytes);
-        let row = self.actors.row(process.id);
-        if row.state_hash.replace(hash) == Some(hash) {
-            return;
-        }
-        let event = NewEvent {
-            class: by.map_or(Class::None, |running| running.class),
-            tag: by.and_then(|running| running.tag),
-            call: by.and_then(|running| running.call),
-            cause: by.map(|running| running.start),
-            ..self.event(Kind::StateChange, process)
-        };
-        self.emit_term(&event, bytes);
-        if self.actors.row(process.id).is_supervisor {
-            self.learn_children(process, state);
-        }
-    }
-
     /// `handle_msg` names the process and its module; gives the module.
-    fn note_loop(&mut self, who: ActorId, args: &[RawTerm<'_>]) -> Option<Atom> {
-        let [_, parent, name, _, module, ..] = args else { return None };
-        let module = module.as_atom()?;
+    fn note_loop(&mut self, who: ActorId, args: &Args<'_>) -> Option<Atom> {
+        let module = args.get(4)?.term.as_atom()?;
         if self.actors.row(who).began_here() {
             return Some(module);
         }
-        if let Some(parent) = parent.as_actor() {
+        if let Some(parent) = args.get(1).and_then(|parent| parent.term.as_actor()) {
             let parent = self.actors.actor(parent.id);
             self.actors.row(who).parent.get_or_insert(parent);
         }
-        self.note_callback_module(who, module);
+        self.note_server_module(who, module);
         let row = self.actors.row(who);
-        row.behaviour = Some(if row.is_supervisor { "supervisor" } else { "gen_server" });
-        if let Some(name) = name.as_atom() {
+        row.behaviour = Some(if row.is_supervisor { Behaviour::Supervisor } else { Behaviour::GenServer });
+        if let Some(name) = args.get(2).and_then(|name| name.term.as_atom()) {
             self.learn_name(who, name);
         }
         Some(module)
     }
 
-    fn note_callback_module(&mut self, who: ActorId, module: Atom) {
+    /// The module of a manager's handlers is not its own.
+    fn note_callback_module(&mut self, who: ActorId, module: Atom, callback: Callback) {
+        if callback.behaviour != Behaviour::GenEvent {
+            self.note_server_module(who, module);
+        }
+    }
+
+    fn note_server_module(&mut self, who: ActorId, module: Atom) {
         if super::start::is_supervisor_module(module.as_str()) {
             self.actors.row(who).is_supervisor = true;
         }

@@ -5,6 +5,7 @@ use std::hash::Hasher;
 
 use rustc_hash::FxHasher;
 
+use super::callback::is_timeout_type;
 use crate::codec::walk::RawTerm;
 use crate::model::{ActorId, Atom, CallKey, Class};
 
@@ -20,6 +21,8 @@ pub(super) struct Envelope {
     pub is_alias: bool,
     /// A call's caller; who ended, for `'EXIT'` and `'DOWN'`.
     pub about: Option<ActorId>,
+    /// Whether it has the form of what is sent to a gen_event's manager: `{notify, _}`, or a call of its own sort.
+    pub is_for_manager: bool,
 }
 
 /// A message and what its envelope says.
@@ -37,7 +40,8 @@ impl std::ops::Deref for Message<'_> {
 }
 
 impl Envelope {
-    const BARE: Envelope = Envelope { class: Class::Info, tag: None, call: None, is_alias: false, about: None };
+    const BARE: Envelope =
+        Envelope { class: Class::Info, tag: None, call: None, is_alias: false, about: None, is_for_manager: false };
 
     /// Of a message without any envelope.
     fn plain(whole: RawTerm<'_>) -> Envelope {
@@ -54,6 +58,7 @@ impl Envelope {
                     let is_alias = first.as_ref().is_none();
                     Envelope { class: Class::Reply, tag: second.tag(), call: Some(key), is_alias, ..Envelope::BARE }
                 }
+                None if arity == 3 => Envelope::of_manager_call(first, second, items.next()).unwrap_or(Envelope::BARE),
                 _ => Envelope::BARE,
             };
         };
@@ -66,6 +71,7 @@ impl Envelope {
             (b"$gen_cast" | b"$gen_event" | b"$gen_all_state_event", 2) => {
                 Envelope { class: Class::Cast, tag: second.tag(), ..Envelope::BARE }
             }
+            (b"notify", 2) => Envelope { is_for_manager: true, ..tagged(Class::Info) },
             (b"EXIT", 3) => Envelope { about: second.as_actor().map(|actor| actor.id), ..tagged(Class::Exit) },
             (b"DOWN", 5) => {
                 let about = items.nth(1).and_then(RawTerm::as_actor).map(|actor| actor.id);
@@ -83,7 +89,20 @@ impl Envelope {
     fn of_request(class: Class, from: RawTerm<'_>, request: Option<RawTerm<'_>>) -> Option<Envelope> {
         let [caller, reference] = from.tuple_of()?;
         let about = caller.as_actor().map(|actor| actor.id);
-        Some(Envelope { class, tag: request?.tag(), call: call_key(reference), is_alias: false, about })
+        let call = call_key(reference);
+        Some(Envelope { class, tag: request?.tag(), call, is_alias: false, about, is_for_manager: false })
+    }
+
+    /// `{Caller, {Caller, Reference}, Request}`: how gen_event is called.
+    fn of_manager_call(caller: RawTerm<'_>, from: RawTerm<'_>, request: Option<RawTerm<'_>>) -> Option<Envelope> {
+        let caller = ActorId::Pid(caller.as_pid()?);
+        let envelope = Envelope::of_request(Class::Call, from, request)?;
+        let is_one = envelope.about == Some(caller) && envelope.call.is_some();
+        is_one.then(|| Envelope {
+            tag: request.and_then(|term| event_or_query(term).tag()),
+            is_for_manager: true,
+            ..envelope
+        })
     }
 }
 
@@ -97,10 +116,20 @@ impl<'a> Message<'a> {
         Message { envelope: Envelope::of(whole), whole }
     }
 
+    /// Reads it as a manager of gen_event does, if it is sent as to one.
+    pub fn to_manager(&mut self) {
+        if self.envelope.is_for_manager && self.envelope.class == Class::Info {
+            self.envelope.class = Class::Cast;
+            self.envelope.tag = self.body().tag();
+        }
+    }
+
     /// What a callback is given: the request of a cast or a call, else the whole message.
     fn body(&self) -> RawTerm<'a> {
         let mut items = self.whole.tuple();
         let request = match self.class {
+            Class::Call if self.is_for_manager => items.as_mut().and_then(|items| items.nth(2)).map(event_or_query),
+            Class::Info if self.is_for_manager => items.as_mut().and_then(|items| items.nth(1)),
             Class::Call | Class::System => items.as_mut().and_then(|items| items.nth(2)),
             Class::Cast => items.as_mut().and_then(|items| items.nth(1)),
             _ => None,
@@ -111,15 +140,34 @@ impl<'a> Message<'a> {
     /// By which an arrival and the callback that takes it find each other. `whole` is the hash of the whole message.
     pub fn arrival_hash(&self, whole: u64) -> u64 {
         match (self.class, self.call) {
+            _ if self.is_for_manager => hash(self.body().bytes()),
             (Class::Call, Some(key)) => key.0,
             (Class::Cast | Class::System, _) => hash(self.body().bytes()),
             _ => whole,
         }
     }
 
+    /// The type of the timeout whose message a gen_statem's timer sends: it is all that the callback is given of it.
+    pub fn timeout_type(&self) -> Option<RawTerm<'a>> {
+        let [_timeout, _timer, timeout_type] = self.whole.tuple_of().filter(|_| self.class == Class::Timer)?;
+        is_timeout_type(timeout_type).then_some(timeout_type)
+    }
+
     /// The reason inside an `'EXIT'` or a `'DOWN'`: its last element.
     pub fn reason(&self) -> Option<RawTerm<'a>> {
         self.whole.tuple()?.last()
+    }
+}
+
+/// What the handlers of a gen_event are given of a call's request.
+fn event_or_query(request: RawTerm<'_>) -> RawTerm<'_> {
+    match request.tuple_of() {
+        Some([sync_notify, event]) if sync_notify.is_atom("sync_notify") => return event,
+        _ => {}
+    }
+    match request.tuple_of() {
+        Some([call, _handler, query]) if call.is_atom("call") => query,
+        _ => request,
     }
 }
 

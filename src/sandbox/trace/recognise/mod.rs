@@ -7,6 +7,7 @@
 //! node's stream can be fed to it as well.
 
 mod actors;
+mod callback;
 mod ends;
 mod family;
 mod fields;
@@ -17,6 +18,7 @@ mod shim;
 pub use shim::{Introduction, OMITTED};
 mod signals;
 mod start;
+mod states;
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -24,8 +26,9 @@ use std::hash::{Hash, Hasher};
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use self::actors::Actors;
+use self::callback::Handler;
 use self::fields::Fields;
-use self::handlers::Handler;
+use self::handlers::Arrival;
 use self::message::Envelope;
 use self::recent::{Queues, Recent};
 use super::message::{Trace, What};
@@ -59,12 +62,16 @@ pub struct Recogniser {
     /// Sends to names whose owner is not known yet, by content.
     sends_to_names: Queues<u64, (Atom, Sent)>,
     /// Messages in mailboxes, by receiver and [`message::Message::arrival_hash`].
-    arrivals: Queues<u64, Seq>,
+    arrivals: Queues<u64, Arrival>,
     calls: Recent<CallKey, Call>,
+    /// The calls of a gen_event's managers, by their arrival's key: handlers are not told whose call it is.
+    manager_calls: Recent<u64, CallKey>,
     /// Callbacks that were seen to return: the trace has their ends.
     returning: FxHashSet<(Atom, Handler)>,
     unstored: BTreeMap<String, u64>,
     n_lost: u64,
+    /// How often some were.
+    n_losses: u32,
     is_elixir: bool,
 }
 
@@ -123,9 +130,11 @@ impl Recogniser {
             sends_to_names: Queues::new(OPEN_ENDS_MAX),
             arrivals: Queues::new(ARRIVALS_UNTIL_CALLS),
             calls: Recent::new(OPEN_ENDS_MAX),
+            manager_calls: Recent::new(OPEN_ENDS_MAX),
             returning: FxHashSet::default(),
             unstored: BTreeMap::new(),
             n_lost: 0,
+            n_losses: 0,
             is_elixir: false,
         }
     }
@@ -165,6 +174,7 @@ impl Recogniser {
     pub fn lose(&mut self, at_ns: i64, n: u64) {
         self.at_ns = at_ns;
         self.n_lost += n;
+        self.n_losses = self.n_losses.wrapping_add(1);
         let mut payload = Fields::default();
         payload.int("total", i64::try_from(n).unwrap_or(i64::MAX));
         let payload = payload.finish();
@@ -208,7 +218,8 @@ impl Recogniser {
             What::GettingUnlinked { peer } => self.unlink(who, peer, false),
             What::Register { name } => self.register(who, name, true),
             What::Unregister { name } => self.register(who, name, false),
-            What::Call { function } => self.call(who, function),
+            What::Call { function, extra } => self.call(who, function, extra),
+            What::ReturnTo { caller } => self.returned_to(who, caller),
             What::ReturnFrom { function, value } => self.callback_returned(who, function, value),
             What::ExceptionFrom { function, exception } => self.callback_failed(who, function, exception),
             What::GcStart => self.actors.row(who).gc_start_ns = Some(at_ns),
@@ -303,7 +314,7 @@ impl Recogniser {
             payload.atom("module", module);
         }
         if let Some(behaviour) = row.behaviour {
-            payload.atom("behaviour", Atom::new(behaviour));
+            payload.atom("behaviour", Atom::new(behaviour.as_str()));
         }
         let payload = payload.finish();
         let process = self.actors.actor(who);

@@ -68,6 +68,10 @@ impl<K: Hash + Eq, V: Copy> Queues<K, V> {
         self.queues.raise(n_keys_max);
     }
 
+    pub fn contains(&self, key: &K) -> bool {
+        self.queues.get(key).is_some()
+    }
+
     pub fn push(&mut self, key: K, value: V) {
         let Some(queue) = self.queues.get_mut(&key) else {
             return self.queues.insert(key, Queue::One(value));

@@ -8,10 +8,11 @@ use std::hash::{Hash, Hasher};
 use rustc_hash::FxHasher;
 
 use super::fields::Fields;
+use super::handlers::Arrival;
 use super::message::{Envelope, Message, hash};
 use super::{Call, Recogniser, Sent, end_key, node_of};
 use crate::codec::walk::{Part, RawTerm};
-use crate::model::{Actor, ActorId, Atom, CallKey, Class, Kind, NewEvent, Seq};
+use crate::model::{Actor, ActorId, Atom, Behaviour, CallKey, Class, Kind, NewEvent, Seq};
 
 /// Where a message goes.
 struct Target {
@@ -33,9 +34,12 @@ const WAITS_MAX: usize = 64;
 impl Recogniser {
     pub(super) fn send(&mut self, who: ActorId, whole: Part<'_>, to: RawTerm<'_>, is_to_dead: bool) {
         let process = self.actors.actor(who);
-        let message = Message::of(whole.term());
+        let mut message = Message::of(whole.term());
         let call = message.call.and_then(|key| self.calls.get(&key).copied());
         let target = self.target(who, to, call);
+        if message.is_for_manager && target.actor.is_some_and(|to| self.is_manager(to.id)) {
+            message.to_manager();
+        }
         let is_reply = message.class == Class::Reply && (call.is_some() || message.is_alias);
         let kind = match (is_to_dead, is_reply) {
             (true, _) => Kind::SendToDead,
@@ -160,6 +164,9 @@ impl Recogniser {
             Some(sent) => Message { envelope: sent.envelope, whole },
             None => Message::of(whole),
         };
+        if message.is_for_manager && self.is_manager(who) {
+            message.to_manager();
+        }
         self.doubt(&mut message.envelope, sender.is_some());
         let is_from_clock = extra.is_some_and(|[node, _]| node.is_atom("clock_service"));
         let kind = match message.class {
@@ -181,8 +188,32 @@ impl Recogniser {
         let class = if kind == Kind::TimerFire { Class::Timer } else { message.class };
         let (tag, call) = (message.tag, message.call);
         let seq = self.emit_term(&NewEvent { class, peer, tag, call, cause, ..self.event(kind, process) }, bytes);
-        self.arrivals.push(end_key(process, message.arrival_hash(content)), seq);
+        self.arrived(process, &message, content, seq);
         self.after_receive(process, &message, kind, seq);
+    }
+
+    /// The message waits in the mailbox now. Which place it has there counts only when it waits for a callback:
+    /// the reply that a callback waits for does not.
+    fn arrived(&mut self, process: Actor, message: &Message<'_>, content: u64, seq: Seq) {
+        let row = self.actors.row(process.id);
+        let is_awaited = message.class == Class::Reply && !row.running.is_empty();
+        if !is_awaited {
+            row.n_arrivals += 1;
+        }
+        row.is_notified |= message.is_for_manager;
+        let ordinal = if is_awaited { 0 } else { row.n_arrivals };
+        let is_statem = row.behaviour == Some(Behaviour::GenStatem);
+        let timeout = Some(message).filter(|_| is_statem).and_then(Message::timeout_type);
+        let key = match timeout {
+            Some(timeout) => end_key(process, hash(timeout.bytes())),
+            None => end_key(process, message.arrival_hash(content)),
+        };
+        if message.is_for_manager
+            && let Some(call) = message.call
+        {
+            self.manager_calls.insert(key, call);
+        }
+        self.arrivals.push(key, Arrival { seq, ordinal });
     }
 
     /// The sender as the message itself or the match spec's `{Node, Sender}` names it.
@@ -193,6 +224,10 @@ impl Recogniser {
             ActorId::Pid(_) => extra.map(|[_node, sender]| sender),
         };
         Some(self.actors.actor(sender?.as_actor()?.id))
+    }
+
+    fn is_manager(&self, id: ActorId) -> bool {
+        self.actors.get(id).is_some_and(|row| row.behaviour == Some(Behaviour::GenEvent))
     }
 
     /// Takes back what an envelope seems to say: a reference and a value that answer no call we know of, and

@@ -7,7 +7,7 @@ use super::Recogniser;
 use super::actors::Side;
 use super::fields::Fields;
 use crate::codec::walk::RawTerm;
-use crate::model::{ActorId, Atom, Kind, NewEvent};
+use crate::model::{ActorId, Atom, Behaviour, Kind, NewEvent};
 use crate::sandbox::trace::message::Mfa;
 
 /// What an initial call says.
@@ -18,7 +18,7 @@ pub(super) struct Start<'a> {
     pub args: Option<RawTerm<'a>>,
     /// A local, global or via name.
     pub name: Option<Atom>,
-    behaviour: Option<&'static str>,
+    behaviour: Option<Behaviour>,
     /// Whether it was started linked, by the one whom OTP calls its parent.
     pub is_start_link: bool,
     pub is_supervisor: bool,
@@ -89,10 +89,10 @@ impl<'a> Start<'a> {
             args: Some(args),
             name: name.and_then(name_atom),
             behaviour: match behaviour.as_atom_text() {
-                _ if is_supervisor => Some("supervisor"),
-                Some("gen_server" | "p1_server") => Some("gen_server"),
-                Some("gen_statem" | "gen_fsm" | "p1_fsm") => Some("gen_statem"),
-                Some("gen_event") => Some("gen_event"),
+                _ if is_supervisor => Some(Behaviour::Supervisor),
+                Some("gen_server" | "p1_server") => Some(Behaviour::GenServer),
+                Some("gen_statem" | "gen_fsm" | "p1_fsm") => Some(Behaviour::GenStatem),
+                Some("gen_event") => Some(Behaviour::GenEvent),
                 _ => None,
             },
             is_start_link: parent.as_actor().is_some(),
@@ -114,6 +114,7 @@ impl Recogniser {
         let supervisor = self.is_supervising(parent).then_some(parent).filter(|_| start.is_start_link);
         let row = self.actors.row(child);
         (row.parent, row.name, row.is_supervisor) = (Some(parent), start.name, start.is_supervisor);
+        row.behaviour = start.behaviour;
         if let Some(module) = start.module {
             self.note_module(child, module);
         }
@@ -132,7 +133,7 @@ impl Recogniser {
             payload.atom("name", name);
         }
         if let Some(behaviour) = start.behaviour {
-            payload.atom("behaviour", Atom::new(behaviour));
+            payload.atom("behaviour", Atom::new(behaviour.as_str()));
         }
         if let Some(supervisor) = supervisor {
             payload.actor("supervisor", supervisor);

@@ -1,0 +1,196 @@
+//! Appending: the open tail, its sealing by the writer's thread, and recordings that live in a file while they run.
+//! It must not know how a segment is made or written.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::file::{Additions, Ending, SessionFile};
+use super::segment::Segment;
+use super::writer::{Pending, Writer};
+use super::{Durability, Recording, RecordingInfo, Written, paths, seal};
+use crate::model::{Failure, FailureKind, Kind, NewEvent, Outcome, Seq, limits};
+
+/// Full tails that may wait to be sealed before appending waits for the oldest.
+const PENDING_MAX: usize = 3;
+/// A tail with fewer events is sealed by the appending thread: that takes a millisecond.
+const SEALED_HERE_EVENTS_MAX: usize = 8 << 10;
+/// Events between two looks at what the writer has done.
+const HARVEST_EVENTS: usize = 1 << 10;
+
+impl Recording {
+    /// A recording that lives in the file `path` while it runs: what is sealed is there, and only the tail, the dictionaries and
+    /// the summaries are in memory. [`Recording::finish`] completes the file; one that was not finished (a crash) opens all
+    /// the same, without what was not sealed. Errors: the system's.
+    pub fn create(path: &Path, info: RecordingInfo, durability: Durability) -> Outcome<Recording> {
+        let file = SessionFile::create(path, &info, durability.sync)?;
+        let mut recording = Recording::new(info);
+        recording.writer = Writer::with_file(file)?;
+        recording.seal_after_ns = durability.seal_after_ns;
+        Ok(recording)
+    }
+
+    /// Whether the recording lives in a file.
+    pub fn is_in_file(&self) -> bool {
+        self.writer.has_file()
+    }
+
+    /// Seals what there is and completes the file: its directory, with branches and marks, is written and everything synced.
+    /// The recording may go on; then it is to be finished again. Nothing happens to one that lives in memory.
+    /// Errors: the file could not be written.
+    pub fn finish(&mut self) -> Outcome<()> {
+        if !self.writer.has_file() {
+            return Ok(());
+        }
+        self.seal();
+        let left = self.additions();
+        self.writer.end(Ending {
+            info: self.info.clone(),
+            actors: self.dictionaries.actors.items().to_vec(),
+            tags: self.dictionaries.tags.items().to_vec(),
+            checkpoints: left.checkpoints,
+            branches: self.branches.clone(),
+            marks: self.marks.clone(),
+        })
+    }
+
+    /// Appends one event and gives it its seq. A `restored` or `forked` event that is not the first of a branch
+    /// begins one from its cause. Allocates nothing but at the end of a segment (every 64 Ki events: about
+    /// 10 ms) and of a keyframe (every 8 Ki). Errors: the recording's or the payload's limit is reached; the
+    /// recording is as before then.
+    pub fn append(&mut self, new: &NewEvent<'_>) -> Outcome<Seq> {
+        self.check_room(new)?;
+        let seq = Seq(self.len());
+        if matches!(new.kind, Kind::Restored | Kind::Forked) && self.branches.last().is_none_or(|b| b.start != seq) {
+            self.begin_branch(new.cause);
+        }
+        self.tail.push(new, &mut self.dictionaries);
+        if self.len() - self.keyframes.n_events() >= limits::KEYFRAME_EVENTS as u64 {
+            self.n_sealed_bytes += self.add_checkpoint(self.len());
+        }
+        if self.tail.is_full() || self.is_overdue() || self.is_ring_segment_full() {
+            self.seal_tail();
+            self.keep_in_ring();
+        } else if !self.pending.is_empty() && self.tail.len().is_multiple_of(HARVEST_EVENTS) {
+            self.harvest();
+        }
+        Ok(seq)
+    }
+
+    fn check_room(&self, new: &NewEvent<'_>) -> Outcome<()> {
+        let n_new = new.payload.len() + new.meta.len();
+        if n_new > limits::PAYLOAD_BYTES_MAX {
+            let raise = "the event is not recorded; send less, or trace with a pattern that leaves the payload out";
+            return Err(Failure::new(
+                FailureKind::Limit,
+                limits::tripped("PAYLOAD_BYTES_MAX", format!("{n_new} bytes of {}", limits::PAYLOAD_BYTES_MAX), raise),
+            ));
+        }
+        if let Some(failure) = self.writer.failure() {
+            return Err(failure.clone());
+        }
+        let n_bytes = self.n_bytes() + n_new;
+        if n_bytes > self.n_bytes_max {
+            let raise = "the recording is full; save it and record on in a new one";
+            return Err(Failure::new(
+                FailureKind::Limit,
+                limits::tripped("RECORDING_BYTES_MAX", format!("{} bytes", self.n_bytes_max), raise),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Bytes of memory that the events and keyframes hold, about.
+    pub(super) fn n_bytes(&self) -> usize {
+        let pending: usize = self.pending.iter().map(|pending| pending.tail.n_bytes()).sum();
+        self.n_sealed_bytes + pending + self.tail.n_bytes()
+    }
+
+    /// Whether the tail has waited long enough to go to the file.
+    fn is_overdue(&self) -> bool {
+        self.seal_after_ns < i64::MAX
+            && self
+                .tail
+                .time_range_ns()
+                .is_some_and(|(min_ns, max_ns)| max_ns.saturating_sub(min_ns) >= self.seal_after_ns)
+    }
+
+    /// Closes the tail, if it has events, and goes on with an empty one. A large tail is sealed by the writer.
+    pub(super) fn seal_tail(&mut self) {
+        if self.tail.len() == 0 {
+            return;
+        }
+        if self.tail.len() <= SEALED_HERE_EVENTS_MAX && !self.writer.has_file() {
+            self.settle();
+            let segment = Arc::new(self.writer.seal_here(&self.tail));
+            self.add_segment(segment);
+            self.tail.restart(self.len());
+            return;
+        }
+        self.harvest();
+        let mut next = self.spare.pop().unwrap_or_default();
+        next.restart(self.len());
+        let pending = Arc::new(Pending::new(std::mem::replace(&mut self.tail, next)));
+        self.pending.push_back(pending.clone());
+        let additions = self.additions();
+        self.writer.give(&pending, additions);
+        drop(pending);
+        while self.pending.len() > PENDING_MAX {
+            self.pending[0].wait();
+            self.harvest();
+        }
+    }
+
+    /// What the file does not have yet of dictionaries and keyframes.
+    fn additions(&mut self) -> Additions {
+        if !self.writer.has_file() {
+            return Additions::default();
+        }
+        let (actors, tags) = (self.dictionaries.actors.items(), self.dictionaries.tags.items());
+        let checkpoints = &self.keyframes.checkpoints;
+        let additions = Additions {
+            actors: actors[self.n_written.actors..].to_vec(),
+            tags: tags[self.n_written.tags..].to_vec(),
+            checkpoints: checkpoints[self.n_written.checkpoints..].to_vec(),
+        };
+        self.n_written = Written { actors: actors.len(), tags: tags.len(), checkpoints: checkpoints.len() };
+        additions
+    }
+
+    /// Takes over what the writer has sealed.
+    fn harvest(&mut self) {
+        while let Some(segment) = self.pending.front().and_then(|pending| pending.segment()) {
+            let pending = self.pending.pop_front().expect("it was looked at in the line above");
+            self.add_segment(segment);
+            // A reader may still have it; then its memory is not used again.
+            if let (Some(pending), true) = (Arc::into_inner(pending), self.spare.len() < PENDING_MAX) {
+                self.spare.push(pending.tail);
+            }
+        }
+    }
+
+    fn add_segment(&mut self, segment: Arc<Segment>) {
+        self.n_sealed_bytes += segment.owned_len();
+        self.segments.push(segment);
+    }
+
+    /// Waits until everything but the tail is sealed.
+    pub(super) fn settle(&mut self) {
+        while let Some(pending) = self.pending.front() {
+            pending.wait();
+            self.harvest();
+        }
+    }
+
+    /// Seals what there is, and waits for it. What was sealed survives a crash, when there is a file.
+    pub fn seal(&mut self) {
+        self.seal_tail();
+        self.settle();
+    }
+
+    /// All events as segments: what is not sealed yet is sealed for the caller.
+    pub(super) fn sealed_segments(&self) -> Vec<Arc<Segment>> {
+        let pending = self.pending.iter().map(|pending| pending.wait());
+        let tail = (self.tail.len() > 0).then(|| Arc::new(seal::seal(&self.tail, &mut paths::States::default())));
+        self.segments.iter().cloned().chain(pending).chain(tail).collect()
+    }
+}

@@ -1,0 +1,184 @@
+//! A session file that grows while its recording runs: segments are appended as they are sealed and mapped
+//! back, so that memory holds only the tail, the dictionaries and the summaries. It must not know who seals.
+//!
+//! Until [`SessionFile::end`] the file has no directory; opening it then walks its blocks (`recover`). Whatever
+//! happens, what lies before the last whole block is readable.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::directory::{CheckpointPlace, Directory, SegmentPlace, Start, put_dictionaries, put_info};
+use super::write::{BlockWriter, put_keyframes};
+use super::{BlockKind, FILE_HEAD_BYTES, MAGIC, VERSION, trailer};
+use crate::model::{Actor, Atom, Failure, Outcome};
+use crate::store::bytes::{Bytes, Window};
+use crate::store::keyframe::Checkpoint;
+use crate::store::segment::{Offsets, Segment};
+use crate::store::{Branch, Mark, RecordingInfo};
+
+/// When what was written must be on the disk, so that even a loss of power does not take it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SyncPolicy {
+    /// When the system writes it: a crash of the program loses nothing written, a loss of power may.
+    #[default]
+    None,
+    /// After each segment.
+    Segment,
+    /// At most so long after it was written.
+    Interval(Duration),
+}
+
+/// What a segment adds to what the file has before it.
+#[derive(Debug, Default)]
+pub struct Additions {
+    pub actors: Vec<Actor>,
+    pub tags: Vec<Atom>,
+    pub checkpoints: Vec<Checkpoint>,
+}
+
+/// What the directory says that segments do not.
+#[derive(Debug)]
+pub struct Ending {
+    pub info: RecordingInfo,
+    pub actors: Vec<Actor>,
+    pub tags: Vec<Atom>,
+    pub checkpoints: Vec<Checkpoint>,
+    pub branches: Vec<Branch>,
+    pub marks: Vec<Mark>,
+}
+
+/// The file, its end, and where its parts lie.
+pub struct SessionFile {
+    file: File,
+    path: PathBuf,
+    offset: usize,
+    sync: SyncPolicy,
+    /// When the oldest bytes that are not synced were written.
+    dirty_since: Option<Instant>,
+    window: Option<Window>,
+    segments: Vec<SegmentPlace>,
+    checkpoints: Vec<CheckpointPlace>,
+}
+
+impl SessionFile {
+    /// Makes the file anew. Errors: the system's.
+    pub fn create(path: &Path, info: &RecordingInfo, sync: SyncPolicy) -> Outcome<SessionFile> {
+        let open = || File::options().read(true).write(true).create(true).truncate(true).open(path);
+        let file = open().map_err(|error| Failure::io(format!("cannot create {}: {error}", path.display())))?;
+        let mut made = SessionFile {
+            file,
+            path: path.to_path_buf(),
+            offset: 0,
+            sync,
+            dirty_since: None,
+            window: None,
+            segments: Vec::new(),
+            checkpoints: Vec::new(),
+        };
+        let mut bytes = [&MAGIC[..], &VERSION.to_le_bytes()].concat();
+        bytes.resize(FILE_HEAD_BYTES, 0);
+        let mut content = Vec::new();
+        put_info(&mut content, info);
+        let mut out = BlockWriter { out: bytes, offset: FILE_HEAD_BYTES };
+        // Writing to a vector cannot fail.
+        let _ = out.block(BlockKind::Info, &[&content]);
+        made.put(&out.out)?;
+        Ok(made)
+    }
+
+    /// Appends a segment with what belongs to it; gives it back as a part of the file. Errors: the system's; the file
+    /// ends then where it ended before.
+    pub fn append(&mut self, segment: &Segment, additions: &Additions) -> Outcome<Segment> {
+        let mut out = BlockWriter { out: Vec::with_capacity(segment.owned_len() + 4096), offset: self.offset };
+        let mut dictionary = Vec::new();
+        put_dictionaries(&mut dictionary, &additions.actors, &additions.tags);
+        let (place, checkpoints) = (|| {
+            out.block(BlockKind::Dictionary, &[&dictionary])?;
+            let place = out.segment(segment)?;
+            Ok::<_, std::io::Error>((place, put_keyframes(&mut out, additions.checkpoints.iter())?))
+        })()
+        .expect("writing to a vector cannot fail");
+        self.put(&out.out)?;
+        let mapped = self.map(&place)?;
+        self.segments.push(place);
+        self.checkpoints.extend(checkpoints);
+        Ok(mapped)
+    }
+
+    fn map(&mut self, place: &SegmentPlace) -> Outcome<Segment> {
+        let range = place.image.start..place.stored.end;
+        let known = self.window.as_ref().and_then(|window| window.part(range.clone()));
+        let bytes: Bytes = match known {
+            Some(bytes) => bytes,
+            None => {
+                let window = Window::map(&self.file, range.clone()).map_err(|error| self.failed(error))?;
+                self.window.insert(window).part(range.clone()).expect("the window was mapped around it")
+            }
+        };
+        let part = |of: &std::ops::Range<usize>| bytes.part(of.start - range.start..of.end - range.start);
+        let (image, stored) = (part(&place.image), part(&place.stored));
+        let (image, stored) = image.zip(stored).expect("both lie in the range that was mapped");
+        let offsets = Offsets { image: place.image.start, stored: place.stored.start };
+        Ok(Segment::of_file(place.head.clone(), image, stored, place.image_checksum, offsets))
+    }
+
+    /// Makes the file complete: what is left of the keyframes, the directory, the trailer. More may be appended after it.
+    pub fn end(&mut self, ending: &Ending) -> Outcome<()> {
+        let mut out = BlockWriter { out: Vec::new(), offset: self.offset };
+        let checkpoints = put_keyframes(&mut out, ending.checkpoints.iter()).expect("writing to a vector cannot fail");
+        let mut all = self.checkpoints.clone();
+        all.extend(checkpoints.iter().cloned());
+        let directory = Directory {
+            info: ending.info.clone(),
+            actors: ending.actors.clone(),
+            tags: ending.tags.clone(),
+            segments: self.segments.clone(),
+            checkpoints: all,
+            branches: ending.branches.clone(),
+            marks: ending.marks.clone(),
+            start: Start::default(),
+        };
+        let directory_offset = out.offset;
+        let content = directory.write();
+        // As above.
+        let _ = out.block(BlockKind::Directory, &[&content]);
+        out.out.extend_from_slice(&trailer(directory_offset as u64));
+        self.put(&out.out)?;
+        self.checkpoints.extend(checkpoints);
+        self.file.sync_all().map_err(|error| self.failed(error))
+    }
+
+    /// Writes at the end; a failed write leaves the file as long as it was.
+    fn put(&mut self, bytes: &[u8]) -> Outcome<()> {
+        if let Err(error) = self.file.write_all_at(bytes, self.offset as u64) {
+            // The first error is the one that matters.
+            let _ = self.file.set_len(self.offset as u64);
+            return Err(self.failed(error));
+        }
+        self.offset += bytes.len();
+        self.dirty_since.get_or_insert_with(Instant::now);
+        match self.sync {
+            SyncPolicy::Segment => self.sync(),
+            SyncPolicy::Interval(_) if self.sync_in() == Some(Duration::ZERO) => self.sync(),
+            _ => Ok(()),
+        }
+    }
+
+    /// How long what is written may stay unsynced; `None` when there is nothing to sync in time.
+    pub fn sync_in(&self) -> Option<Duration> {
+        let SyncPolicy::Interval(interval) = self.sync else { return None };
+        Some(interval.saturating_sub(self.dirty_since?.elapsed()))
+    }
+
+    pub fn sync(&mut self) -> Outcome<()> {
+        self.dirty_since = None;
+        self.file.sync_data().map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: std::io::Error) -> Failure {
+        Failure::io(format!("cannot write {} at offset {}: {error}", self.path.display(), self.offset))
+            .hint("what was written before is whole: open it, or save(..) what is in memory to another disk")
+    }
+}

@@ -1,0 +1,88 @@
+//! Text filters: for each payload block the set of its sequences of three visible ASCII characters, as bits of a
+//! hash, so that a search for a
+//! text passes over the blocks that cannot have it. It must not know terms: text in a payload is bytes.
+//!
+//! A filter is a power of two of bytes, as small as leaves a third of its bits clear, so that a text
+//! of ten letters passes by chance in one block of twenty-five at most.
+
+/// Bytes of a sequence.
+const GRAM: usize = 3;
+/// The largest filter, in bits.
+const BITS_MAX: usize = 1 << 13;
+/// The smallest.
+const BITS_MIN: usize = 1 << 9;
+
+/// Of the three bytes of a gram, the first lowest.
+fn hash(gram: u32) -> usize {
+    (gram.wrapping_mul(0x9E37_79B1) >> (32 - BITS_MAX.trailing_zeros())) as usize
+}
+
+/// Whether the lower three bytes are all visible ASCII, `' '` to `'~'`. Only a byte below borrows from the next one.
+#[inline]
+fn are_visible(gram: u32) -> bool {
+    let gram = gram & 0xFF_FFFF;
+    let high = gram & 0x80_8080;
+    let low = gram.wrapping_sub(0x20_2020) & 0x80_8080;
+    let above = (gram & 0x7F_7F7F).wrapping_add(0x01_0101) & 0x80_8080;
+    (high | low | above) == 0
+}
+
+/// The filter of a block's bytes.
+pub fn filter(block: &[u8]) -> Vec<u8> {
+    // A byte per hash, one more for what is no text: plain stores, without reading what is there.
+    let mut seen = [0u8; BITS_MAX + 1];
+    for window in block.windows(4) {
+        let gram = u32::from_le_bytes([window[0], window[1], window[2], window[3]]);
+        seen[if are_visible(gram) { hash(gram & 0xFF_FFFF) } else { BITS_MAX }] = 1;
+    }
+    if let Some(&[a, b, c]) = block.last_chunk() {
+        let gram = u32::from_le_bytes([a, b, c, 0]);
+        seen[if are_visible(gram) { hash(gram) } else { BITS_MAX }] = 1;
+    }
+    let mut bits = [0u64; BITS_MAX / 64];
+    for (word, seen) in bits.iter_mut().zip(seen.chunks_exact(64)) {
+        *word = seen.iter().rev().fold(0, |word, seen| word << 1 | u64::from(*seen));
+    }
+    let mut n_words = bits.len();
+    let is_sparse =
+        |words: &[u64]| words.iter().map(|word| word.count_ones()).sum::<u32>() as usize <= words.len() * 20;
+    while n_words > BITS_MIN / 64 && is_sparse(&bits[..n_words]) {
+        n_words /= 2;
+        for place in 0..n_words {
+            bits[place] |= bits[place + n_words];
+        }
+    }
+    bits[..n_words].iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+/// Whether a block with this filter may have `text`. A filter that is none passes everything.
+pub fn may_contain(filter: &[u8], text: &[u8]) -> bool {
+    let n_bits = filter.len() * 8;
+    if !n_bits.is_power_of_two() {
+        return true;
+    }
+    let grams = text.windows(GRAM).map(|gram| u32::from_le_bytes([gram[0], gram[1], gram[2], 0]));
+    grams.filter(|gram| are_visible(*gram)).all(|gram| {
+        let place = hash(gram) & (n_bits - 1);
+        filter[place / 8] >> (place % 8) & 1 == 1
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_passes_and_most_of_the_rest_does_not() {
+        let words: Vec<u8> =
+            (0..2_000u32).flat_map(|n| format!("order {} of tea; ", n.wrapping_mul(77_773)).into_bytes()).collect();
+        let filter = filter(&words);
+        assert!(filter.len().is_power_of_two() && filter.len() <= BITS_MAX / 8);
+        for text in [&b"order 77773 of"[..], b"tea", b"te", b""] {
+            assert!(may_contain(&filter, text));
+        }
+        let n_passed = (0..1_000u32).filter(|n| may_contain(&filter, format!("xq{n:06}zw").as_bytes())).count();
+        assert!(n_passed < 100, "{n_passed} of 1 000 texts that are not there passed");
+        assert!(may_contain(&[], b"anything"));
+    }
+}

@@ -1,0 +1,207 @@
+//! Columns of small numbers in as few bits as they need: [`Packed`] has one width for a whole segment,
+//! [`Blocked`] a base and a width for each block of 128, for what grows. Reading one value is a load, a
+//! shift and a mask, wherever it stands. It must not know what the numbers mean.
+//!
+//! Invariant of a readable column ([`Packed::is_sound`], [`Blocked::is_sound`]): a load of eight bytes at any of its values stays inside its
+//! bytes, so sections end with [`PAD_BYTES`] more than their values need.
+
+/// Values that share a base and a width.
+pub const BLOCK: usize = 128;
+/// Bytes after the last value, so that each can be loaded as a word.
+pub const PAD_BYTES: usize = 8;
+/// The widest value of a [`Packed`] column.
+const WIDTH_MAX: u32 = 32;
+
+/// Bits that `value` needs.
+pub fn width_of(value: u64) -> u32 {
+    u64::BITS - value.leading_zeros()
+}
+
+/// Numbers of `width` bits each.
+#[derive(Clone, Copy, Default)]
+pub struct Packed<'a> {
+    pub bytes: &'a [u8],
+    pub width: u32,
+}
+
+impl Packed<'_> {
+    /// The value at `idx`; 0 outside of the column.
+    #[inline(always)]
+    pub fn get(self, idx: usize) -> usize {
+        let bytes = self.bytes;
+        match self.width {
+            16 => bytes.get(idx * 2..idx * 2 + 2).map_or(0, |b| usize::from(u16::from_le_bytes([b[0], b[1]]))),
+            width => {
+                let bit = idx * width as usize;
+                let word = word_at(bytes, bit / 8) >> (bit % 8);
+                (word & ((1 << width) - 1)) as usize
+            }
+        }
+    }
+
+    /// Whether `n` values of this width are there.
+    pub fn is_sound(self, n: usize) -> bool {
+        self.width <= WIDTH_MAX && self.bytes.len() == packed_len(n, self.width)
+    }
+
+    /// The largest of `n` values.
+    pub fn max(self, n: usize) -> usize {
+        (0..n).map(|idx| self.get(idx)).max().unwrap_or(0)
+    }
+}
+
+#[inline(always)]
+fn word_at(bytes: &[u8], at: usize) -> u64 {
+    match bytes.get(at..at + 8) {
+        Some(word) => u64::from_le_bytes(word.try_into().expect("a slice of eight")),
+        None => short_word_at(bytes, at),
+    }
+}
+
+/// The last values of a column that is still open: it has no padding.
+#[cold]
+fn short_word_at(bytes: &[u8], at: usize) -> u64 {
+    let mut word = [0; 8];
+    let rest = bytes.get(at..).unwrap_or_default();
+    word[..rest.len().min(8)].copy_from_slice(&rest[..rest.len().min(8)]);
+    u64::from_le_bytes(word)
+}
+
+/// Bytes of `n` values with their padding.
+fn packed_len(n: usize, width: u32) -> usize {
+    (n * width as usize).div_ceil(8) + PAD_BYTES
+}
+
+/// Puts `values` into `width` bits each, at the end of `out`, without padding.
+fn pack_into(out: &mut Vec<u8>, values: impl Iterator<Item = u64>, width: u32) {
+    let (mut word, mut n_bits) = (0u128, 0);
+    for value in values {
+        word |= u128::from(value) << n_bits;
+        n_bits += width;
+        while n_bits >= 32 {
+            out.extend_from_slice(&(word as u32).to_le_bytes());
+            word >>= 32;
+            n_bits -= 32;
+        }
+    }
+    out.extend_from_slice(&(word as u32).to_le_bytes()[..(n_bits as usize).div_ceil(8)]);
+}
+
+/// A column as wide as its largest value.
+pub struct PackedBuf {
+    pub bytes: Vec<u8>,
+    pub width: u32,
+}
+
+impl PackedBuf {
+    pub fn of(values: impl Iterator<Item = usize> + Clone) -> PackedBuf {
+        let width = width_of(values.clone().max().unwrap_or(0) as u64);
+        PackedBuf::of_width(values, width)
+    }
+    /// Values that are known to fit.
+    pub fn of_width(values: impl Iterator<Item = usize>, width: u32) -> PackedBuf {
+        let mut bytes = Vec::new();
+        pack_into(&mut bytes, values.map(|value| value as u64), width);
+        bytes.resize(bytes.len() + PAD_BYTES, 0);
+        PackedBuf { bytes, width }
+    }
+    pub fn view(&self) -> Packed<'_> {
+        Packed { bytes: &self.bytes, width: self.width }
+    }
+}
+
+/// Numbers in blocks: `base` has the smallest of each block, `starts` the first byte of its differences (upper 24
+/// bits) and their width (lower 8).
+#[derive(Clone, Copy, Default)]
+pub struct Blocked<'a> {
+    pub base: &'a [[u8; 8]],
+    pub starts: &'a [[u8; 4]],
+    pub bits: &'a [[u8; 1]],
+}
+
+impl Blocked<'_> {
+    #[inline(always)]
+    pub fn get(self, idx: usize) -> i64 {
+        let block = idx / BLOCK;
+        let start = u32::from_le_bytes(self.starts[block]);
+        let (at, width) = ((start >> 8) as usize, start & 0xFF);
+        let bit = idx % BLOCK * width as usize;
+        let word = word_at(self.bits.as_flattened(), at + bit / 8);
+        // Widths beyond 56 are written as whole bytes, so that no value straddles nine of them.
+        let difference =
+            (word >> (bit % 8)) & (u64::MAX >> (64 - width.max(1))) & (u64::from(width > 0)).wrapping_neg();
+        i64::from_le_bytes(self.base[block]).wrapping_add_unsigned(difference)
+    }
+
+    /// Whether `n` values can be read.
+    pub fn is_sound(self, n: usize) -> bool {
+        let n_blocks = n.div_ceil(BLOCK);
+        let is_inside = |(block, start): (usize, &[u8; 4])| {
+            let start = u32::from_le_bytes(*start);
+            let n_values = (n - block * BLOCK).min(BLOCK);
+            let (at, width) = ((start >> 8) as usize, start & 0xFF);
+            (width <= 56 || width == 64) && at + packed_len(n_values, width) <= self.bits.len()
+        };
+        self.base.len() == n_blocks && self.starts.len() == n_blocks && self.starts.iter().enumerate().all(is_inside)
+    }
+}
+
+/// A [`Blocked`] column that owns its bytes.
+#[derive(Default)]
+pub struct BlockedBuf {
+    pub base: Vec<[u8; 8]>,
+    pub starts: Vec<[u8; 4]>,
+    pub bits: Vec<[u8; 1]>,
+}
+
+impl BlockedBuf {
+    /// Invariant kept by the caller: the differences take less than 16 MiB, as those of 64 Ki values do.
+    pub fn of(values: impl Iterator<Item = i64>) -> BlockedBuf {
+        let (mut base, mut starts, mut bits) = (Vec::new(), Vec::new(), Vec::new());
+        let mut block = Vec::with_capacity(BLOCK);
+        let mut values = values.peekable();
+        while values.peek().is_some() {
+            block.clear();
+            block.extend(values.by_ref().take(BLOCK));
+            let min = block.iter().copied().min().unwrap_or(0);
+            let differences = || block.iter().map(|value| value.wrapping_sub(min) as u64);
+            let width = width_of(differences().max().unwrap_or(0));
+            let width = if width > 56 { 64 } else { width };
+            base.push(min.to_le_bytes());
+            starts.push(((bits.len() as u32) << 8 | width).to_le_bytes());
+            pack_into(&mut bits, differences(), width);
+        }
+        bits.resize(bits.len() + PAD_BYTES, 0);
+        BlockedBuf { base, starts, bits: bits.into_iter().map(|byte| [byte]).collect() }
+    }
+    #[cfg(test)]
+    pub fn view(&self) -> Blocked<'_> {
+        Blocked { base: &self.base, starts: &self.starts, bits: &self.bits }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn packed_values_read_back(values in proptest::collection::vec(0usize..1 << 20, 0..400), shift in 0u32..20) {
+            let values: Vec<usize> = values.into_iter().map(|value| value >> shift).collect();
+            let buf = PackedBuf::of(values.iter().copied());
+            prop_assert!(buf.view().is_sound(values.len()));
+            let read: Vec<usize> = (0..values.len()).map(|idx| buf.view().get(idx)).collect();
+            prop_assert_eq!(read, values);
+        }
+
+        #[test]
+        fn blocked_values_read_back(values in proptest::collection::vec(any::<i64>(), 0..400), shift in 0u32..64) {
+            let values: Vec<i64> = values.into_iter().map(|value| value >> shift).collect();
+            let buf = BlockedBuf::of(values.iter().copied());
+            prop_assert!(buf.view().is_sound(values.len()));
+            let read: Vec<i64> = (0..values.len()).map(|idx| buf.view().get(idx)).collect();
+            prop_assert_eq!(read, values);
+        }
+    }
+}

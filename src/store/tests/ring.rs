@@ -1,0 +1,113 @@
+//! Recordings that forget: bounds hold, what is gone is told, and the system right after an eviction is right.
+
+use super::*;
+use crate::model::FailureKind;
+
+fn ring(limits: RingLimits) -> Recording {
+    let mut recording = Recording::default();
+    recording.set_ring(Some(limits)).unwrap();
+    recording
+}
+
+#[test]
+fn events_bound_the_ring() {
+    let limits = RingLimits { events_max: Some(10_000), ..RingLimits::default() };
+    let mut recording = ring(limits);
+    let whole = busy(60_000);
+    for n in 0..60_000 {
+        busy_row(n).append_to(&mut recording);
+        assert!(recording.n_held() <= 10_000 + 10_000 / 8);
+    }
+    let first = recording.first();
+    assert!(recording.n_held() > 8_000 && first.0 > 48_000 && first.0 + recording.n_held() == 60_000);
+    assert_eq!(recording.event(Seq(first.0 - 1)), None);
+    assert_eq!(recording.scan(&Filter::default()).next().map(|event| event.seq), Some(first));
+    assert_eq!(recording.lineage(0), vec![first.0..60_000]);
+    assert_eq!(recording.seek_time(&recording.lineage(0), i64::MIN), Some(first));
+    let evicted = recording.evicted();
+    assert_eq!(evicted.n_events, first.0);
+    let n_sent = whole.count(&Filter::kind(Kind::Send).range(0..first.0));
+    assert!(evicted.kinds.contains(&(Kind::Send, n_sent)));
+    let opened = reopened(&recording);
+    assert_eq!((opened.first(), opened.evicted()), (first, evicted));
+    for at in [first.0, first.0 + 1, first.0 + 3_000, 59_999].map(Seq) {
+        assert_eq!(recording.materialise(at), whole.materialise(at), "at {at:?}");
+        assert_eq!(opened.materialise(at), whole.materialise(at), "at {at:?}, opened");
+    }
+    // What was evicted is the moment just before the first event.
+    assert_eq!(recording.materialise(Seq(5)).processes, whole.materialise(Seq(first.0 - 1)).processes);
+}
+
+#[test]
+fn bytes_bound_the_ring() {
+    let mut recording = ring(RingLimits { bytes_max: Some(2 << 20), ..RingLimits::default() });
+    for n in 0..200_000 {
+        busy_row(n).append_to(&mut recording);
+        assert!(recording.n_bytes() <= (2 << 20) + (300 << 10));
+    }
+    assert!(recording.first().0 > 0 && recording.n_held() > 10_000, "{} events are held", recording.n_held());
+}
+
+#[test]
+fn age_bounds_the_ring_and_keeps_at_least_it() {
+    let mut recording = ring(RingLimits { age_ns_max: Some(1_000_000), ..RingLimits::default() });
+    for n in 0..20_000u64 {
+        Row::new(n as i64 * 1_000, Kind::Log, 1).append_to(&mut recording);
+        let (first_ns, last_ns) = recording.time_range_ns().unwrap();
+        assert!(n < 1_001 || last_ns - first_ns >= 1_000_000, "nothing young goes");
+        assert!(last_ns - first_ns <= 1_300_000, "what is old goes");
+    }
+}
+
+#[test]
+fn bound_that_is_set_later_evicts_at_once_and_marks_go_along() {
+    let mut recording = busy(150_000);
+    for (name, at) in [("early", 10), ("late", 149_000)] {
+        recording.set_mark(Mark { name: name.into(), at: Seq(at), note: String::new(), is_snapshot: false });
+    }
+    recording.set_ring(Some(RingLimits { events_max: Some(100_000), ..RingLimits::default() })).unwrap();
+    assert_eq!(recording.first(), Seq(65_536));
+    assert_eq!(recording.marks().iter().map(|mark| &mark.name[..]).collect::<Vec<_>>(), ["late"]);
+    assert_eq!(recording.evicted().n_marks, 1);
+    assert_eq!(recording.evicted().describe().split(' ').next(), Some("65536"));
+    recording.set_ring(None).unwrap();
+    for n in 150_000..300_000 {
+        busy_row(n).append_to(&mut recording);
+    }
+    assert_eq!(recording.first(), Seq(65_536), "nothing goes any more");
+}
+
+#[test]
+fn rows_of_the_long_dead_are_forgotten() {
+    let mut recording = ring(RingLimits { events_max: Some(4_000), ..RingLimits::default() });
+    for n in 0..60_000u32 {
+        Row::new(n.into(), Kind::Spawn, n).append_to(&mut recording);
+        Row::new(n.into(), Kind::Exit, n).append_to(&mut recording);
+    }
+    let n_rows = recording.materialise(Seq(recording.len())).processes.len();
+    assert!(n_rows < limits::RING_DEAD_ROWS_MAX + 4_000, "{n_rows} rows");
+    assert!(recording.evicted().n_forgotten > 40_000);
+    assert_eq!(reopened(&recording).materialise(Seq(119_000)), recording.materialise(Seq(119_000)));
+}
+
+#[test]
+fn range_of_time_is_saved_by_itself() {
+    let mut recording = Recording::default();
+    for n in 0..10_000u64 {
+        busy_row(n).append_to(&mut recording);
+        if n % 1_000 == 999 {
+            recording.seal();
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("part.cinema");
+    recording.save_range(&path, 4_500_000, 6_500_000).unwrap();
+    let (part, warnings) = Recording::open(&path).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    assert_eq!((part.first(), part.len()), (Seq(4_000), 7_000));
+    assert_eq!(part.event(Seq(5_000)), recording.event(Seq(5_000)));
+    assert_eq!(part.payload(Seq(5_004)), recording.payload(Seq(5_004)));
+    assert_eq!(part.materialise(Seq(6_999)), recording.materialise(Seq(6_999)));
+    let nothing = recording.save_range(&path, i64::MAX - 1, i64::MAX).unwrap_err();
+    assert_eq!(nothing.kind, FailureKind::NotFound);
+}
