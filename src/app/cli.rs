@@ -125,7 +125,7 @@ pub enum Command {
         #[arg(long, default_value_t = 1.0)]
         speed: f64,
     },
-    /// Measure this machine: the sandbox, the store
+    /// Measure this machine: the sandbox, the store, live nodes
     Bench {
         #[arg(value_enum, default_value_t = Bench::All)]
         what: Bench,
@@ -142,6 +142,7 @@ pub enum Command {
 pub enum Bench {
     Sim,
     Store,
+    Beam,
     All,
 }
 

@@ -165,6 +165,7 @@ fn measure(what: Bench, is_quick: bool, options: &Options, place: Place) -> Outc
     let only = match what {
         Bench::Sim => Some("sim".to_string()),
         Bench::Store => Some("store".to_string()),
+        Bench::Beam => Some("beam".to_string()),
         Bench::All => None,
     };
     let text = TextOptions { width: place.width, is_coloured: place.has_color, ..TextOptions::default() };

@@ -32,6 +32,11 @@ impl Section {
         Section { n_rounds: if options.is_quick { 3 } else { 5 }, baselines: Vec::new(), table }
     }
 
+    /// How many rounds a measurement has.
+    pub fn n_rounds(&self) -> usize {
+        self.n_rounds
+    }
+
     /// Measures `round`, which does `n_units` of work and says how long that took (see [`timed`]; what it
     /// prepares is not counted). The first measurement of a unit is its baseline. Gives ns per unit.
     pub fn measure(&mut self, name: &str, unit: &str, n_units: u64, mut round: impl FnMut() -> Duration) -> f64 {

@@ -1,6 +1,7 @@
 //! Floor 8: `cinema bench`. Measures the parts against their peers on the same work in one run, so
 //! that the ratios mean something on any machine. It must not know how a table is shown.
 
+mod beam;
 mod harness;
 mod peers;
 mod scripted;
@@ -32,6 +33,9 @@ pub fn run(options: &Options) -> Outcome<Vec<Table>> {
         ("store read, 10 M", store::read_10m),
         ("sim native", sim::native),
         ("sim rhai", scripted::server),
+        ("beam cost", beam::cost),
+        ("beam ingest", beam::ingest),
+        ("beam first sight", beam::first_sight),
     ];
     let is_wanted = |name: &str| options.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
     sections.iter().filter(|(name, _)| is_wanted(name)).map(|(_, measure)| measure(options)).collect()

@@ -4,15 +4,16 @@
 //! through the environment, which other users cannot read, never through arguments, which they can. The node reads
 //! its standard input; when that ends, because we closed it or were killed, it halts. It must not know tracing.
 
-use std::fs::File;
-use std::io::Read;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::net::TcpListener;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::dist::{Config, Cookie, Machine, Node, Target};
-use crate::model::{Failure, Outcome, Term};
+use crate::model::{Atom, Failure, Outcome, Term};
 
 /// What to start.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +34,24 @@ pub struct Launched {
     pub node: Node,
     /// What the node printed.
     pub log: PathBuf,
+    /// `name@127.0.0.1:PORT`.
+    address: String,
+    cookie: String,
+}
+
+/// A file that is gone when it is dropped.
+pub struct ScratchFile(PathBuf);
+
+impl ScratchFile {
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for ScratchFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// Milliseconds that a node gets to be there.
@@ -72,7 +91,8 @@ pub fn launch(options: &LaunchOptions) -> Outcome<Launched> {
             .hint("Debian has it in the packages erlang and elixir; elsewhere see https://www.erlang.org/downloads")
     })?;
     let machine = Machine::here();
-    let target = Target::parse(&format!("{name}:{port}"), true, &machine)
+    let address = format!("{name}:{port}");
+    let target = Target::parse(&address, true, &machine)
         .map_err(|error| Failure::io(format!("the node's own name: {error}")))?;
     let config = Config::new(target, Cookie::from_text(&cookie)?, machine);
     let deadline = Instant::now() + if options.mix.is_some() { BOOT_MIX } else { BOOT };
@@ -85,7 +105,7 @@ pub fn launch(options: &LaunchOptions) -> Outcome<Launched> {
         if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
             && let Ok(node) = Node::connect(&config)
         {
-            return Ok(Launched { child, node, log });
+            return Ok(Launched { child, node, log, address, cookie });
         }
         if Instant::now() > deadline {
             let _ = child.kill();
@@ -132,6 +152,45 @@ fn command(options: &LaunchOptions, name: &str, cookie: &str, port: u16) -> Outc
 }
 
 impl Launched {
+    /// The node as another program attaches to it.
+    pub fn address(&self) -> String {
+        self.address.clone()
+    }
+
+    /// A file with the cookie that only we may read. Errors: it cannot be written.
+    pub fn cookie_file(&self) -> Outcome<ScratchFile> {
+        let path = self.log.with_extension("cookie");
+        let failed = |error: std::io::Error| Failure::io(format!("cannot write {}: {error}", path.display()));
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+        let scratch = ScratchFile(path.clone());
+        file.write_all(self.cookie.as_bytes()).map_err(failed)?;
+        Ok(scratch)
+    }
+
+    /// The user's own modules, loaded: those in the options' folders.
+    pub fn modules(&self, options: &LaunchOptions) -> Outcome<Vec<Atom>> {
+        let timeout = Duration::from_secs(10);
+        let folders: Vec<PathBuf> = options
+            .code_paths
+            .iter()
+            .chain(&options.mix)
+            .flat_map(|path| [Some(path.clone()), path.canonicalize().ok()])
+            .flatten()
+            .collect();
+        let listed = self.node.call("code", "all_available", Vec::new(), timeout)?;
+        let own = |item: &Term| {
+            let [module, file, _] = item.as_tuple()? else { return None };
+            let file = text_of(file)?;
+            let is_own = folders.iter().any(|folder| Path::new(&file).starts_with(folder));
+            is_own.then(|| text_of(module))?.and_then(|name| Atom::try_new(&name).ok())
+        };
+        let modules: Vec<Atom> = listed.as_list().unwrap_or_default().iter().filter_map(own).collect();
+        let list = Term::list(modules.iter().map(|module| Term::Atom(*module)).collect::<Vec<_>>());
+        // One that cannot be loaded is nobody's callback module; the others are loaded all the same.
+        self.node.call("code", "ensure_modules_loaded", vec![list], timeout)?;
+        Ok(modules)
+    }
+
     /// Starts what was asked for: the call, and the mix project's application.
     pub fn start(&self, options: &LaunchOptions) -> Outcome<()> {
         let shown = crate::model::Style::erlang().chars_max(300);
@@ -176,11 +235,16 @@ impl Drop for Launched {
     }
 }
 
-/// 32 random letters and digits.
+/// The text in a charlist.
+fn text_of(list: &Term) -> Option<String> {
+    let code = |code: &Term| char::from_u32(u32::try_from(code.as_int()?).ok()?);
+    list.as_list()?.iter().map(code).collect()
+}
+
+/// 32 random hexadecimal digits.
 fn random_text() -> Outcome<String> {
     let mut bytes = [0u8; 16];
-    let mut source = File::open("/dev/urandom").map_err(|error| Failure::io(format!("no random numbers: {error}")))?;
-    source.read_exact(&mut bytes).map_err(|error| Failure::io(format!("no random numbers: {error}")))?;
+    getrandom::fill(&mut bytes).map_err(|error| Failure::io(format!("no random numbers: {error}")))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

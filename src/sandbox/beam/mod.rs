@@ -106,6 +106,11 @@ impl Beam {
         Beam::around(node, first, None)
     }
 
+    /// As [`Beam::attach`], over a connection that is there already.
+    pub fn on(node: Node, first: Seq) -> Outcome<Beam> {
+        Beam::around(node, first, None)
+    }
+
     /// Starts a node of our own, attaches to it, and starts nothing on it yet ([`Beam::start_launched`]).
     pub fn launch(options: &LaunchOptions, first: Seq) -> Outcome<Beam> {
         let launched = launch::launch(options)?;
@@ -127,6 +132,11 @@ impl Beam {
         };
         beam.join(node)?;
         Ok(beam)
+    }
+
+    /// The user's own modules on a launched node; none on another's.
+    pub fn own_modules(&self, options: &LaunchOptions) -> Outcome<Vec<Atom>> {
+        self.launched.as_ref().map_or(Ok(Vec::new()), |launched| launched.modules(options))
     }
 
     /// Starts what a launched node was started for.

@@ -51,6 +51,8 @@ pub enum Capture {
 pub struct TraceOptions {
     pub what: Vec<Selection>,
     pub capture: Capture,
+    /// Further modules whose callbacks are traced, from their first call on.
+    pub modules: Vec<Atom>,
     /// Whether processes that traced ones spawn are traced too.
     pub follows_children: bool,
     /// Whether every new process is traced.
@@ -105,6 +107,7 @@ impl Default for TraceOptions {
         TraceOptions {
             what: vec![Selection::Applications],
             capture: Capture::Auto,
+            modules: Vec::new(),
             follows_children: true,
             follows_all_new: false,
             with_gc: false,
@@ -122,11 +125,12 @@ impl TraceOptions {
     /// The trace flags of processes, by erlang:trace/3's names.
     pub fn flags(&self, is_lean: bool) -> Vec<&'static str> {
         let mut flags = vec!["receive", "procs", "strict_monotonic_timestamp"];
-        if self.capture != Capture::Received {
-            flags.extend(["send", "call"]);
-            if is_lean {
-                flags.extend(["arity", "return_to"]);
-            }
+        match self.capture {
+            Capture::Received => {}
+            // Where control returns to tells the end of a callback at a tenth of the price of what it returned.
+            Capture::Lean => flags.extend(["call", "arity", "return_to"]),
+            Capture::Auto | Capture::Full if is_lean => flags.extend(["send", "call", "arity", "return_to"]),
+            Capture::Auto | Capture::Full => flags.extend(["send", "call"]),
         }
         if self.follows_children {
             flags.push("set_on_spawn");

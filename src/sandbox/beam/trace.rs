@@ -125,7 +125,8 @@ impl Beam {
                 tracing.detail.lean.insert(process.pid);
             }
         }
-        start.refused.extend(tracing.trace_modules(agent, Tracing::modules_of(&selected))?);
+        let modules = Tracing::modules_of(&selected).into_iter().chain(options.modules.iter().copied());
+        start.refused.extend(tracing.trace_modules(agent, modules)?);
         let (lean, whole): (Vec<Pid>, Vec<Pid>) =
             selected.iter().map(|process| process.pid).partition(|pid| tracing.detail.is_lean(*pid));
         for (pids, is_lean) in [(&whole, false), (&lean, true)] {

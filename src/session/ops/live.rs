@@ -142,8 +142,9 @@ impl Perform for AttachNode {
 impl Perform for LaunchNode {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let mut options = self.options;
-        let (launch, trace) = live_options::launch(session, &mut options)?;
+        let (launch, mut trace) = live_options::launch(session, &mut options)?;
         let beam = Beam::launch(&launch, Seq(0))?;
+        trace.modules = beam.own_modules(&launch)?;
         let title = live_options::title(&launch);
         live::open(session, title, beam, Some(&trace), |beam| beam.start_launched(&launch))
     }

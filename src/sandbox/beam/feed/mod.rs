@@ -187,6 +187,10 @@ impl Feed {
 const SPAWNED_AHEAD: usize = 4096;
 
 impl Counts {
+    /// Frames that came, and trace messages that the nodes dropped.
+    pub fn frames(&self) -> (u64, u64) {
+        (self.n_frames.load(Ordering::Relaxed), self.n_dropped())
+    }
     /// Trace messages that the nodes dropped, as they say themselves.
     pub fn n_dropped(&self) -> u64 {
         self.n_dropped.load(Ordering::Relaxed)
