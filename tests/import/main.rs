@@ -7,7 +7,9 @@ mod damage;
 mod fuzz;
 mod lean;
 mod live;
+mod looks;
 mod speed;
+mod stream;
 mod truth;
 
 use std::fmt::Write;

@@ -2,7 +2,8 @@
 
 use crate::codec::walk::RawTerm;
 use crate::codec::write;
-use crate::model::{Actor, ActorId, Atom};
+use crate::model::{Actor, ActorId, Atom, Term};
+use crate::sandbox::trace::look::Function;
 
 /// A map under construction: entries in the order of the calls.
 #[derive(Default)]
@@ -51,6 +52,17 @@ impl Fields {
     /// A term's bytes without version byte.
     pub fn bytes(&mut self, key: &str, value: &[u8]) {
         self.key(key).extend_from_slice(value);
+    }
+    pub fn value(&mut self, key: &str, value: &Term) {
+        write::term(self.key(key), value);
+    }
+    /// `{Module, Name, Arity}`.
+    pub fn function(&mut self, key: &str, value: Function) {
+        let out = self.key(key);
+        write::tuple_header(out, 3);
+        write::atom(out, value.module);
+        write::atom(out, value.name);
+        write::int(out, i64::from(value.arity));
     }
     /// An entry whose key may be any term.
     pub fn entry(&mut self, key: RawTerm<'_>, value: RawTerm<'_>) {

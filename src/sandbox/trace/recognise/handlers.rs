@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 use super::callback::{self, Args, Callback, Given, Handler};
 use super::fields::Fields;
 use super::message::hash;
+use super::states::Source;
 use super::{Recogniser, end_key};
 use crate::codec::walk::RawTerm;
 use crate::model::limits::OPEN_ENDS_MAX;
@@ -106,9 +107,9 @@ impl Recogniser {
         let process = self.actors.actor(who);
         let (taken, ordinal) = self.take_arrival(process, module, callback, &given);
         let maker = self.maker(who, ordinal, taken.is_some());
-        self.note_state(process, module, given.state, maker.as_ref());
+        self.note_state(process, module, given.state, maker.as_ref().into());
         if let Some(watched) = lean.and_then(|lean| lean.watched) {
-            self.note_watched(process, watched, maker.as_ref());
+            self.note_watched(process, watched, maker.as_ref().into());
         }
         if callback.behaviour == Behaviour::GenEvent
             && let Some(call) = taken.and_then(|(key, _)| self.manager_calls.get(&key).copied())
@@ -278,7 +279,7 @@ impl Recogniser {
         // A supervisor's own init returns child specs to `supervisor`, whose state is another.
         let has_state = running.callback.handler != Handler::Init || !is_supervisor || running.module == "supervisor";
         if has_state {
-            self.note_state(process, running.module, running.callback.new_state(value), Some(&running));
+            self.note_state(process, running.module, running.callback.new_state(value), Source::Callback(&running));
         }
         if let Some(reason) = callback::stop_reason(value) {
             self.actors.row(who).signals.stop = Some((hash(reason.bytes()), running.start));

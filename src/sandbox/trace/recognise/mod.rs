@@ -12,6 +12,7 @@ mod ends;
 mod family;
 mod fields;
 mod handlers;
+mod looks;
 mod message;
 mod recent;
 mod signals;
@@ -47,7 +48,9 @@ pub struct Recogniser {
     batch: EventBatch,
     /// Clock of the message at hand.
     at_ns: i64,
-    /// Metadata of every event that the message at hand makes; empty unless it came too late.
+    /// By how much the message at hand is older than that: 0 unless it came too late.
+    late_ns: i64,
+    /// Metadata of every event that such a message makes; else empty.
     late_meta: Vec<u8>,
     actors: Actors,
     /// Registered names in force, by node and name.
@@ -119,6 +122,7 @@ impl Recogniser {
         Recogniser {
             batch: EventBatch::new(first),
             at_ns: 0,
+            late_ns: 0,
             late_meta: Vec::new(),
             actors: Actors::default(),
             names: FxHashMap::default(),
@@ -193,6 +197,7 @@ impl Recogniser {
     /// Takes the next trace message. `at_ns` never goes back; `late_ns` says by how much the message is older.
     pub fn feed(&mut self, trace: &Trace<'_>, at_ns: i64, late_ns: i64) {
         self.at_ns = at_ns;
+        self.late_ns = late_ns;
         self.late_meta.clear();
         if late_ns > 0 {
             let mut meta = Fields::default();
@@ -316,12 +321,10 @@ impl Recogniser {
         }
         let payload = payload.finish();
         let process = self.actors.actor(who);
-        let mut meta = Fields::default();
-        meta.atom("since", Atom::new("before_trace"));
         let event = NewEvent {
             tag: Some(name),
             payload: &payload,
-            meta: &meta.finish(),
+            meta: &looks::since_before_trace(),
             ..self.event(Kind::Register, process)
         };
         self.emit(&event);

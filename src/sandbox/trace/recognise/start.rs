@@ -108,7 +108,7 @@ fn name_atom(name: RawTerm<'_>) -> Option<Atom> {
 
 impl Recogniser {
     pub(super) fn spawn(&mut self, child: ActorId, parent: ActorId, mfa: Mfa<'_>, side: Side) {
-        let Some(process) = self.actors.begin(child, side) else { return };
+        let Some(process) = self.actors.begin(child, side, self.at_ns - self.late_ns) else { return };
         let start = Start::of(mfa);
         let parent = self.actors.actor(parent);
         let supervisor = self.is_supervising(parent).then_some(parent).filter(|_| start.is_start_link);
@@ -164,7 +164,7 @@ impl Recogniser {
     }
 
     pub(super) fn open_port(&mut self, port: ActorId, owner: ActorId, driver: RawTerm<'_>) {
-        let Some(process) = self.actors.begin(port, Side::Spawned) else { return };
+        let Some(process) = self.actors.begin(port, Side::Spawned, self.at_ns - self.late_ns) else { return };
         let owner = self.actors.actor(owner);
         let mut payload = Fields::default();
         payload.atom("behaviour", Atom::new("port"));
