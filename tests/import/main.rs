@@ -8,6 +8,7 @@ mod fuzz;
 mod lean;
 mod live;
 mod looks;
+mod ours;
 mod speed;
 mod stream;
 mod truth;

@@ -73,6 +73,11 @@ impl Row {
         self.more.get_or_insert_default()
     }
 
+    /// The handle_start of the callback that runs: what the process does now is done in it.
+    pub fn handling(&self) -> Option<Seq> {
+        self.running.first().filter(|running| !running.is_ours).map(|running| running.start)
+    }
+
     /// Whether its beginning was traced.
     pub fn began_here(&self) -> bool {
         self.has_spawn || self.has_spawned

@@ -194,7 +194,7 @@ impl Recogniser {
         }
         let id = self.family(process.id).restarted;
         let mut payload = Fields::default();
-        payload.atom("op", Atom::new("gave_up"));
+        payload.word("op", "gave_up");
         if let Some(id) = id {
             payload.atom("id", id);
         }
@@ -249,7 +249,7 @@ impl Recogniser {
         (known.id, known.is_told) = (id.or(known.id), true);
 
         let mut payload = Fields::default();
-        payload.atom("op", Atom::new("added"));
+        payload.word("op", "added");
         if let Some(id) = spec.id {
             payload.term("id", id);
         }
@@ -259,7 +259,7 @@ impl Recogniser {
         if let Some(restart) = spec.restart {
             payload.atom("restart", restart);
         }
-        payload.atom("type", Atom::new(if spec.is_supervisor { "supervisor" } else { "worker" }));
+        payload.word("type", if spec.is_supervisor { "supervisor" } else { "worker" });
         let payload = payload.finish();
         let row = self.actors.row(child);
         row.is_supervisor |= spec.is_supervisor;

@@ -13,12 +13,15 @@ pub(super) struct Fields {
     bytes: Vec<u8>,
 }
 
+/// What most maps take.
+const USUAL_BYTES: usize = 96;
 /// The version byte and the map's tag come before its number of entries.
 const COUNT_AT: usize = 2;
 
 impl Fields {
     fn next(&mut self) -> &mut Vec<u8> {
         if self.bytes.is_empty() {
+            self.bytes.reserve(USUAL_BYTES);
             write::version(&mut self.bytes);
             write::map_header(&mut self.bytes, 0);
         }
@@ -35,6 +38,10 @@ impl Fields {
 
     pub fn atom(&mut self, key: &str, value: Atom) {
         write::atom(self.key(key), value);
+    }
+    /// An atom that the program itself writes, not interned.
+    pub fn word(&mut self, key: &str, value: &str) {
+        write::atom_text(self.key(key), value);
     }
     pub fn int(&mut self, key: &str, value: i64) {
         write::int(self.key(key), value);

@@ -14,7 +14,7 @@ use crate::sandbox::trace::look::{Introduction, Sample};
 /// The metadata of what is older than the recording.
 pub(super) fn since_before_trace() -> Vec<u8> {
     let mut meta = Fields::default();
-    meta.atom("since", Atom::new("before_trace"));
+    meta.word("since", "before_trace");
     meta.finish()
 }
 
@@ -31,6 +31,13 @@ impl Recogniser {
     /// gives its sample only, or nothing.
     pub fn introduce(&mut self, found: &Introduction, at_ns: i64) {
         let id = ActorId::Pid(found.pid);
+        let is_of_ours = |pid: Option<Pid>| pid.is_some_and(|pid| self.ours.has(ActorId::Pid(pid)));
+        if is_of_ours(found.parent) {
+            self.ignore(found.pid);
+        }
+        if self.ours.has(id) {
+            return;
+        }
         self.now(at_ns);
         let row = self.actors.row(id);
         if row.ended.is_some() {
@@ -73,9 +80,14 @@ impl Recogniser {
             self.introduce_child(supervisor, id, found);
         }
         for &peer in &found.links {
-            self.introduce_link(id, peer);
+            if !self.ours.has(peer) {
+                self.introduce_link(id, peer);
+            }
         }
         for &watched in &found.monitors {
+            if self.ours.has(watched) {
+                continue;
+            }
             let peer = Some(self.actors.actor(watched));
             let watch =
                 NewEvent { peer, meta: &since_before_trace(), ..self.event(Kind::Monitor, self.actors.actor(id)) };
@@ -191,7 +203,7 @@ fn introduction_payload(found: &Introduction, module: Option<Atom>) -> Vec<u8> {
         payload.atom("name", name);
     }
     if let Some(behaviour) = found.behaviour {
-        payload.atom("behaviour", Atom::new(behaviour.as_str()));
+        payload.word("behaviour", behaviour.as_str());
     }
     if let Some(supervisor) = found.supervisor {
         payload.actor("supervisor", Actor::from(supervisor));

@@ -14,6 +14,7 @@ mod fields;
 mod handlers;
 mod looks;
 mod message;
+mod ours;
 mod recent;
 mod signals;
 mod start;
@@ -29,6 +30,7 @@ use self::callback::Handler;
 use self::fields::Fields;
 use self::handlers::Arrival;
 use self::message::Envelope;
+use self::ours::Ours;
 use self::recent::{Queues, Recent};
 use super::message::{Trace, What};
 use crate::codec::walk::{Part, RawTerm};
@@ -53,6 +55,7 @@ pub struct Recogniser {
     /// Metadata of every event that such a message makes; else empty.
     late_meta: Vec<u8>,
     actors: Actors,
+    ours: Ours,
     /// Registered names in force, by node and name.
     names: FxHashMap<(Atom, Atom), ActorId>,
     /// Names that processes are said to have, until they appear.
@@ -125,6 +128,7 @@ impl Recogniser {
             late_ns: 0,
             late_meta: Vec::new(),
             actors: Actors::default(),
+            ours: Ours::default(),
             names: FxHashMap::default(),
             hints: FxHashMap::default(),
             hinted_names: FxHashMap::default(),
@@ -203,6 +207,9 @@ impl Recogniser {
             let mut meta = Fields::default();
             meta.int("late_ns", late_ns);
             self.late_meta = meta.finish();
+        }
+        if self.is_of_ours(trace) {
+            return;
         }
         let who = trace.who;
         if !matches!(trace.what, What::Spawned { .. }) {
@@ -317,7 +324,7 @@ impl Recogniser {
             payload.atom("module", module);
         }
         if let Some(behaviour) = row.behaviour {
-            payload.atom("behaviour", Atom::new(behaviour.as_str()));
+            payload.word("behaviour", behaviour.as_str());
         }
         let payload = payload.finish();
         let process = self.actors.actor(who);

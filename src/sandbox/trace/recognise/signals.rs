@@ -47,7 +47,7 @@ impl Recogniser {
             (false, false) => Kind::Send,
         };
         let is_claimed = is_reply || message.class != Class::Reply;
-        let running = self.actors.row(who).running.first().map(|running| running.start);
+        let running = self.actors.row(who).handling();
         let mut meta = Fields::default();
         if let (Some((node, name)), None) = (target.name, target.actor) {
             meta.atom("name", name);

@@ -39,7 +39,14 @@ pub(super) enum Source<'r> {
 
 impl<'r> From<Option<&'r Running>> for Source<'r> {
     fn from(maker: Option<&'r Running>) -> Source<'r> {
-        maker.map_or(Source::Seen, Source::Callback)
+        maker.map_or(Source::Seen, Source::from)
+    }
+}
+
+/// What a call of ours makes has no maker in the recording.
+impl<'r> From<&'r Running> for Source<'r> {
+    fn from(maker: &'r Running) -> Source<'r> {
+        if maker.is_ours { Source::Seen } else { Source::Callback(maker) }
     }
 }
 
@@ -150,7 +157,7 @@ impl Recogniser {
         }
         let mut meta = Fields::default();
         if matches!(by, Source::Look) {
-            meta.atom("by", Atom::new("get_state"));
+            meta.word("by", "get_state");
         }
         let by = match by {
             Source::Callback(running) => Some(running),
@@ -158,8 +165,8 @@ impl Recogniser {
         };
         match told {
             Told::Whole => {}
-            Told::Keys => meta.atom("partial", Atom::new("true")),
-            Told::Data => meta.atom("partial", Atom::new("data")),
+            Told::Keys => meta.word("partial", "true"),
+            Told::Data => meta.word("partial", "data"),
         }
         let event = NewEvent {
             class: by.map_or(Class::None, |running| running.class),
