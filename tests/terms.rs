@@ -109,6 +109,9 @@ proptest! {
         let (raw, _) = RawTerm::parse(&bytes).expect("what we write can be walked");
         let parts: Vec<RawTerm<'_>> = raw.tuple().expect("a tuple").collect();
         prop_assert_eq!(parts.len(), items.len());
+        for pair in parts.windows(2) {
+            prop_assert_eq!(pair[0].bytes_until(pair[1]), pair[0].bytes());
+        }
         for (part, item) in parts.into_iter().zip(&items) {
             prop_assert_eq!(&part.to_term().expect("legal"), item);
             prop_assert_eq!(part.as_atom(), item.as_atom());

@@ -69,7 +69,7 @@ pub fn callback_at(rec: &Recording, scope: Scope<'_>, process: Actor, at: Seq) -
         ranges: within(rec, scope, 0..at.0),
         ..Filter::kinds(&[Kind::HandleStart, Kind::HandleEnd, Kind::Spawn]).process(process)
     };
-    let last = rec.scan(&filter).next_back()?;
+    let last = rec.scan(&filter).rfind(|event| !rec.is_introduction(event))?;
     if last.kind != Kind::HandleEnd {
         return Some(last.seq);
     }
@@ -103,7 +103,9 @@ pub fn chain(rec: &Recording, scope: Scope<'_>, seq: Seq, n_max: usize) -> Chain
 fn forth<'r>(rec: &'r Recording, scope: Scope<'_>, seq: Seq) -> impl Iterator<Item = Link> + 'r {
     let mut found = FxHashSet::from_iter([seq]);
     let mut running: FxHashMap<Actor, Running> = FxHashMap::default();
-    if let Some(event) = rec.event(seq).filter(|e| matches!(e.kind, Kind::HandleStart | Kind::Spawn)) {
+    if let Some(event) =
+        rec.event(seq).filter(|e| matches!(e.kind, Kind::HandleStart | Kind::Spawn) && !rec.is_introduction(e))
+    {
         running.insert(event.process, Running::at(&event));
     }
     let later = within(rec, scope, seq.0 + 1..rec.len());
@@ -115,7 +117,9 @@ fn forth<'r>(rec: &'r Recording, scope: Scope<'_>, seq: Seq) -> impl Iterator<It
             None => inside().map(|from| Link { from, to: event.seq, relation: Relation::Inside }),
         };
         match event.kind {
-            Kind::HandleStart | Kind::HandleEnd | Kind::Spawn => running.entry(event.process).or_default().push(&event),
+            Kind::HandleStart | Kind::HandleEnd | Kind::Spawn if !rec.is_introduction(&event) => {
+                running.entry(event.process).or_default().push(&event)
+            }
             _ => {}
         }
         if link.is_some() {
@@ -169,6 +173,7 @@ fn actor_of(event: &Event) -> Option<Actor> {
         | Kind::LateReply
         | Kind::HandleStart
         | Kind::Gc
+        | Kind::Sample
         | Kind::Loss
         | Kind::Mark
         | Kind::Restored

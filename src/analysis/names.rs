@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::Scope;
 use crate::model::display::Syntax;
+use crate::model::system::label_of;
 use crate::model::{Actor, Atom, Event, Filter, Kind, ProcessRow, Seq, Status, Term};
 use crate::store::Recording;
 
@@ -15,6 +16,8 @@ pub struct Names {
     spawns: FxHashMap<Actor, Event>,
     /// Labels of processes without a registered name.
     labels: FxHashMap<Actor, Atom>,
+    /// Labels that processes gave themselves.
+    set_labels: FxHashMap<Actor, Atom>,
     /// Names a process took, in order.
     taken: FxHashMap<Actor, Vec<(Seq, Atom)>>,
     /// Who took (or gave back) a name, in order.
@@ -26,20 +29,30 @@ pub struct Names {
 impl Names {
     /// Reads the spawn, name, child and end events of the scope.
     pub fn new(rec: &Recording, scope: Scope<'_>) -> Names {
-        let kinds = [Kind::Spawn, Kind::Register, Kind::Unregister, Kind::ChildSpecChange, Kind::Exit, Kind::Crash];
+        let kinds = [
+            Kind::Spawn,
+            Kind::Register,
+            Kind::Unregister,
+            Kind::ChildSpecChange,
+            Kind::Sample,
+            Kind::Exit,
+            Kind::Crash,
+        ];
         let filter = Filter { ranges: scope.to_vec(), ..Filter::kinds(&kinds) };
         let mut names =
             Names { syntax: if rec.info.is_elixir { Syntax::Elixir } else { Syntax::Erlang }, ..Names::default() };
         for event in rec.scan(&filter) {
             names.learn(&event);
         }
+        names.labels.extend(names.set_labels.iter().map(|(actor, label)| (*actor, *label)));
         for (actor, spawn) in names.spawns.iter().filter(|(actor, _)| !names.taken.contains_key(actor)) {
             if spawn.size_bytes == 0 {
                 continue;
             }
             let payload = rec.term(spawn.seq);
-            let field = |key| payload.as_ref()?.as_map()?.get_atom(key)?.as_atom();
-            if let Some(label) = field("label").or_else(|| field("name")) {
+            let field = |key| payload.as_ref()?.as_map()?.get_atom(key);
+            let label = field("label").and_then(label_of).or_else(|| field("name")?.as_atom());
+            if let Some(label) = names.set_labels.get(actor).copied().or(label) {
                 names.labels.insert(*actor, label);
             }
         }
@@ -55,6 +68,8 @@ impl Names {
                 self.holders.entry(name).or_default().push((seq, Some(process)));
             }
             (Kind::Unregister, Some(name)) => self.holders.entry(name).or_default().push((seq, None)),
+            // What proc_lib:set_label/1 set last.
+            (Kind::Sample, Some(label)) => drop(self.set_labels.insert(process, label)),
             // A child of a static supervisor goes by its id.
             (Kind::ChildSpecChange, Some(id)) => {
                 if let Some(child) = event.peer {

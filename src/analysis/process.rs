@@ -26,7 +26,8 @@ pub struct ProcessInfo {
     pub behaviour: Behaviour,
     pub status: Status,
     pub queue_len: u64,
-    /// False where the recording never shows the process taking a message out: then `queue_len` counts arrivals.
+    /// False where the recording never shows the process taking a message out, and nobody asked how many wait: then
+    /// `queue_len` counts arrivals.
     pub queue_is_known: bool,
     /// `None` when nothing was recorded about it.
     pub memory_bytes: Option<u64>,
@@ -43,6 +44,7 @@ pub struct ProcessInfo {
     pub state: Option<Seq>,
     /// The handle_start of the callback that runs.
     pub handling: Option<Seq>,
+    /// `None` also for a process that is older than the recording.
     pub spawned: Option<Seq>,
     pub ended: Option<Seq>,
     pub n_sent: u64,
@@ -106,8 +108,11 @@ impl ProcessInfo {
             label: row.label,
             behaviour: row.behaviour,
             status: row.status,
-            queue_len: row.mailbox.len() as u64,
-            queue_is_known: is_exact(rec) || row.n_handled > 0 || row.handling.is_some() || row.mailbox.is_empty(),
+            queue_len: row.queue_len(),
+            queue_is_known: is_exact(rec)
+                || row.is_mailbox_known()
+                || row.sampled_len.is_some()
+                || row.mailbox.is_empty(),
             memory_bytes: (row.memory_bytes > 0).then_some(row.memory_bytes),
             memory_is_estimated: is_exact(rec),
             reductions: row.reductions,
@@ -119,7 +124,7 @@ impl ProcessInfo {
             n_restarts: row.n_restarts,
             state: row.state,
             handling: row.handling,
-            spawned: row.spawned,
+            spawned: row.spawned.filter(|seq| rec.event(*seq).is_some_and(|spawn| !rec.is_introduction(&spawn))),
             ended: row.ended,
             n_sent: row.n_sent,
             n_received: row.n_received,
@@ -137,7 +142,7 @@ pub fn summary(rec: &Recording, at: Seq) -> SystemSummary {
     let state = rec.materialise(at);
     let rows = || state.processes.values();
     let n = |status| rows().filter(|row| row.behaviour != Behaviour::Port && row.status == status).count() as u64;
-    let queues = rows().map(|row| (row.actor, row.mailbox.len() as u64));
+    let queues = rows().map(|row| (row.actor, row.queue_len()));
     SystemSummary {
         at: state.at,
         at_ns: state.at_ns,

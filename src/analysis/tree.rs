@@ -85,7 +85,7 @@ impl Maker<'_> {
             strategy: flags.strategy,
             intensity: flags.intensity,
             n_restarts: row.n_restarts,
-            queue_len: row.mailbox.len() as u64,
+            queue_len: row.queue_len(),
             ended: row.ended,
             children: rows.map(|row| self.node(row, depth + 1)).collect(),
         }

@@ -77,6 +77,7 @@ impl Tracer<'_> {
                 }
                 None => Ok(()),
             },
+            Kind::Spawn if rec.is_introduction(event) => Ok(()),
             kind => {
                 let name =
                     event.tag.map_or(kind.as_str().to_string(), |tag| format!("{} {}", kind.as_str(), tag.as_str()));

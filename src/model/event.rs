@@ -83,7 +83,8 @@ byte_enum! {
     /// What happened. `process` acts or is acted on, `peer` is the other end; a payload is a term.
     Kind {
         /// `process` = the new one, `peer` = its parent, `tag` = its callback module; payload
-        /// `#{module, function, args, name, supervisor, behaviour, label}`, each optional.
+        /// `#{module, function, args, name, supervisor, behaviour, label, initial_call}`, each optional. With `meta.since`
+        /// it ran before the recording began, and this event only introduces it.
         Spawn = 1 "spawn",
         /// `process` ended with reason `normal`, `shutdown` or `{shutdown, _}` (the payload); `cause` = what made it.
         Exit = 2 "exit",
@@ -121,7 +122,8 @@ byte_enum! {
         SendToDead = 18 "send_to_dead",
         /// `process`'s state became the payload; `class` and `tag` = the trigger; `cause` = the handle_start. A gen_statem's
         /// is `#{state, data}`, a gen_event's `#{Handler => State}`. With `meta.partial` the payload has only some of the
-        /// state's keys: `true`, or `data` when those of its key `data` are not all there either.
+        /// state's keys: `true`, or `data` when those of its key `data` are not all there either. With `meta.by` (`get_state`) somebody
+        /// asked for it, and nothing is known of who made it.
         StateChange = 19 "state_change",
         /// `process` runs new code; payload `#{module, from, to}`.
         CodeChange = 20 "code_change",
@@ -151,6 +153,9 @@ byte_enum! {
         Log = 32 "log",
         /// An input from outside: the shell started, called, cast, sent, killed, injected; payload = what.
         Input = 33 "input",
+        /// `process` was looked at, and this is what `process_info` told: payload `#{memory_bytes, reductions, queue_len,
+        /// status, current_function, label}`, each optional; `tag` = the label when it is an atom.
+        Sample = 34 "sample",
         /// `process` is held inside its own loop at the breakpoint `tag`; payload `#{phase, message}`: `before` or
         /// `after` the callback. Until `released` its time stands still, and others wait for it.
         Held = 40 "held",
@@ -256,6 +261,15 @@ impl Event {
             cause: new.cause,
             size_bytes: new.payload.len() as u32,
         }
+    }
+}
+
+impl Event {
+    /// Whether a callback begins with a message whose arrival was not recorded.
+    pub fn takes_unseen(&self) -> bool {
+        let takes =
+            matches!(self.class, Class::Call | Class::Cast | Class::Info | Class::Exit | Class::Down | Class::Timer);
+        self.kind == Kind::HandleStart && self.cause.is_none() && takes
     }
 }
 

@@ -6,7 +6,7 @@ mod fold;
 #[cfg(test)]
 mod tests;
 
-pub use fold::{Rows, Usage, fold};
+pub use fold::{Rows, Usage, fold, label_of};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -58,6 +58,10 @@ pub struct ProcessRow {
     /// Arrival events of the messages that wait, oldest first. When [`ProcessRow::is_mailbox_known`] does not
     /// hold, only the newest [`UNTAKEN_KEPT_MAX`](super::limits::UNTAKEN_KEPT_MAX) arrivals: how many wait is not known then.
     pub mailbox: VecDeque<Seq>,
+    /// Messages that wait although the recording has no arrival of them: older than it, or lost.
+    pub n_unseen: u64,
+    /// The length of the mailbox when the process was last sampled.
+    pub sampled_len: Option<u64>,
     pub links: BTreeSet<Actor>,
     /// Processes that this one watches, with the monitor's reference.
     pub monitors: BTreeMap<CallKey, Actor>,
@@ -136,6 +140,15 @@ impl ProcessRow {
         self.n_handled > 0 || self.handling.is_some()
     }
 
+    /// Messages that wait, as far as is known: those that were seen to arrive and not to be taken, and what a sample
+    /// told beyond them; where nothing is ever seen taken, what the last sample told.
+    pub fn queue_len(&self) -> u64 {
+        match self.sampled_len {
+            Some(sampled) if !self.is_mailbox_known() => sampled,
+            _ => self.mailbox.len() as u64 + self.n_unseen,
+        }
+    }
+
     /// A row about which nothing is known yet.
     pub fn new(actor: Actor) -> ProcessRow {
         let is_port = actor.pid().is_none();
@@ -156,6 +169,8 @@ impl ProcessRow {
             state: None,
             handling: None,
             mailbox: VecDeque::new(),
+            n_unseen: 0,
+            sampled_len: None,
             links: BTreeSet::new(),
             monitors: BTreeMap::new(),
             n_restarts: 0,
@@ -169,6 +184,15 @@ impl ProcessRow {
 }
 
 impl RestartType {
+    /// The name that child specs use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RestartType::Permanent => "permanent",
+            RestartType::Transient => "transient",
+            RestartType::Temporary => "temporary",
+        }
+    }
+
     pub fn from_atom(atom: Atom) -> Option<RestartType> {
         match atom.as_str() {
             "permanent" => Some(RestartType::Permanent),

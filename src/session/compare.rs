@@ -40,7 +40,7 @@ fn process(
         actor,
         name,
         status: (old.map(|row| row.status), new.map(|row| row.status)),
-        queue_len: (old.map_or(0, |row| row.mailbox.len() as u64), new.map_or(0, |row| row.mailbox.len() as u64)),
+        queue_len: (old.map_or(0, |row| row.queue_len()), new.map_or(0, |row| row.queue_len())),
         changes,
     };
     let is_same =

@@ -41,7 +41,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::codec::etf;
-use crate::model::{Actor, Event, Filter, Outcome, Path, Seq, Term, limits};
+use crate::model::{Actor, Event, Filter, Kind, Outcome, Path, Seq, Term, limits};
 pub use branches::Branch;
 use columns::{Columns, TIME_BLOCK_EVENTS};
 use dictionary::Dictionaries;
@@ -269,6 +269,12 @@ impl Recording {
         etf::decode(&self.payload_ref(seq)?).ok()
     }
     /// The metadata map.
+    /// Whether the event only tells of what was so before the recording began (`meta.since`).
+    pub fn is_introduction(&self, event: &Event) -> bool {
+        let may_be =
+            matches!(event.kind, Kind::Spawn | Kind::Register | Kind::Link | Kind::Monitor | Kind::ChildSpecChange);
+        may_be && self.meta(event.seq).is_some_and(|meta| meta.as_map().is_some_and(|m| m.get_atom("since").is_some()))
+    }
     pub fn meta(&self, seq: Seq) -> Option<Term> {
         let (part, columns, idx) = self.locate(seq)?;
         etf::decode(&self.payload_numbered(part, &columns, columns.meta_number(idx)?)?).ok()

@@ -79,6 +79,8 @@ impl RowWriter<'_> {
             writer.number(arrival.0 - before);
             before = arrival.0;
         });
+        self.number(row.n_unseen);
+        self.number(row.sampled_len.map_or(0, |len| len.saturating_add(1)));
     }
 
     fn number(&mut self, value: u64) {
@@ -152,6 +154,9 @@ impl RowReader<'_> {
             before = before.checked_add(reader.bytes.varint()?)?;
             Some(Seq(before))
         })?;
+        // Files of earlier versions end here.
+        row.n_unseen = self.bytes.varint().unwrap_or(0);
+        row.sampled_len = self.bytes.varint().and_then(|len| len.checked_sub(1));
         if is_listed {
             row.mailbox = mailbox;
             return Some(StoredRow { row, mailbox_from: None });

@@ -16,7 +16,7 @@ fn traced(folder: &Path, to: &str) -> Option<()> {
 
 fn check(recording: &Recording, actor: Actor, kinds: &[Kind], expected: &Expect) {
     let events = recording.scan(&Filter::kinds(kinds).process(actor)).collect::<Vec<_>>();
-    expected.assert_eq(&told(recording, events.into_iter()));
+    expected.assert_eq(&told(recording, events));
 }
 
 #[test]

@@ -7,7 +7,10 @@ mod damage;
 mod fuzz;
 mod lean;
 mod live;
+mod looks;
+mod ours;
 mod speed;
+mod stream;
 mod truth;
 
 use std::fmt::Write;

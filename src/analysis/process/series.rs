@@ -33,7 +33,8 @@ pub struct Series {
 }
 
 /// Messages waiting, per process; no `actors`: the eight with the longest queues. At most `n_points_max` points each.
-/// Outside the sim, processes that are never seen taking a message out are left out: their queues are not known.
+/// Outside the sim, of processes that are never seen taking a message out only the samples are shown; those without
+/// any are left out: their queues are not known.
 pub fn queue_series(rec: &Recording, scope: Scope<'_>, actors: &[Actor], n_points_max: usize) -> Vec<Series> {
     let kinds = [
         Kind::Receive,
@@ -44,29 +45,38 @@ pub fn queue_series(rec: &Recording, scope: Scope<'_>, actors: &[Actor], n_point
         Kind::HandleEnd,
         Kind::Exit,
         Kind::Crash,
+        Kind::Sample,
     ];
     let filter = Filter { ranges: scope.to_vec(), processes: actors.to_vec(), ..Filter::kinds(&kinds) };
     let mut queues: FxHashMap<Actor, Queue> = FxHashMap::default();
     for event in rec.scan(&filter) {
-        queues.entry(event.process).or_default().push(&event, n_points_max);
+        let sampled = if event.kind == Kind::Sample { sampled_len(rec, event.seq) } else { None };
+        queues.entry(event.process).or_default().push(&event, sampled, n_points_max);
     }
     let is_exact = is_exact(rec);
-    let known = queues.into_iter().filter(|(_, queue)| is_exact || queue.has_taken);
-    let mut queues: Vec<(Actor, Queue)> = known.filter(|(_, queue)| !queue.points.all.is_empty()).collect();
-    queues.sort_by_key(|(actor, queue)| (std::cmp::Reverse(queue.longest), *actor));
+    let known = queues.into_iter().map(|(actor, queue)| (actor, queue.known(is_exact)));
+    let mut queues: Vec<(Actor, Points)> = known.filter(|(_, points)| !points.all.is_empty()).collect();
+    let longest = |points: &Points| points.all.iter().map(|point| point.value).max();
+    queues.sort_by_key(|(actor, points)| (std::cmp::Reverse(longest(points)), *actor));
     if actors.is_empty() {
         queues.truncate(SHOWN_DEFAULT);
     }
     let names = Names::new(rec, scope);
-    let series = queues.into_iter().map(|(actor, queue)| Series {
+    let series = queues.into_iter().map(|(actor, points)| Series {
         actor,
         name: names.name(actor),
-        points: queue.points.finish(n_points_max),
+        points: points.finish(n_points_max),
     });
     series.collect()
 }
 
-/// Memory in bytes, per process; no `actors`: the eight largest. On the BEAM as of each garbage collection.
+/// The mailbox's length in a sample.
+fn sampled_len(rec: &Recording, sample: Seq) -> Option<u64> {
+    let len = rec.term(sample)?.as_map()?.get_atom("queue_len")?.as_int()?;
+    u64::try_from(len).ok()
+}
+
+/// Memory in bytes, per process; no `actors`: the eight largest. On the BEAM as of each garbage collection and each sample.
 pub fn memory_series(rec: &Recording, scope: Scope<'_>, actors: &[Actor], n_points_max: usize) -> Vec<Series> {
     usage_series(rec, scope, actors, n_points_max, |usage| usage.memory_bytes)
 }
@@ -83,7 +93,7 @@ fn usage_series(
     n_points_max: usize,
     quantity: impl Fn(&system::Usage) -> Option<u64>,
 ) -> Vec<Series> {
-    let kinds = [Kind::HandleEnd, Kind::Gc];
+    let kinds = [Kind::HandleEnd, Kind::Gc, Kind::Sample];
     let filter = Filter { ranges: scope.to_vec(), processes: actors.to_vec(), ..Filter::kinds(&kinds) };
     let mut all: FxHashMap<Actor, Points> = FxHashMap::default();
     for event in rec.scan(&filter).filter(|event| event.size_bytes > 0) {
@@ -110,36 +120,65 @@ fn usage_series(
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<Seq>,
+    /// Messages that only a sample told of.
+    n_unseen: u64,
     handling: Option<Seq>,
-    longest: usize,
     has_taken: bool,
     points: Points,
+    /// The samples alone.
+    sampled: Points,
 }
 
 impl Queue {
-    fn push(&mut self, event: &Event, n_points_max: usize) {
-        let len_before = self.waiting.len();
+    /// What is to be shown of it.
+    fn known(self, is_exact: bool) -> Points {
+        if is_exact || self.has_taken { self.points } else { self.sampled }
+    }
+
+    fn len(&self) -> u64 {
+        self.waiting.len() as u64 + self.n_unseen
+    }
+
+    /// `sampled` is what a sample tells.
+    fn push(&mut self, event: &Event, sampled: Option<u64>, n_points_max: usize) {
+        let len_before = self.len();
         match event.kind {
+            Kind::Sample => {
+                let Some(len) = sampled else { return };
+                self.n_unseen = len.saturating_sub(self.waiting.len() as u64);
+                if !self.has_taken {
+                    let n_gone = self.waiting.len().saturating_sub(usize::try_from(len).unwrap_or(usize::MAX));
+                    self.waiting.drain(..n_gone);
+                }
+                let value = i64::try_from(len).unwrap_or(i64::MAX);
+                self.sampled.push(Point { at_ns: event.at_ns, seq: event.seq, value }, n_points_max);
+            }
             Kind::HandleStart => {
                 self.has_taken = true;
                 let place = event.cause.and_then(|arrival| self.waiting.binary_search(&arrival).ok());
                 match (place, self.handling) {
                     (Some(place), Some(_)) => drop(self.waiting.remove(place)),
-                    (Some(place), None) => drop(self.waiting.drain(..=place)),
+                    (Some(place), None) => {
+                        self.waiting.drain(..=place);
+                        self.n_unseen = 0;
+                    }
+                    (None, _) if event.takes_unseen() => self.n_unseen = self.n_unseen.saturating_sub(1),
                     (None, _) => {}
                 }
                 self.handling = self.handling.or(Some(event.seq));
             }
             Kind::HandleEnd if event.cause.is_none_or(|start| self.handling == Some(start)) => self.handling = None,
             Kind::HandleEnd => {}
-            Kind::Exit | Kind::Crash => self.waiting.clear(),
+            Kind::Exit | Kind::Crash => {
+                self.waiting.clear();
+                self.n_unseen = 0;
+            }
             Kind::ExitSignal if event.tag.is_none_or(|tag| tag != "EXIT") => {}
             _ if event.class == Class::Reply => {}
             _ => self.waiting.push_back(event.seq),
         }
-        self.longest = self.longest.max(self.waiting.len());
-        if self.waiting.len() != len_before {
-            let value = self.waiting.len() as i64;
+        if self.len() != len_before {
+            let value = i64::try_from(self.len()).unwrap_or(i64::MAX);
             self.points.push(Point { at_ns: event.at_ns, seq: event.seq, value }, n_points_max);
         }
     }

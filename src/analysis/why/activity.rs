@@ -286,7 +286,7 @@ fn tell_unanswered(case: &mut Case<'_>, process: Actor, window: Window) {
 fn tell_overload(case: &mut Case<'_>, process: Actor, window: Window, runs: &[Run], longest: Run) {
     let name = case.name(process, window.to.seq);
     let state = case.rec.materialise(window.from.seq);
-    let waiting = state.processes.get(&process).map_or(0, |row| row.mailbox.len());
+    let waiting = state.processes.get(&process).map_or(0, |row| row.queue_len());
     let queued = match waiting.saturating_sub(1) {
         0 => String::new(),
         1 => "One message was waiting there before it. ".to_string(),

@@ -51,6 +51,19 @@ fn describe(case: &Case<'_>, event: &Event) -> String {
     let message = || case.message(event);
     let tag = || event.tag.map_or_else(String::new, |tag| tag.as_str().to_string());
     match event.kind {
+        Kind::Spawn if case.rec.is_introduction(event) => format!("{process} was there before the recording began"),
+        Kind::Register if case.rec.is_introduction(event) => {
+            format!("{process} had the name {} before the recording began", tag())
+        }
+        Kind::Link if case.rec.is_introduction(event) => {
+            format!("{process} was linked to {peer} before the recording began")
+        }
+        Kind::Monitor if case.rec.is_introduction(event) => {
+            format!("{process} watched {peer} before the recording began")
+        }
+        Kind::ChildSpecChange if case.rec.is_introduction(event) => {
+            format!("{process} had the child {} before the recording began", tag())
+        }
         Kind::Spawn if event.peer.is_none() => format!("{process} was started"),
         Kind::Spawn => format!("{peer} started {process}"),
         Kind::Exit | Kind::Crash => format!("{process} ended with {}", message()),
@@ -79,6 +92,7 @@ fn describe(case: &Case<'_>, event: &Event) -> String {
         Kind::ExitSignal => format!("{peer}'s exit signal reached {process}"),
         Kind::Log => format!("{process} logged {}", message()),
         Kind::Input => format!("the user did {} with {process}", message()),
+        Kind::Sample => format!("{process} was looked at"),
         Kind::Gc => format!("{process} collected its garbage"),
         Kind::Loss => "events were lost".to_string(),
         Kind::Mark => format!("a mark was set: {}", tag()),

@@ -9,7 +9,7 @@
 
 use super::{Behaviour, ProcessRow, RestartType, Status};
 use crate::model::term::Map;
-use crate::model::{Actor, Atom, CallKey, Class, Event, Kind, Pid, Seq, Term, limits};
+use crate::model::{Actor, Atom, CallKey, Class, Event, Kind, Pid, Seq, Style, Term, limits};
 
 /// Where a fold keeps its rows. Rows are never removed, except by replacing the whole.
 pub trait Rows {
@@ -50,8 +50,10 @@ pub fn fold<R: Rows>(rows: &mut R, event: &Event, payload: &mut dyn FnMut() -> O
             // A message taken in the middle of a callback: the callback goes on after it.
             let is_inside = row.handling.is_some();
             row.handling = row.handling.or(Some(event.seq));
-            if let Some(cause) = event.cause {
-                take(row, cause, is_inside);
+            match event.cause {
+                Some(cause) => take(row, cause, is_inside),
+                None if event.takes_unseen() => row.n_unseen = row.n_unseen.saturating_sub(1),
+                None => {}
             }
         }
         Kind::HandleEnd => {
@@ -88,6 +90,7 @@ pub fn fold<R: Rows>(rows: &mut R, event: &Event, payload: &mut dyn FnMut() -> O
         Kind::SupervisorRestart => restart(rows, event, payload()),
         Kind::ChildSpecChange => child_spec_change(rows, event, payload()),
         Kind::Gc => note_usage(rows.row(process), event.kind, payload()),
+        Kind::Sample => sample(rows.row(process), payload()),
         _ => {
             rows.row(process);
         }
@@ -115,14 +118,48 @@ fn arrive<R: Rows>(rows: &mut R, event: &Event) {
 fn take(row: &mut ProcessRow, arrival: Seq, is_inside: bool) {
     match row.mailbox.binary_search(&arrival) {
         Ok(place) if is_inside => _ = row.mailbox.remove(place),
-        Ok(place) => _ = row.mailbox.drain(..=place),
+        Ok(place) => {
+            row.mailbox.drain(..=place);
+            row.n_unseen = 0;
+        }
         Err(_) => {}
     }
 }
 
-/// Drops the monitor with the event's reference; without one, the first that watches its peer.
+/// What `process_info` told. Where takes are recorded the mailbox is known better than from a look, which may be a
+/// little behind or ahead of the stream: there it only tells of what waits unseen.
+fn sample(row: &mut ProcessRow, payload: Option<Term>) {
+    let Some(payload) = payload else { return };
+    note_usage(row, Kind::Sample, Some(payload.clone()));
+    let Some(fields) = payload.as_map() else { return };
+    if let Some(label) = fields.get_atom("label") {
+        row.label = label_of(label);
+    }
+    let Some(len) = fields.get_atom("queue_len").and_then(count) else { return };
+    row.sampled_len = Some(len);
+    let n_seen = row.mailbox.len();
+    row.n_unseen = len.saturating_sub(n_seen as u64);
+    if !row.is_mailbox_known() {
+        let n_gone = n_seen.saturating_sub(usize::try_from(len).unwrap_or(usize::MAX));
+        row.mailbox.drain(..n_gone);
+    }
+}
+
+/// A label as an atom: itself, or the text of what is none, as long as an atom may be.
+pub fn label_of(label: &Term) -> Option<Atom> {
+    match label {
+        Term::Atom(atom) => Some(*atom),
+        Term::Bits(bits) if bits.last_bits == 8 => Atom::try_new(std::str::from_utf8(&bits.bytes).ok()?).ok(),
+        other => Atom::try_new(&other.display(Style::erlang().chars_max(LABEL_CHARS)).to_string()).ok(),
+    }
+}
+
+/// Characters of a label that is no atom.
+const LABEL_CHARS: usize = 60;
+
+/// Drops the monitor with the event's reference; when there is none, the first that watches its peer.
 fn forget_monitor(row: &mut ProcessRow, event: &Event) {
-    let found = match event.call {
+    let found = match event.call.filter(|reference| row.monitors.contains_key(reference)) {
         Some(reference) => Some(reference),
         None => row.monitors.iter().find(|(_, watched)| Some(**watched) == event.peer).map(|(key, _)| *key),
     };
@@ -166,7 +203,8 @@ fn spawn<R: Rows>(rows: &mut R, event: &Event, payload: Option<Term>) {
     row.spawned = Some(event.seq);
     row.parent = event.peer.or(row.parent);
     row.module = event.tag.or_else(|| atom("module")).or(row.module);
-    row.label = atom("label").or_else(|| atom("name")).or(row.label);
+    let label = fields.and_then(|map| map.get_atom("label")).and_then(label_of);
+    row.label = label.or_else(|| atom("name")).or(row.label);
     row.behaviour = behaviour.unwrap_or(row.behaviour);
     if let Some(supervisor) = supervisor {
         adopt(rows, supervisor, process);
@@ -212,6 +250,7 @@ fn end<R: Rows>(rows: &mut R, event: &Event, payload: &mut dyn FnMut() -> Option
     row.handling = None;
     row.memory_bytes = 0;
     row.mailbox.clear();
+    (row.n_unseen, row.sampled_len) = (0, None);
     row.monitors.clear();
     let (names, links) = (std::mem::take(&mut row.names), std::mem::take(&mut row.links));
     let orphans = row.children.clone();
@@ -334,7 +373,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Reads the payload of a handle_end (`{Reductions, MemoryBytes}`) or a gc; other kinds tell nothing.
+    /// Reads the payload of a handle_end (`{Reductions, MemoryBytes}`), a gc or a sample; other kinds tell nothing.
     pub fn read(kind: Kind, payload: &Term) -> Option<Usage> {
         match (kind, payload.as_tuple()) {
             (Kind::HandleEnd, Some([Term::Int(reductions), Term::Int(memory_bytes)])) => Some(Usage {
@@ -342,9 +381,17 @@ impl Usage {
                 memory_bytes: Some((*memory_bytes).max(0) as u64),
             }),
             (Kind::Gc, _) => Some(Usage { reductions: None, memory_bytes: gc_memory_bytes(payload) }),
+            (Kind::Sample, _) => {
+                let field = |key| payload.as_map().and_then(|map| map.get_atom(key)).and_then(count);
+                Some(Usage { reductions: field("reductions"), memory_bytes: field("memory_bytes") })
+            }
             _ => None,
         }
     }
+}
+
+fn count(term: &Term) -> Option<u64> {
+    u64::try_from(term.as_int()?).ok()
 }
 
 fn note_usage(row: &mut ProcessRow, kind: Kind, payload: Option<Term>) {

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::codec::walk::RawTerm;
-use crate::model::{ActorId, Atom, Failure, Outcome, Pid, Term};
-use crate::sandbox::trace::recognise::Introduction;
+use crate::model::{ActorId, Atom, Behaviour, Failure, Outcome, Pid, Term};
+use crate::sandbox::trace::look::{Function, Introduction, Sample};
 
 /// One process, as it was when it was asked.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +13,7 @@ pub struct ProcessFacts {
     pub pid: Pid,
     pub name: Option<Atom>,
     /// As `proc_lib:translate_initial_call/1` gives it: the callback module, and `supervisor` for every supervisor.
-    pub initial_call: Option<(Atom, Atom)>,
+    pub initial_call: Option<Function>,
     /// The callback module.
     pub module: Option<Atom>,
     pub is_supervisor: bool,
@@ -23,7 +23,7 @@ pub struct ProcessFacts {
     pub group_leader: Option<Pid>,
     pub links: Vec<ActorId>,
     pub status: Option<Atom>,
-    pub current_function: Option<(Atom, Atom, i64)>,
+    pub current_function: Option<Function>,
     pub queue_len: u64,
     pub memory_bytes: u64,
     pub heap_words: u64,
@@ -35,6 +35,8 @@ pub struct ProcessFacts {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     pub processes: BTreeMap<Pid, ProcessFacts>,
+    /// The behaviours of their callback modules, as far as they were asked for.
+    pub behaviours: BTreeMap<Atom, Vec<Atom>>,
 }
 
 impl Facts {
@@ -43,7 +45,7 @@ impl Facts {
         let damaged = || Failure::bad_input("the node's list of processes cannot be read");
         let (list, _) = RawTerm::parse(bytes).map_err(|_| damaged())?;
         let rows = list.list().ok_or_else(damaged)?.filter_map(read_row);
-        Ok(Facts { processes: rows.map(|row| (row.pid, row)).collect() })
+        Ok(Facts { processes: rows.map(|row| (row.pid, row)).collect(), behaviours: BTreeMap::new() })
     }
 
     pub fn named(&self, name: Atom) -> Option<&ProcessFacts> {
@@ -77,17 +79,43 @@ impl Facts {
         self.processes.values().filter(|process| process.module == Some(module)).map(|process| process.pid).collect()
     }
 
-    /// All processes as the recording is told of them, parents before their children.
+    /// All processes as the recording is told of them.
     pub fn introductions(&self) -> Vec<Introduction> {
         let introduction = |process: &ProcessFacts| Introduction {
-            pid: process.pid,
-            parent: process.parent,
+            parent: process.parent.filter(|parent| self.processes.contains_key(parent)),
             name: process.name,
             module: process.module,
+            behaviour: self.behaviour(process),
+            label: process.label.clone(),
+            initial_call: process.initial_call,
             supervisor: self.supervisor(process),
-            is_supervisor: process.is_supervisor,
+            links: process.links.clone(),
+            sample: process.sample(),
+            ..Introduction::of(process.pid)
         };
         self.processes.values().map(introduction).collect()
+    }
+
+    /// The callback modules of its processes.
+    pub fn modules(&self) -> BTreeSet<Atom> {
+        self.processes.values().filter_map(|process| process.module).collect()
+    }
+
+    /// What a process is, by its initial call and its module's behaviours.
+    fn behaviour(&self, process: &ProcessFacts) -> Option<Behaviour> {
+        if process.is_supervisor {
+            return Some(Behaviour::Supervisor);
+        }
+        // The callback modules of a gen_event are its handlers': the process itself runs gen_event.
+        if process.module? == "gen_event" {
+            return Some(Behaviour::GenEvent);
+        }
+        let behaviours = self.behaviours.get(&process.module?)?;
+        behaviours.iter().find_map(|behaviour| match behaviour.as_str() {
+            "gen_server" | "Elixir.GenServer" => Some(Behaviour::GenServer),
+            "gen_statem" => Some(Behaviour::GenStatem),
+            _ => None,
+        })
     }
 
     /// The supervisor that a process belongs to: its parent, if that is one.
@@ -121,14 +149,35 @@ fn read_row(row: RawTerm<'_>) -> Option<ProcessFacts> {
         let [key, value] = item.tuple_of()?;
         note(&mut process, key.as_atom_text()?, value);
     }
-    if let Some([module, function, _]) = initial_call.tuple_of() {
-        let (module, function) = (module.as_atom()?, function.as_atom()?);
+    // What `translate_initial_call` says of a process that proc_lib did not start is no news.
+    let translated = function(initial_call).filter(|call| call.module != "proc_lib");
+    process.initial_call = translated.or(process.initial_call);
+    if let Some(call) = process.initial_call {
         // `{supervisor, Module, 1}`: its second word is the callback module.
-        process.is_supervisor = module == "supervisor";
-        process.module = Some(if process.is_supervisor { function } else { module });
-        process.initial_call = Some((module, function));
+        process.is_supervisor = call.module == "supervisor";
+        process.module = Some(if process.is_supervisor { call.name } else { call.module });
     }
     Some(process)
+}
+
+/// `{Module, Function, Arity}`.
+fn function(term: RawTerm<'_>) -> Option<Function> {
+    let [module, name, arity] = term.tuple_of()?;
+    Some(Function { module: module.as_atom()?, name: name.as_atom()?, arity: u8::try_from(arity.as_int()?).ok()? })
+}
+
+impl ProcessFacts {
+    /// What a sample records of it.
+    pub fn sample(&self) -> Sample {
+        Sample {
+            memory_bytes: Some(self.memory_bytes),
+            reductions: Some(self.reductions),
+            queue_len: Some(self.queue_len),
+            status: self.status,
+            current_function: self.current_function,
+            label: self.label.clone(),
+        }
+    }
 }
 
 fn note(process: &mut ProcessFacts, key: &str, value: RawTerm<'_>) {
@@ -139,10 +188,8 @@ fn note(process: &mut ProcessFacts, key: &str, value: RawTerm<'_>) {
         "group_leader" => process.group_leader = value.as_pid(),
         "links" => process.links = value.list().into_iter().flatten().filter_map(|l| Some(l.as_actor()?.id)).collect(),
         "status" => process.status = value.as_atom(),
-        "current_function" => {
-            process.current_function =
-                value.tuple_of().and_then(|[m, f, a]| Some((m.as_atom()?, f.as_atom()?, a.as_int()?)));
-        }
+        "initial_call" => process.initial_call = function(value),
+        "current_function" => process.current_function = function(value),
         "message_queue_len" => process.queue_len = n(),
         "memory" => process.memory_bytes = n(),
         "total_heap_size" => process.heap_words = n(),

@@ -83,6 +83,16 @@ pub struct NodeInfo {
     pub is_gone: bool,
 }
 
+/// What there is to know of all processes, and of the modules that they run.
+fn all_facts(agent: &Agent) -> Outcome<Facts> {
+    let mut facts = Facts::read(&agent.facts(None, Duration::from_secs(10))?)?;
+    let modules: Vec<Atom> = facts.modules().into_iter().collect();
+    let answer = agent.modules(&modules)?;
+    let known = answer.as_list().unwrap_or_default().iter().filter_map(patterns::ModuleFacts::read);
+    facts.behaviours = known.map(|module| (module.module, module.behaviours)).collect();
+    Ok(facts)
+}
+
 /// A connection as the options want it. Errors come in under 3 s and say what to do.
 fn connect(options: &AttachOptions) -> Outcome<Node> {
     let machine = Machine::here();
@@ -165,7 +175,7 @@ impl Beam {
         self.feed.look(Look::Ignore { pids: agent.pids().to_vec(), node: Some(node.own_name()) });
         let mut attached =
             Attached { agent: Arc::new(agent), stream, clock, facts: Facts::default(), sampler: None, is_gone: false };
-        attached.facts = Facts::read(&attached.agent.facts(None, Duration::from_secs(10))?)?;
+        attached.facts = all_facts(&attached.agent)?;
         attached.facts.introductions().into_iter().for_each(|process| {
             self.feed.look(Look::Process { at_ns, process: Box::new(process) });
             self.make_room();
@@ -216,7 +226,7 @@ impl Beam {
         for idx in 0..self.nodes.len() {
             let attached = &mut self.nodes[idx];
             let at_ns = attached.clock.now_ns();
-            let facts = Facts::read(&attached.agent.facts(None, Duration::from_secs(10))?)?;
+            let facts = all_facts(&attached.agent)?;
             let known = std::mem::replace(&mut attached.facts, facts);
             for process in self.nodes[idx].facts.introductions() {
                 if !known.processes.contains_key(&process.pid) {
@@ -235,7 +245,7 @@ impl Beam {
         let facts = Facts::read(&attached.agent.facts(Some(&[pid]), Duration::from_secs(2))?)?;
         let at_ns = attached.clock.now_ns();
         let process = facts.processes.get(&pid).ok_or_else(|| Failure::not_found(format!("{pid} is not alive")))?;
-        self.feed.look(Look::Sample { pid, at_ns, fields: sampler::fields(process) });
+        self.feed.look(Look::Sample { pid, at_ns, sample: Box::new(process.sample()) });
         Ok(())
     }
 

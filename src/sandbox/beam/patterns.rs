@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::agent::Mfa;
 use super::guard;
 use crate::model::{Atom, Path, Pid, Term};
-use crate::sandbox::trace::recognise::OMITTED;
+use crate::sandbox::trace::lean::{OMITTED, TAG};
 
 /// A loaded module, as the agent describes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,7 +140,7 @@ impl Detail {
         let head = Term::list((0..usize::from(arity)).map(variable).collect::<Vec<_>>());
         let told = |idx: usize| if Some(idx) == state { Term::atom(OMITTED) } else { variable(idx) };
         let args = Term::list((0..usize::from(arity)).map(told).collect::<Vec<_>>());
-        let mut message = vec![Term::atom("cinema"), args];
+        let mut message = vec![Term::atom(TAG), args];
         if let Some(state) = state.filter(|_| !self.watched.is_empty()) {
             let field = |path: &Path| {
                 let reading = guard::readings(path, &variable(state)).swap_remove(0);

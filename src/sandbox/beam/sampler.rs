@@ -16,7 +16,6 @@ use super::facts::{Facts, ProcessFacts};
 use super::feed::{Entrance, Look};
 use super::options::{Capture, TraceOptions};
 use super::patterns::{Detail, ModuleFacts, SUPERVISOR_LOOPS};
-use crate::codec::write;
 use crate::model::limits::{LEAN_PROCESSES_MAX, SAMPLED_PROCESSES_MAX};
 use crate::model::{Atom, Failure, Outcome, Pid};
 
@@ -187,37 +186,8 @@ fn sample(agent: &Agent, tracing: &mut Tracing, clock: RecordingClock, entrance:
     if tracing.options.sample_every.is_some() {
         let at_ns = clock.now_ns();
         for process in facts.processes.values() {
-            entrance.look(Look::Sample { pid: process.pid, at_ns, fields: fields(process) });
+            entrance.look(Look::Sample { pid: process.pid, at_ns, sample: Box::new(process.sample()) });
         }
     }
     Ok(())
-}
-
-/// A sample's payload.
-pub fn fields(process: &ProcessFacts) -> Vec<u8> {
-    let mut out = Vec::new();
-    write::version(&mut out);
-    write::map_header(
-        &mut out,
-        3 + usize::from(process.status.is_some()) + usize::from(process.current_function.is_some()),
-    );
-    let mut int = |key: &str, value: u64| {
-        write::atom_text(&mut out, key);
-        write::int(&mut out, i64::try_from(value).unwrap_or(i64::MAX));
-    };
-    int("memory_bytes", process.memory_bytes);
-    int("reductions", process.reductions);
-    int("queue_len", process.queue_len);
-    if let Some(status) = process.status {
-        write::atom_text(&mut out, "status");
-        write::atom(&mut out, status);
-    }
-    if let Some((module, function, arity)) = process.current_function {
-        write::atom_text(&mut out, "current_function");
-        write::tuple_header(&mut out, 3);
-        write::atom(&mut out, module);
-        write::atom(&mut out, function);
-        write::int(&mut out, arity);
-    }
-    out
 }

@@ -7,11 +7,12 @@
 //!
 //! It must not know files, sockets or the store.
 
-pub(super) mod frames;
-pub(super) mod lean;
-pub(super) mod message;
-pub(super) mod recognise;
-pub(super) mod reorder;
+pub mod frames;
+pub mod lean;
+pub mod look;
+pub mod message;
+pub mod recognise;
+pub mod reorder;
 
 pub use frames::{Defect, Defects};
 

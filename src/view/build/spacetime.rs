@@ -279,6 +279,8 @@ impl<'a> Collector<'a> {
                 let (from, label) = self.open.remove(&lane).unwrap_or((self.first, String::new()));
                 self.bar(lane, from, at, label);
             }
+            // Older than the picture: its lane begins at the edge.
+            Kind::Spawn if self.rec.is_introduction(event) => return,
             Kind::Spawn => self.view.lanes[lane].from = Some(at),
             Kind::Exit | Kind::Crash => {
                 self.view.lanes[lane].to = Some(at);

@@ -252,10 +252,10 @@ impl Merger {
                 }
             }
             Look::Process { process, .. } => recogniser.introduce(process, at_ns),
-            Look::Sample { pid, fields, .. } => recogniser.sampled(*pid, at_ns, fields),
-            Look::State { pid, state, .. } => recogniser.state_seen(*pid, at_ns, state),
+            Look::Sample { pid, sample, .. } => _ = recogniser.sampled(*pid, at_ns, sample),
+            Look::State { pid, state, .. } => _ = recogniser.state_seen(*pid, at_ns, state),
             Look::Hold { pid, is_held, breakpoint, fields, .. } => {
-                recogniser.held(*pid, at_ns, *is_held, *breakpoint, fields);
+                _ = recogniser.held(*pid, at_ns, *is_held, *breakpoint, fields);
             }
         }
     }

@@ -25,7 +25,7 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use self::merge::Merger;
 use crate::model::limits::{FEED_BATCHES_AHEAD, FEED_CHUNKS_AHEAD};
 use crate::model::{Atom, EventBatch, Failure, Outcome, Pid, Seq};
-use crate::sandbox::trace::recognise::Introduction;
+use crate::sandbox::trace::look::{Introduction, Sample};
 
 /// A node's stream among those of a feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +67,8 @@ pub enum Look {
     Ignore { pids: Vec<Pid>, node: Option<Atom> },
     /// A process that lives already.
     Process { at_ns: i64, process: Box<Introduction> },
-    /// `process_info` of a process: a map, as external term bytes.
-    Sample { pid: Pid, at_ns: i64, fields: Vec<u8> },
+    /// `process_info` of a process.
+    Sample { pid: Pid, at_ns: i64, sample: Box<Sample> },
     /// A process's state as it told it itself.
     State { pid: Pid, at_ns: i64, state: Vec<u8> },
     /// A process is held at a breakpoint (`is_held`), or goes on.

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use super::family::Family;
 use super::handlers::{Running, Shared};
-use super::states::Statem;
+use super::states::{Looked, Statem};
 use crate::model::{Actor, ActorId, Atom, Behaviour, CallKey, Seq};
 
 /// Everything that the recogniser remembers of one actor, in its present incarnation.
@@ -25,6 +25,8 @@ pub(super) struct Row {
     pub behaviour: Option<Behaviour>,
     /// Whether its module was told of with its name.
     pub is_introduced: bool,
+    /// When a look found it running, if its beginning was not traced.
+    pub introduced_ns: Option<i64>,
     pub links: FxHashSet<ActorId>,
     /// Of the state seen last.
     pub state_hash: Option<u64>,
@@ -55,13 +57,25 @@ pub(super) struct More {
     pub handlers: Vec<(Atom, u64)>,
     /// Of the watched fields that were seen last.
     pub watched_hash: Option<u64>,
+    /// Of a process whose state was asked for.
+    pub looked: Option<Looked>,
     /// What the handlers of a gen_event are given now.
     pub shared: Option<Shared>,
 }
 
 impl Row {
+    /// The state that was told last, if one was asked for.
+    pub fn looked(&self) -> Option<&Looked> {
+        self.more.as_ref()?.looked.as_ref()
+    }
+
     pub fn more(&mut self) -> &mut More {
         self.more.get_or_insert_default()
+    }
+
+    /// The handle_start of the callback that runs: what the process does now is done in it.
+    pub fn handling(&self) -> Option<Seq> {
+        self.running.first().filter(|running| !running.is_ours).map(|running| running.start)
     }
 
     /// Whether its beginning was traced.
@@ -126,9 +140,13 @@ impl Actors {
     }
 
     /// Begins the next incarnation of `id` when this one is over or was never told to begin.
-    /// Gives `None` when this is only the second message about a beginning known already.
-    pub fn begin(&mut self, id: ActorId, side: Side) -> Option<Actor> {
+    /// Gives `None` when this is only the second message about a beginning known already, or one about the beginning,
+    /// at `at_ns`, of a process that was found running later.
+    pub fn begin(&mut self, id: ActorId, side: Side, at_ns: i64) -> Option<Actor> {
         let row = self.row(id);
+        if row.ended.is_none() && row.introduced_ns.is_some_and(|introduced_ns| at_ns <= introduced_ns) {
+            return None;
+        }
         let (seen, other_seen) = match side {
             Side::Spawn => (row.has_spawn, row.has_spawned),
             Side::Spawned => (row.has_spawned, row.has_spawn),
@@ -140,7 +158,7 @@ impl Actors {
             }) = true;
             return None;
         }
-        if seen || row.has_acted || row.ended.is_some() {
+        if seen || row.has_acted || row.ended.is_some() || row.introduced_ns.is_some() {
             *row = Row { incarnation: row.incarnation + 1, ..Row::default() };
         }
         match side {

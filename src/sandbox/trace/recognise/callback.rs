@@ -79,7 +79,8 @@ pub(super) struct Given<'a> {
     pub message: Option<Message<'a>>,
     pub class: Class,
     pub tag: Option<Atom>,
-    /// The reference in `From`.
+    /// Who called, and the reference: `{Caller, Tag}`.
+    pub from: Option<RawTerm<'a>>,
     pub call: Option<CallKey>,
     pub takes: Takes<'a>,
     pub state: Shown<'a>,
@@ -232,6 +233,7 @@ impl Callback {
             message,
             class: self.class(),
             tag: message.and_then(|message| message.tag),
+            from: None,
             call: None,
             takes: Takes::Nothing,
             state: self.given_state(function, args),
@@ -241,9 +243,9 @@ impl Callback {
             (Handler::Loop | Handler::HandleInfo, Some(whole)) => self.given_whole(plain, whole),
             (Handler::State, Some(event_type)) => given_event(plain, event_type, args),
             (Handler::HandleCall, _) if self.behaviour == Behaviour::GenServer => {
-                let from = args.get(1).and_then(|from| from.term.tuple_of());
-                let call = from.and_then(|[_, reference]| call_key(reference));
-                Given { call, takes: call.map_or_else(body, Takes::Call), ..plain }
+                let from = args.get(1).map(|from| from.term);
+                let call = from.and_then(reference_of);
+                Given { from, call, takes: call.map_or_else(body, Takes::Call), ..plain }
             }
             (Handler::HandleCall | Handler::HandleCast | Handler::HandleEvent, _) => Given { takes: body(), ..plain },
             _ => plain,
@@ -339,8 +341,13 @@ fn given_event<'a>(plain: Given<'a>, event_type: Arg<'a>, args: &Args<'a>) -> Gi
         return Given { tag, takes: Takes::Body(event_type), ..of_class(Class::Timeout) };
     }
     if let Some([_call, from]) = kind.tuple_of() {
-        let call = from.tuple_of().and_then(|[_, reference]| call_key(reference));
-        return Given { call, takes: call.map_or(Takes::Nothing, Takes::Call), ..of_class(Class::Call) };
+        let call = reference_of(from);
+        return Given {
+            from: Some(from),
+            call,
+            takes: call.map_or(Takes::Nothing, Takes::Call),
+            ..of_class(Class::Call)
+        };
     }
     match kind.as_atom_bytes() {
         Some(b"cast") => Given { takes: content.map_or(Takes::Nothing, Takes::Body), ..of_class(Class::Cast) },
@@ -366,6 +373,11 @@ fn given_event<'a>(plain: Given<'a>, event_type: Arg<'a>, args: &Args<'a>) -> Gi
             None => plain,
         },
     }
+}
+
+/// The reference in `{Caller, Tag}`.
+fn reference_of(from: RawTerm<'_>) -> Option<CallKey> {
+    from.tuple_of().and_then(|[_caller, reference]| call_key(reference))
 }
 
 /// The class of a message that handle_info gets.

@@ -35,7 +35,7 @@ impl Recogniser {
     fn cause_of_end(&mut self, process: Actor, reason: RawTerm<'_>, reason_hash: u64) -> Option<Seq> {
         let row = self.actors.row(process.id);
         let (signals, parent) = (row.signals, row.parent);
-        let own = row.running.first().map(|running| running.start);
+        let own = row.handling();
         // An error's reason is `{Value, Stack}`, an exit's the value itself.
         let raised = reason.tuple_of().map_or(reason_hash, |[value, _stack]| hash(value.bytes()));
         let by_exception = || signals.exception.filter(|(hash, _)| *hash == raised || *hash == reason_hash);
@@ -43,7 +43,7 @@ impl Recogniser {
         let is_told_to = ["shutdown", "killed"].iter().any(|text| reason.is_atom(text));
         let by_supervisor = || {
             let parent = self.actors.get(parent?.id).filter(|row| row.is_supervisor && is_told_to)?;
-            signals.unlink.or_else(|| parent.running.first().map(|running| running.start))
+            signals.unlink.or_else(|| parent.handling())
         };
         is_same(signals.exit_message)
             .or_else(|| is_same(signals.linked_end))

@@ -11,6 +11,7 @@ use super::actors::Row;
 use super::callback::Handler;
 use super::fields::Fields;
 use super::handlers::Running;
+use super::looks::since_before_trace;
 use super::message::hash;
 use super::start::Start;
 use crate::codec::walk::RawTerm;
@@ -48,12 +49,13 @@ struct Child {
     is_told: bool,
 }
 
-/// A child spec as `supervisor` keeps it.
-struct Spec<'a> {
-    id: RawTerm<'a>,
-    mfa: RawTerm<'a>,
-    restart: RawTerm<'a>,
-    is_supervisor: bool,
+/// What is known of a child's spec.
+#[derive(Clone, Copy, Default)]
+pub(super) struct ChildSpec<'a> {
+    pub id: Option<RawTerm<'a>>,
+    pub module: Option<Atom>,
+    pub restart: Option<Atom>,
+    pub is_supervisor: bool,
 }
 
 /// How a child ended.
@@ -192,7 +194,7 @@ impl Recogniser {
         }
         let id = self.family(process.id).restarted;
         let mut payload = Fields::default();
-        payload.atom("op", Atom::new("gave_up"));
+        payload.word("op", "gave_up");
         if let Some(id) = id {
             payload.atom("id", id);
         }
@@ -220,14 +222,19 @@ impl Recogniser {
                 && tag.is_atom("child")
                 && let Some(child) = pid.as_pid()
             {
-                let is_supervisor = more.iter().any(|item| item.is_atom("supervisor"));
-                let spec = Spec { id, mfa, restart, is_supervisor };
+                let spec = ChildSpec {
+                    id: Some(id),
+                    module: mfa.tuple().and_then(|mut items| items.next()).and_then(RawTerm::as_atom),
+                    restart: restart.as_atom(),
+                    is_supervisor: more.iter().any(|item| item.is_atom("supervisor")),
+                };
                 self.learn_child(process, ActorId::Pid(child), &spec);
             }
         }
     }
 
-    fn learn_child(&mut self, parent: Actor, child: ActorId, spec: &Spec<'_>) {
+    /// Tells of a child whose place was not told yet: one that began before the trace, or that `parent` started.
+    pub(super) fn learn_child(&mut self, parent: Actor, child: ActorId, spec: &ChildSpec<'_>) {
         let row = self.actors.row(child);
         let is_from_before = !row.began_here();
         let (name, ended) = (row.name, row.ended);
@@ -236,34 +243,36 @@ impl Recogniser {
         if ended.is_some() || is_told || (known.is_none() && !is_from_before) {
             return;
         }
-        let id = spec.id.as_atom();
-        let module = spec.mfa.tuple().and_then(|mut items| items.next()).and_then(RawTerm::as_atom);
+        let (id, module) = (spec.id.and_then(RawTerm::as_atom), spec.module);
         let fresh = Child { name, module, ..Child::default() };
         let known = self.family(parent.id).alive.entry(child).or_insert(fresh);
         (known.id, known.is_told) = (id.or(known.id), true);
 
         let mut payload = Fields::default();
-        payload.atom("op", Atom::new("added"));
-        payload.term("id", spec.id);
+        payload.word("op", "added");
+        if let Some(id) = spec.id {
+            payload.term("id", id);
+        }
         if let Some(module) = module {
             payload.atom("module", module);
         }
-        payload.term("restart", spec.restart);
-        payload.atom("type", Atom::new(if spec.is_supervisor { "supervisor" } else { "worker" }));
+        if let Some(restart) = spec.restart {
+            payload.atom("restart", restart);
+        }
+        payload.word("type", if spec.is_supervisor { "supervisor" } else { "worker" });
         let payload = payload.finish();
-        let mut meta = Fields::default();
         let row = self.actors.row(child);
         row.is_supervisor |= spec.is_supervisor;
         if is_from_before {
             row.parent = Some(parent);
             row.module = row.module.or(module);
-            meta.atom("since", Atom::new("before_trace"));
         }
+        let meta = if is_from_before { since_before_trace() } else { Vec::new() };
         let event = NewEvent {
             peer: Some(self.actors.actor(child)),
             tag: id,
             payload: &payload,
-            meta: &meta.finish(),
+            meta: &meta,
             ..self.event(Kind::ChildSpecChange, parent)
         };
         self.emit(&event);

@@ -2,7 +2,8 @@
 
 use crate::codec::walk::RawTerm;
 use crate::codec::write;
-use crate::model::{Actor, ActorId, Atom};
+use crate::model::{Actor, ActorId, Atom, Term};
+use crate::sandbox::trace::look::Function;
 
 /// A map under construction: entries in the order of the calls.
 #[derive(Default)]
@@ -12,12 +13,15 @@ pub(super) struct Fields {
     bytes: Vec<u8>,
 }
 
+/// What most maps take.
+const USUAL_BYTES: usize = 96;
 /// The version byte and the map's tag come before its number of entries.
 const COUNT_AT: usize = 2;
 
 impl Fields {
     fn next(&mut self) -> &mut Vec<u8> {
         if self.bytes.is_empty() {
+            self.bytes.reserve(USUAL_BYTES);
             write::version(&mut self.bytes);
             write::map_header(&mut self.bytes, 0);
         }
@@ -35,6 +39,10 @@ impl Fields {
     pub fn atom(&mut self, key: &str, value: Atom) {
         write::atom(self.key(key), value);
     }
+    /// An atom that the program itself writes, not interned.
+    pub fn word(&mut self, key: &str, value: &str) {
+        write::atom_text(self.key(key), value);
+    }
     pub fn int(&mut self, key: &str, value: i64) {
         write::int(self.key(key), value);
     }
@@ -51,6 +59,17 @@ impl Fields {
     /// A term's bytes without version byte.
     pub fn bytes(&mut self, key: &str, value: &[u8]) {
         self.key(key).extend_from_slice(value);
+    }
+    pub fn value(&mut self, key: &str, value: &Term) {
+        write::term(self.key(key), value);
+    }
+    /// `{Module, Name, Arity}`.
+    pub fn function(&mut self, key: &str, value: Function) {
+        let out = self.key(key);
+        write::tuple_header(out, 3);
+        write::atom(out, value.module);
+        write::atom(out, value.name);
+        write::int(out, i64::from(value.arity));
     }
     /// An entry whose key may be any term.
     pub fn entry(&mut self, key: RawTerm<'_>, value: RawTerm<'_>) {

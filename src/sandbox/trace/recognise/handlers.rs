@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 use super::callback::{self, Args, Callback, Given, Handler};
 use super::fields::Fields;
 use super::message::hash;
+use super::states::Source;
 use super::{Recogniser, end_key};
 use crate::codec::walk::RawTerm;
 use crate::model::limits::OPEN_ENDS_MAX;
@@ -33,6 +34,8 @@ pub(super) struct Running {
     pub call: Option<CallKey>,
     /// Called by another callback of the same process: no event of its own.
     pub is_nested: bool,
+    /// It answers a call of ours: no event of its own either.
+    pub is_ours: bool,
     /// Whether control's return from it is traced for sure.
     is_lean: bool,
     /// How often messages were lost before it began: its end may be among those lost since.
@@ -103,12 +106,13 @@ impl Recogniser {
             self.actors.row(who).running.push(running);
             return;
         }
+        let is_ours = given.from.is_some_and(|from| self.is_call_of_ours(from));
         let process = self.actors.actor(who);
         let (taken, ordinal) = self.take_arrival(process, module, callback, &given);
         let maker = self.maker(who, ordinal, taken.is_some());
-        self.note_state(process, module, given.state, maker.as_ref());
+        self.note_state(process, module, given.state, maker.as_ref().into());
         if let Some(watched) = lean.and_then(|lean| lean.watched) {
-            self.note_watched(process, watched, maker.as_ref());
+            self.note_watched(process, watched, maker.as_ref().into());
         }
         if callback.behaviour == Behaviour::GenEvent
             && let Some(call) = taken.and_then(|(key, _)| self.manager_calls.get(&key).copied())
@@ -116,7 +120,10 @@ impl Recogniser {
             (given.call, given.class) = (Some(call), Class::Call);
         }
         let Given { class, tag, call, .. } = given;
-        let start = self.begin_callback(process, callback.handler, &given, taken.map(|(_, arrival)| arrival));
+        let start = match is_ours {
+            true => self.next_seq(),
+            false => self.begin_callback(process, callback.handler, &given, taken.map(|(_, arrival)| arrival)),
+        };
         self.actors.row(who).running.push(Running {
             module,
             function: name,
@@ -126,6 +133,7 @@ impl Recogniser {
             tag,
             call,
             is_nested: false,
+            is_ours,
             is_lean: lean.is_some(),
             n_losses: self.n_losses,
             taken,
@@ -278,7 +286,10 @@ impl Recogniser {
         // A supervisor's own init returns child specs to `supervisor`, whose state is another.
         let has_state = running.callback.handler != Handler::Init || !is_supervisor || running.module == "supervisor";
         if has_state {
-            self.note_state(process, running.module, running.callback.new_state(value), Some(&running));
+            self.note_state(process, running.module, running.callback.new_state(value), Source::from(&running));
+        }
+        if running.is_ours {
+            return;
         }
         if let Some(reason) = callback::stop_reason(value) {
             self.actors.row(who).signals.stop = Some((hash(reason.bytes()), running.start));
@@ -294,6 +305,9 @@ impl Recogniser {
 
     pub(super) fn callback_failed(&mut self, who: ActorId, function: Mfa<'_>, exception: RawTerm<'_>) {
         let Some(running) = self.end_of(who, &function) else { return };
+        if running.is_ours {
+            return;
+        }
         let process = self.actors.actor(who);
         if let Some([_class, value]) = exception.tuple_of() {
             self.actors.row(who).signals.exception = Some((hash(value.bytes()), running.start));
@@ -322,8 +336,10 @@ impl Recogniser {
         row.running.clear();
         row.last = Some(ended);
         self.returning.insert((ended.module, ended.callback.handler));
-        let process = self.actors.actor(who);
-        self.end_callback(process, &ended, &[]);
+        if !ended.is_ours {
+            let process = self.actors.actor(who);
+            self.end_callback(process, &ended, &[]);
+        }
     }
 
     /// The outermost callback, when this return or exception ends it.

@@ -117,7 +117,7 @@ impl<'a> Message<'a> {
     }
 
     /// Reads it as a manager of gen_event does, if it is sent as to one.
-    pub fn to_manager(&mut self) {
+    pub fn read_as_managers(&mut self) {
         if self.envelope.is_for_manager && self.envelope.class == Class::Info {
             self.envelope.class = Class::Cast;
             self.envelope.tag = self.body().tag();

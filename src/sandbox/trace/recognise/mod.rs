@@ -12,10 +12,10 @@ mod ends;
 mod family;
 mod fields;
 mod handlers;
+mod looks;
 mod message;
+mod ours;
 mod recent;
-mod shim;
-pub use shim::{Introduction, OMITTED};
 mod signals;
 mod start;
 mod states;
@@ -30,6 +30,7 @@ use self::callback::Handler;
 use self::fields::Fields;
 use self::handlers::Arrival;
 use self::message::Envelope;
+use self::ours::Ours;
 use self::recent::{Queues, Recent};
 use super::message::{Trace, What};
 use crate::codec::walk::{Part, RawTerm};
@@ -49,9 +50,12 @@ pub struct Recogniser {
     batch: EventBatch,
     /// Clock of the message at hand.
     at_ns: i64,
-    /// Metadata of every event that the message at hand makes; empty unless it came too late.
+    /// By how much the message at hand is older than that: 0 unless it came too late.
+    late_ns: i64,
+    /// Metadata of every event that such a message makes; else empty.
     late_meta: Vec<u8>,
     actors: Actors,
+    ours: Ours,
     /// Registered names in force, by node and name.
     names: FxHashMap<(Atom, Atom), ActorId>,
     /// Names that processes are said to have, until they appear.
@@ -120,9 +124,12 @@ impl Recogniser {
     pub fn new(first: Seq) -> Recogniser {
         Recogniser {
             batch: EventBatch::new(first),
-            at_ns: 0,
+            // Before any time: the BEAM's monotonic clock is below zero for years.
+            at_ns: i64::MIN,
+            late_ns: 0,
             late_meta: Vec::new(),
             actors: Actors::default(),
+            ours: Ours::default(),
             names: FxHashMap::default(),
             hints: FxHashMap::default(),
             hinted_names: FxHashMap::default(),
@@ -195,11 +202,15 @@ impl Recogniser {
     /// Takes the next trace message. `at_ns` never goes back; `late_ns` says by how much the message is older.
     pub fn feed(&mut self, trace: &Trace<'_>, at_ns: i64, late_ns: i64) {
         self.at_ns = at_ns;
+        self.late_ns = late_ns;
         self.late_meta.clear();
         if late_ns > 0 {
             let mut meta = Fields::default();
             meta.int("late_ns", late_ns);
             self.late_meta = meta.finish();
+        }
+        if self.is_of_ours(trace) {
+            return;
         }
         let who = trace.who;
         if !matches!(trace.what, What::Spawned { .. }) {
@@ -314,16 +325,14 @@ impl Recogniser {
             payload.atom("module", module);
         }
         if let Some(behaviour) = row.behaviour {
-            payload.atom("behaviour", Atom::new(behaviour.as_str()));
+            payload.word("behaviour", behaviour.as_str());
         }
         let payload = payload.finish();
         let process = self.actors.actor(who);
-        let mut meta = Fields::default();
-        meta.atom("since", Atom::new("before_trace"));
         let event = NewEvent {
             tag: Some(name),
             payload: &payload,
-            meta: &meta.finish(),
+            meta: &looks::since_before_trace(),
             ..self.event(Kind::Register, process)
         };
         self.emit(&event);

@@ -38,7 +38,7 @@ impl Recogniser {
         let call = message.call.and_then(|key| self.calls.get(&key).copied());
         let target = self.target(who, to, call);
         if message.is_for_manager && target.actor.is_some_and(|to| self.is_manager(to.id)) {
-            message.to_manager();
+            message.read_as_managers();
         }
         let is_reply = message.class == Class::Reply && (call.is_some() || message.is_alias);
         let kind = match (is_to_dead, is_reply) {
@@ -47,7 +47,7 @@ impl Recogniser {
             (false, false) => Kind::Send,
         };
         let is_claimed = is_reply || message.class != Class::Reply;
-        let running = self.actors.row(who).running.first().map(|running| running.start);
+        let running = self.actors.row(who).handling();
         let mut meta = Fields::default();
         if let (Some((node, name)), None) = (target.name, target.actor) {
             meta.atom("name", name);
@@ -165,7 +165,7 @@ impl Recogniser {
             None => Message::of(whole),
         };
         if message.is_for_manager && self.is_manager(who) {
-            message.to_manager();
+            message.read_as_managers();
         }
         self.doubt(&mut message.envelope, sender.is_some());
         let is_from_clock = extra.is_some_and(|[node, _]| node.is_atom("clock_service"));

@@ -4,7 +4,7 @@
 use smallvec::SmallVec;
 
 use super::Recogniser;
-use super::actors::Side;
+use super::actors::{Row, Side};
 use super::fields::Fields;
 use crate::codec::walk::RawTerm;
 use crate::model::{ActorId, Atom, Behaviour, Kind, NewEvent};
@@ -108,7 +108,7 @@ fn name_atom(name: RawTerm<'_>) -> Option<Atom> {
 
 impl Recogniser {
     pub(super) fn spawn(&mut self, child: ActorId, parent: ActorId, mfa: Mfa<'_>, side: Side) {
-        let Some(process) = self.actors.begin(child, side) else { return };
+        let Some(process) = self.actors.begin(child, side, self.at_ns - self.late_ns) else { return };
         let start = Start::of(mfa);
         let parent = self.actors.actor(parent);
         let supervisor = self.is_supervising(parent).then_some(parent).filter(|_| start.is_start_link);
@@ -124,7 +124,7 @@ impl Recogniser {
         }
         match start.function {
             Some(function) => payload.term("function", function),
-            None => payload.atom("function", Atom::new("init")),
+            None => payload.word("function", "init"),
         }
         if let Some(args) = start.args {
             payload.term("args", args);
@@ -133,7 +133,7 @@ impl Recogniser {
             payload.atom("name", name);
         }
         if let Some(behaviour) = start.behaviour {
-            payload.atom("behaviour", Atom::new(behaviour.as_str()));
+            payload.word("behaviour", behaviour.as_str());
         }
         if let Some(supervisor) = supervisor {
             payload.actor("supervisor", supervisor);
@@ -142,7 +142,7 @@ impl Recogniser {
         let event = NewEvent {
             peer: Some(parent),
             tag: start.module,
-            cause: self.actors.get(parent.id).and_then(|row| row.running.first()).map(|running| running.start),
+            cause: self.actors.get(parent.id).and_then(Row::handling),
             payload: &payload,
             ..self.event(Kind::Spawn, process)
         };
@@ -164,10 +164,10 @@ impl Recogniser {
     }
 
     pub(super) fn open_port(&mut self, port: ActorId, owner: ActorId, driver: RawTerm<'_>) {
-        let Some(process) = self.actors.begin(port, Side::Spawned) else { return };
+        let Some(process) = self.actors.begin(port, Side::Spawned, self.at_ns - self.late_ns) else { return };
         let owner = self.actors.actor(owner);
         let mut payload = Fields::default();
-        payload.atom("behaviour", Atom::new("port"));
+        payload.word("behaviour", "port");
         payload.term("function", driver);
         let payload = payload.finish();
         self.emit(&NewEvent { peer: Some(owner), payload: &payload, ..self.event(Kind::Spawn, process) });

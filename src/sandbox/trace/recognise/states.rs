@@ -9,8 +9,10 @@ use super::callback::{Arg, Shown};
 use super::fields::Fields;
 use super::handlers::Running;
 use super::message::hash;
+use crate::codec::etf;
 use crate::codec::walk::RawTerm;
-use crate::model::{Actor, Atom, Behaviour, Class, Kind, NewEvent};
+use crate::codec::write;
+use crate::model::{Actor, Atom, Behaviour, Class, Kind, NewEvent, Term};
 
 /// What is known of a gen_statem's state.
 #[derive(Default)]
@@ -18,6 +20,34 @@ pub(super) struct Statem {
     /// Its state's bytes; empty when unknown.
     state: Vec<u8>,
     data_hash: Option<u64>,
+}
+
+/// The state that was told last of a process whose state was asked for; `None` after a part of it changed. What a
+/// look gives and what a trace shows may be the same term in other bytes.
+pub(super) struct Looked(Option<Term>);
+
+/// Where a state is known from.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'r> {
+    /// This callback made it.
+    Callback(&'r Running),
+    /// It was seen, and it is not known what made it.
+    Seen,
+    /// Somebody asked for it.
+    Look,
+}
+
+impl<'r> From<Option<&'r Running>> for Source<'r> {
+    fn from(maker: Option<&'r Running>) -> Source<'r> {
+        maker.map_or(Source::Seen, Source::from)
+    }
+}
+
+/// What a call of ours makes has no maker in the recording.
+impl<'r> From<&'r Running> for Source<'r> {
+    fn from(maker: &'r Running) -> Source<'r> {
+        if maker.is_ours { Source::Seen } else { Source::Callback(maker) }
+    }
 }
 
 /// Which part of a state an event tells.
@@ -31,9 +61,8 @@ enum Told {
 }
 
 impl Recogniser {
-    /// The state as it is known now. `by` is the callback that made it; without one it was only seen, made by
-    /// something that was not traced. `module` is the callback module.
-    pub(super) fn note_state(&mut self, process: Actor, module: Atom, shown: Shown<'_>, by: Option<&Running>) {
+    /// The state as it is known now. `module` is the callback module.
+    pub(super) fn note_state(&mut self, process: Actor, module: Atom, shown: Shown<'_>, by: Source<'_>) {
         match shown {
             Shown::Nothing => {}
             Shown::Whole(state) => self.note_whole(process, state, by),
@@ -42,7 +71,7 @@ impl Recogniser {
         }
     }
 
-    fn note_whole(&mut self, process: Actor, state: Arg<'_>, by: Option<&Running>) {
+    fn note_whole(&mut self, process: Actor, state: Arg<'_>, by: Source<'_>) {
         let bytes = state.bytes();
         let hash = hash(bytes);
         let row = self.actors.row(process.id);
@@ -55,7 +84,7 @@ impl Recogniser {
         }
     }
 
-    fn note_statem(&mut self, process: Actor, state: Option<Arg<'_>>, data: Option<Arg<'_>>, by: Option<&Running>) {
+    fn note_statem(&mut self, process: Actor, state: Option<Arg<'_>>, data: Option<Arg<'_>>, by: Source<'_>) {
         let (state, data) = (state.map(Arg::bytes), data.map(Arg::bytes));
         let known = self.actors.row(process.id).more().statem.get_or_insert_default();
         let is_new_state = state.is_some_and(|bytes| bytes != known.state);
@@ -78,7 +107,7 @@ impl Recogniser {
         self.tell_state(process, payload.bare(), told, by);
     }
 
-    fn note_handler(&mut self, process: Actor, module: Atom, state: Arg<'_>, by: Option<&Running>) {
+    fn note_handler(&mut self, process: Actor, module: Atom, state: Arg<'_>, by: Source<'_>) {
         let bytes = state.bytes();
         let hash = hash(bytes);
         let known = &mut self.actors.row(process.id).more().handlers;
@@ -93,7 +122,7 @@ impl Recogniser {
     }
 
     /// The values of watched fields: a map, or a list of pairs.
-    pub(super) fn note_watched(&mut self, process: Actor, watched: RawTerm<'_>, by: Option<&Running>) {
+    pub(super) fn note_watched(&mut self, process: Actor, watched: RawTerm<'_>, by: Source<'_>) {
         let mut fields = Fields::default();
         if let Some(mut items) = watched.map() {
             while let (Some(key), Some(value)) = (items.next(), items.next()) {
@@ -122,12 +151,22 @@ impl Recogniser {
     }
 
     /// `bytes` lack the version byte.
-    fn tell_state(&mut self, process: Actor, bytes: &[u8], told: Told, by: Option<&Running>) {
+    fn tell_state(&mut self, process: Actor, bytes: &[u8], told: Told, by: Source<'_>) {
+        if self.is_known_by_look(process, bytes, told, by) {
+            return;
+        }
         let mut meta = Fields::default();
+        if matches!(by, Source::Look) {
+            meta.word("by", "get_state");
+        }
+        let by = match by {
+            Source::Callback(running) => Some(running),
+            Source::Seen | Source::Look => None,
+        };
         match told {
             Told::Whole => {}
-            Told::Keys => meta.atom("partial", Atom::new("true")),
-            Told::Data => meta.atom("partial", Atom::new("data")),
+            Told::Keys => meta.word("partial", "true"),
+            Told::Data => meta.word("partial", "data"),
         }
         let event = NewEvent {
             class: by.map_or(Class::None, |running| running.class),
@@ -138,5 +177,23 @@ impl Recogniser {
             ..self.event(Kind::StateChange, process)
         };
         self.emit_term(&event, bytes);
+    }
+
+    /// Whether it is the state that was told last; remembers it for the next time.
+    fn is_known_by_look(&mut self, process: Actor, bytes: &[u8], told: Told, by: Source<'_>) -> bool {
+        let looked = self.actors.row(process.id).looked();
+        if looked.is_none() && !matches!(by, Source::Look) {
+            return false;
+        }
+        let term = || {
+            let mut whole = Vec::with_capacity(bytes.len() + 1);
+            write::version(&mut whole);
+            whole.extend_from_slice(bytes);
+            etf::decode(&whole).ok()
+        };
+        let state = if told == Told::Whole { term() } else { None };
+        let is_known = state.is_some() && looked.is_some_and(|looked| looked.0 == state);
+        self.actors.row(process.id).more().looked = Some(Looked(state));
+        is_known
     }
 }
