@@ -212,9 +212,9 @@ fn exit_status(code: i64) -> u8 {
 /// A notice as one line.
 fn notice_line(notice: &Notice) -> String {
     match notice {
-        Notice::Hit { breakpoint, name, seq, at_ns, text } => {
+        Notice::Hit { breakpoint, name, seq, since_start_ns, text } => {
             let what = if text.is_empty() { name } else { text };
-            let at = time::show_ns(*at_ns);
+            let at = time::show_ns(*since_start_ns);
             format!("● breakpoint {} at #{} {at}: {}", breakpoint.0, seq.0, render::escape::visible(what))
         }
         Notice::Damage(text) => format!("damaged: {}", render::escape::visible(text)),

@@ -8,7 +8,9 @@ use std::rc::Rc;
 use super::{Candidate, Roster};
 use crate::codec::walk::RawTerm;
 use crate::model::diff::Step;
-use crate::model::{Actor, ActorId, Atom, Class, Event, Failure, Filter, Kind, Outcome, Path, Style, Syntax, Term};
+use crate::model::{
+    Actor, ActorId, Atom, Class, Event, Failure, Filter, Kind, Origin, Outcome, Path, Style, Syntax, Term,
+};
 
 /// Which processes a condition is about. Names and modules mean those at the moment of the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -243,7 +245,7 @@ impl Condition {
         let wanted = match self.process {
             Selector::Any => return Some(filter),
             Selector::Actor(actor) => vec![actor],
-            Selector::Id(id) => actors.iter().copied().filter(|actor| actor.id == id).collect(),
+            Selector::Id(id) => actors.iter().copied().filter(|actor| is_meant(actor.id, id)).collect(),
             Selector::Name(name) => roster.ever_named(name),
             Selector::Module(module) => roster.of_module(module),
         };
@@ -276,14 +278,25 @@ impl Selector {
     fn selects(self, actor: Actor, event: &Event, roster: &Roster) -> bool {
         match self {
             Selector::Any => true,
-            Selector::Id(id) => actor.id == id,
+            Selector::Id(id) => is_meant(actor.id, id),
             Selector::Actor(wanted) => actor == wanted,
             Selector::Name(name) => roster.is_named(actor, name, event.seq),
             Selector::Module(module) => {
                 let spawned = event.tag.filter(|_| event.kind == Kind::Spawn && actor == event.process);
-                roster.module(actor, event.seq).or(spawned) == Some(module)
+                let found = roster.module(actor, event.seq).or(spawned);
+                found == Some(module) || found.is_some() && found == module.elixir_module()
             }
         }
+    }
+}
+
+/// Whether `id` is the one that a user means: a pid as text, `<0.12.0>`, says no node.
+pub fn is_meant(id: ActorId, wanted: ActorId) -> bool {
+    match (id, wanted) {
+        (ActorId::Pid(pid), ActorId::Pid(wanted)) if wanted.origin == Origin::LOCAL => {
+            (pid.serial, pid.id) == (wanted.serial, wanted.id)
+        }
+        _ => id == wanted,
     }
 }
 

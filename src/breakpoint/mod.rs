@@ -18,7 +18,7 @@ mod tests;
 
 pub use action::{Action, Flow, Hit, HitScript};
 pub use candidate::Candidate;
-pub use condition::{CallResult, Condition, MessagePoint, Predicate, Selector, Test, What, event_kinds};
+pub use condition::{CallResult, Condition, MessagePoint, Predicate, Selector, Test, What, event_kinds, is_meant};
 pub use roster::Roster;
 pub use search::Search;
 pub use table::{Breakpoint, BreakpointId, Past, Table};

@@ -74,10 +74,16 @@ impl Roster {
         }
     }
 
+    /// Who held `name`, when; an Elixir module's name may be written as Elixir writes it.
+    fn tenures(&self, name: Atom) -> &[Tenure] {
+        let found = self.names.get(&name).or_else(|| self.names.get(&name.elixir_module()?));
+        found.map_or(&[], Vec::as_slice)
+    }
+
     /// Whether `actor` held `name` just before event `at`.
     pub fn is_named(&self, actor: Actor, name: Atom, at: Seq) -> bool {
         let holds = |t: &Tenure| t.actor == actor && t.from < at && t.until.is_none_or(|until| at <= until);
-        self.names.get(&name).is_some_and(|tenures| tenures.iter().rev().any(holds))
+        self.tenures(name).iter().rev().any(holds)
     }
 
     /// The callback module of `actor` just before event `at`.
@@ -87,13 +93,14 @@ impl Roster {
 
     /// Everyone who ever held `name`.
     pub(super) fn ever_named(&self, name: Atom) -> Vec<Actor> {
-        let mut actors: Vec<Actor> = self.names.get(&name).into_iter().flatten().map(|tenure| tenure.actor).collect();
+        let mut actors: Vec<Actor> = self.tenures(name).iter().map(|tenure| tenure.actor).collect();
         actors.dedup();
         actors
     }
 
     /// Every process of `module`.
     pub(super) fn of_module(&self, module: Atom) -> Vec<Actor> {
-        self.modules.iter().filter(|(_, (found, _))| *found == module).map(|(actor, _)| *actor).collect()
+        let is_it = |found: Atom| found == module || Some(found) == module.elixir_module();
+        self.modules.iter().filter(|(_, (found, _))| is_it(*found)).map(|(actor, _)| *actor).collect()
     }
 }

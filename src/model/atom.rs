@@ -83,6 +83,13 @@ impl Atom {
         Ok(Atom(entry.0))
     }
 
+    /// The Elixir module that its text is the name of as Elixir writes it: `Elixir.Orders.Cart` of `Orders.Cart`.
+    pub fn elixir_module(self) -> Option<Atom> {
+        let text = self.as_str();
+        let is_alias = text.starts_with(|c: char| c.is_ascii_uppercase()) && !text.starts_with("Elixir.");
+        is_alias.then(|| Atom::try_new(&format!("Elixir.{text}")).ok()).flatten()
+    }
+
     /// The text of the atom, without quotes.
     pub fn as_str(self) -> &'static str {
         self.0

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::notice::{Notice, Notifier};
 use super::source::{RunContext, SharedRecording};
 use crate::breakpoint::{self, Action, Candidate, Flow, Hit};
-use crate::model::{Event, Failure, Kind, NewEvent, Seq};
+use crate::model::{Event, Failure, Kind, NewEvent, Seq, Style, Syntax, Term};
 use crate::sandbox::{EventSink, Stopped};
+use crate::store::Recording;
 
 /// The sink of one run.
 pub struct Director<'a> {
@@ -65,7 +66,7 @@ impl<'a> Director<'a> {
             let flow = match &hit.action {
                 Action::Pause | Action::Inspect(_) | Action::Highlight(_) => Flow::Pause,
                 Action::Log(text) => {
-                    self.notifier.send(log(&hit, text));
+                    self.notifier.send(log(&hit, text, &recording));
                     Flow::Continue
                 }
                 Action::Script(script) => script.run(&hit, &candidate)?,
@@ -125,17 +126,43 @@ impl EventSink for Director<'_> {
     }
 }
 
-/// The notice of a hit that stopped while nobody was running anything.
-pub fn stop_notice(hit: &Hit) -> Notice {
-    log(hit, "")
-}
-
-/// The notice of a logpoint: its text, or the event when it has none.
-fn log(hit: &Hit, text: &str) -> Notice {
+/// The notice of a hit: `text`, or the event when it has none.
+fn log(hit: &Hit, text: &str, recording: &Recording) -> Notice {
     let event = hit.event;
     let peer = event.peer.map(|peer| format!(" {peer}")).unwrap_or_default();
     let tag = event.tag.map(|tag| format!(" {}", tag.as_str())).unwrap_or_default();
     let what = format!("{} {}{peer}{tag}", event.kind.as_str(), event.process);
     let text = if text.is_empty() { what } else { format!("{text} ({what})") };
-    Notice::Hit { breakpoint: hit.breakpoint, name: hit.name.clone(), seq: event.seq, at_ns: event.at_ns, text }
+    notice(hit, text, recording)
 }
+
+/// A notice with the time since the recording's start.
+fn notice(hit: &Hit, text: String, recording: &Recording) -> Notice {
+    let start_ns = recording.time_range_ns().map_or(hit.event.at_ns, |(first_ns, _)| first_ns);
+    let (seq, since_start_ns) = (hit.event.seq, hit.event.at_ns - start_ns);
+    Notice::Hit { breakpoint: hit.breakpoint, name: hit.name.clone(), seq, since_start_ns, text }
+}
+
+/// The notice of a hit on a live system while nobody was running anything: who is held, with what message and state.
+pub fn stop_notice(hit: &Hit, recording: &Recording) -> Notice {
+    let event = hit.event;
+    if event.kind != Kind::Held {
+        return log(hit, "", recording);
+    }
+    let syntax = if recording.info.is_elixir { Syntax::Elixir } else { Syntax::Erlang };
+    let style = Style { syntax, ..Style::erlang() }.chars_max(HELD_CHARS_MAX);
+    let shown = |term: Term| term.unwrapped().display(style).to_string();
+    let fields = recording.term(event.seq);
+    let field = |key: &str| fields.as_ref()?.as_map()?.get_atom(key).cloned();
+    let when = if field("phase").is_some_and(|phase| phase.is_atom("before")) { "before" } else { "after" };
+    let message = field("message").map_or_else(|| "a callback".to_string(), shown);
+    let row = recording.materialise(event.seq).processes.get(&event.process).cloned();
+    let name = row.as_ref().and_then(|row| row.names.first()).map(|name| name.display(syntax));
+    let name = name.unwrap_or_else(|| event.process.display(syntax));
+    let state = row.and_then(|row| recording.term(row.state?)).map(shown);
+    let state = state.map_or_else(String::new, |state| format!("; its state: {state}"));
+    notice(hit, format!("{} holds {name} {when} {message}{state}. resume() lets it go on", hit.name), recording)
+}
+
+/// Characters of a message or a state in a notice.
+const HELD_CHARS_MAX: usize = 120;

@@ -15,7 +15,12 @@ pub fn process(recording: &Recording, at: Seq, text: &str) -> Result<Actor, Vec<
             rows().filter_map(|row| row.actor.pid()).map(|pid| format!("<0.{}.{}>", pid.id, pid.serial)).collect()
         });
     }
-    let atom = Atom::try_new(text).map_err(|_| Vec::new())?;
+    let written = Atom::try_new(text).map_err(|_| Vec::new())?;
+    let is_known = |name: &Atom| {
+        system.names.contains_key(name) || rows().any(|row| row.names.contains(name) || row.module == Some(*name))
+    };
+    // As Elixir writes its modules' names, unless something is really called so.
+    let atom = written.elixir_module().filter(|module| !is_known(&written) && is_known(module)).unwrap_or(written);
     if let Some(actor) = system.names.get(&atom) {
         return Ok(*actor);
     }

@@ -8,7 +8,7 @@ use crate::model::Seq;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
     /// A breakpoint was hit and the run goes on.
-    Hit { breakpoint: BreakpointId, name: String, seq: Seq, at_ns: i64, text: String },
+    Hit { breakpoint: BreakpointId, name: String, seq: Seq, since_start_ns: i64, text: String },
     /// A recording that was opened is damaged: where, and what is lost. What stands before it can be read.
     Damage(String),
     /// Something that a user should know and that is no result: a limit, an estimate.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::{Session, Source};
-use crate::breakpoint::{BreakpointId, Condition, MessagePoint, Selector, Test, What};
+use crate::breakpoint::{BreakpointId, Condition, MessagePoint, Selector, Test, What, is_meant};
 use crate::model::limits::{LOOK_STATE_BYTES_MAX, LOOK_TIMEOUT_MS};
 use crate::model::{ActorId, Atom, Outcome, Pid, Status, SystemState};
 use crate::sandbox::beam::agent::{HoldOptions, Phase};
@@ -53,15 +53,20 @@ fn comparison(test: &Test) -> Comparison {
     }
 }
 
+/// Whether an atom is what a user wrote, or the Elixir module of that name.
+fn is_called(atom: Atom, written: Atom) -> bool {
+    atom == written || Some(atom) == written.elixir_module()
+}
+
 /// The living processes that a selector means.
 fn selected(process: Selector, system: &SystemState) -> BTreeSet<Pid> {
     let alive = system.processes.values().filter(|row| row.status == Status::Alive);
     let is_meant = |row: &&std::sync::Arc<crate::model::ProcessRow>| match process {
         Selector::Any => false,
-        Selector::Id(id) => row.actor.id == id,
+        Selector::Id(id) => is_meant(row.actor.id, id),
         Selector::Actor(actor) => row.actor == actor,
-        Selector::Name(name) => row.names.contains(&name),
-        Selector::Module(module) => row.module == Some(module),
+        Selector::Name(name) => row.names.iter().any(|held| is_called(*held, name)),
+        Selector::Module(module) => row.module.is_some_and(|found| is_called(found, module)),
     };
     let pids = alive.filter(is_meant).filter_map(|row| match row.actor.id {
         ActorId::Pid(pid) => Some(pid),

@@ -289,11 +289,17 @@ impl Source {
             self.timelines[0].to_end(&self.recording.borrow());
         }
         self.is_following &= hits.is_empty();
-        hits.iter().for_each(|hit| context.notifier.send(stop_notice(hit)));
+        hits.iter().for_each(|hit| context.notifier.send(stop_notice(hit, &self.recording.borrow())));
         failure.map_or(Ok(()), Err)?;
         drained?;
         self.renew_sites();
         Ok(true)
+    }
+
+    /// Goes along with a live system again, from the end on.
+    pub fn follow(&mut self) {
+        self.is_following = true;
+        self.timelines[0].to_end(&self.recording.borrow());
     }
 
     /// The live nodes behind this source. Errors: it has none.

@@ -269,6 +269,7 @@ impl Perform for Resume {
                 held.len()
             }
         };
+        session.source_mut()?.follow();
         live::settle(session)?;
         Ok(Reply::Said(match n {
             0 => "nothing was held".to_string(),

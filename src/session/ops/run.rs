@@ -211,6 +211,10 @@ fn dest(session: &Session, wanted: &ProcessRef) -> Outcome<Dest> {
             let actor = session.source()?.find_process(wanted, None)?;
             actor.pid().map(Dest::Pid).ok_or_else(|| Failure::usage("a port takes no messages from the shell"))
         }
-        ProcessRef::Named(text) => Ok(Dest::Name(atom(text)?)),
+        ProcessRef::Named(text) => {
+            let name = atom(text)?;
+            let is_elixir = session.source()?.recording().info.is_elixir;
+            Ok(Dest::Name(name.elixir_module().filter(|_| is_elixir).unwrap_or(name)))
+        }
     }
 }
