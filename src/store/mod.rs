@@ -114,12 +114,14 @@ pub struct Durability {
     pub sync: SyncPolicy,
     /// Nanoseconds of the events' own clock after which a tail is sealed.
     pub seal_after_ns: i64,
+    /// Bytes that the file may have; recording ends with an error before it has more.
+    pub file_bytes_max: u64,
 }
 
 impl Default for Durability {
     /// No syncing of our own, a segment per second.
     fn default() -> Durability {
-        Durability { sync: SyncPolicy::None, seal_after_ns: 1_000_000_000 }
+        Durability { sync: SyncPolicy::None, seal_after_ns: 1_000_000_000, file_bytes_max: u64::MAX }
     }
 }
 
@@ -360,6 +362,19 @@ impl Recording {
     /// damaged one has no events then, see [`Recording::damage`]). Errors: not a `.cinema` file, a newer version, the system's.
     pub fn open(path: &std::path::Path) -> Outcome<(Recording, Vec<String>)> {
         file::open(path)
+    }
+    /// As [`Recording::open`], with every byte checked whatever the size.
+    pub fn open_whole(path: &std::path::Path) -> Outcome<(Recording, Vec<String>)> {
+        file::open_checked(path, usize::MAX)
+    }
+    /// As [`Recording::open_whole`], but a damaged segment does not end the recording: its events become `loss` events, one for each, so
+    /// that what follows keeps its seqs.
+    pub fn rescue(path: &std::path::Path) -> Outcome<(Recording, Vec<String>)> {
+        file::rescue(path)
+    }
+    /// Number of sealed segments.
+    pub fn n_segments(&self) -> usize {
+        self.segments.len()
     }
 }
 

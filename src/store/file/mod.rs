@@ -15,9 +15,7 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
-pub use read::open;
-#[cfg(test)]
-pub use read::open_checked;
+pub use read::{open, open_checked, rescue};
 pub use spill::{Additions, Ending, SessionFile, SyncPolicy};
 pub use write::save;
 

@@ -1,5 +1,6 @@
 //! The store against a plain model, at its limits, and with damaged files.
 
+mod crash;
 mod damage;
 mod edges;
 mod model;
