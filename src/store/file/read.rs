@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::directory::{Directory, SegmentPlace};
-use super::{Block, BlockKind, FILE_HEAD_BYTES, MAGIC, VERSION, directory_offset, recover};
+use super::{Block, BlockKind, FILE_HEAD_BYTES, Form, MAGIC, VERSION, directory_offset, recover};
 use crate::codec::etf;
 use crate::model::{Failure, Kind, NewEvent, Outcome, Term, limits};
 use crate::store::Recording;
@@ -49,7 +49,7 @@ fn open_and(path: &Path, n_checked_max: usize, mend: Mend) -> Outcome<(Recording
         return Err(Failure::bad_input(format!("{} is empty", path.display())));
     }
     let bytes = Bytes::map(&file).map_err(failed)?;
-    check_head(&bytes, path)?;
+    let form = check_head(&bytes, path)?;
 
     let mut warnings = Vec::new();
     let (directory, is_complete) = match read_directory(&bytes) {
@@ -59,7 +59,7 @@ fn open_and(path: &Path, n_checked_max: usize, mend: Mend) -> Outcome<(Recording
             recover::walk(&bytes, &mut warnings)
         }
     };
-    let mut recording = assemble(&bytes, directory);
+    let mut recording = assemble(&bytes, directory, form);
     if bytes.len() <= n_checked_max || !is_complete {
         mend(&mut recording, bytes.len().saturating_sub(n_checked_max), &mut warnings);
     }
@@ -69,7 +69,7 @@ fn open_and(path: &Path, n_checked_max: usize, mend: Mend) -> Outcome<(Recording
     Ok((recording, warnings))
 }
 
-fn check_head(bytes: &[u8], path: &Path) -> Outcome<()> {
+fn check_head(bytes: &[u8], path: &Path) -> Outcome<Form> {
     if !bytes.starts_with(MAGIC) || bytes.len() < FILE_HEAD_BYTES {
         return Err(Failure::bad_input(format!("{} is not a .cinema file: wrong bytes at offset 0", path.display())));
     }
@@ -78,7 +78,14 @@ fn check_head(bytes: &[u8], path: &Path) -> Outcome<()> {
         let what = format!("{} has format version {version}, this program reads {VERSION}", path.display());
         return Err(Failure::bad_input(what));
     }
-    Ok(())
+    match u32::from_le_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]) {
+        0 => Ok(Form::Plain),
+        1 => Ok(Form::Archive),
+        form => {
+            let what = format!("{} has form {form} at offset 12, this program reads 0 and 1", path.display());
+            Err(Failure::bad_input(what))
+        }
+    }
 }
 
 /// The directory that the trailer names; the error is the warning to show.
@@ -92,11 +99,13 @@ fn read_directory(bytes: &[u8]) -> Result<Directory, String> {
 }
 
 /// A recording whose segments and keyframes are parts of the file. Touches none of them.
-fn assemble(bytes: &Bytes, directory: Directory) -> Recording {
+fn assemble(bytes: &Bytes, directory: Directory, form: Form) -> Recording {
     let segment = |place: SegmentPlace| {
         let part = |range| bytes.part(range).expect("the directory's places lie inside the file");
         let offsets = Offsets { image: place.image.start, stored: place.stored.start };
-        Arc::new(Segment::of_file(place.head, part(place.image), part(place.stored), place.image_checksum, offsets))
+        let segment =
+            Segment::of_file(place.head, part(place.image), part(place.stored), place.image_checksum, offsets);
+        Arc::new(if form == Form::Archive { segment.archived() } else { segment })
     };
     let segments: Vec<Arc<Segment>> = directory.segments.into_iter().map(segment).collect();
     let checkpoint = |place: super::directory::CheckpointPlace| Checkpoint {

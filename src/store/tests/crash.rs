@@ -113,7 +113,7 @@ fn pages_that_never_reached_the_disk_take_only_what_lay_in_them() {
         std::fs::write(&torn, &damaged).unwrap();
         let (opened, warnings) = Recording::open(&torn).unwrap();
         assert!(!warnings.is_empty());
-        let before = recording.segments.iter().take_while(|s| s.offsets.stored + s.stored.len() <= page * 4096);
+        let before = recording.segments.iter().take_while(|s| s.offsets.stored + s.stored().len() <= page * 4096);
         let n_whole = before.last().map_or(0, |segment| segment.head.end());
         assert!(opened.len() >= n_whole, "page {page}: {} events of {n_whole}", opened.len());
         for seq in (0..n_whole).step_by(101).map(Seq) {

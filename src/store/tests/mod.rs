@@ -87,3 +87,13 @@ pub fn reopened(recording: &Recording) -> Recording {
     assert!(warnings.is_empty(), "{warnings:?}");
     opened
 }
+
+/// Writes the archive form to a scratch file and opens it.
+pub fn compacted(recording: &Recording) -> Recording {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("session.cinema");
+    recording.compact(&path).unwrap();
+    let (opened, warnings) = Recording::open(&path).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    opened
+}
