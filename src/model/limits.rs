@@ -29,6 +29,8 @@ pub const KEYFRAME_EVENTS: usize = 1 << 14;
 pub const STATES_COMPARED_BYTES_MAX: usize = 64 << 20;
 /// Rows of ended processes that a ring recording keeps when their events are gone: those that ended last.
 pub const RING_DEAD_ROWS_MAX: usize = 10_000;
+/// Bytes of a keyframe's rows that a file may make us inflate.
+pub const KEYFRAME_BYTES_MAX: usize = 256 << 20;
 /// Bytes that a recording may hold in memory before recording stops with an error.
 pub const RECORDING_BYTES_MAX: usize = 4 << 30;
 /// Bytes of one event's payload.

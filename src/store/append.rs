@@ -22,7 +22,7 @@ impl Recording {
     /// the summaries are in memory. [`Recording::finish`] completes the file; one that was not finished (a crash) opens all
     /// the same, without what was not sealed. Errors: the system's.
     pub fn create(path: &Path, info: RecordingInfo, durability: Durability) -> Outcome<Recording> {
-        let file = SessionFile::create(path, &info, durability.sync)?;
+        let file = SessionFile::create(path, &info, &durability)?;
         let mut recording = Recording::new(info);
         recording.writer = Writer::with_file(file)?;
         recording.seal_after_ns = durability.seal_after_ns;

@@ -87,6 +87,25 @@ impl Checkpoint {
     pub fn is_intact(&self) -> bool {
         self.checksum.is_none_or(|checksum| crc32fast::hash(&self.delta) == checksum)
     }
+
+    /// The delta's entries behind the number of lost events. `None` when it is damaged.
+    fn inflate(&self) -> Option<Vec<u8>> {
+        let (n_plain, packed) = self.delta.split_first_chunk().filter(|_| self.is_intact())?;
+        let n_plain =
+            usize::try_from(u32::from_le_bytes(*n_plain)).ok().filter(|n| *n <= limits::KEYFRAME_BYTES_MAX)?;
+        if n_plain == packed.len() {
+            return Some(packed.to_vec());
+        }
+        zstd::bulk::decompress(packed, n_plain).ok().filter(|plain| plain.len() == n_plain)
+    }
+}
+
+/// A delta as it is kept: its length (u32), and its bytes, compressed when that makes them fewer.
+fn deflate(plain: &[u8]) -> Vec<u8> {
+    let packed = zstd::bulk::compress(plain, 1).ok().filter(|packed| packed.len() < plain.len());
+    let mut out = (plain.len() as u32).to_le_bytes().to_vec();
+    out.extend_from_slice(packed.as_deref().unwrap_or(plain));
+    out
 }
 
 impl Keyframes {
@@ -121,12 +140,12 @@ impl Keyframes {
         gone.retain(|actor| !live.places.contains_key(actor));
         for earlier in chain(j - 1).take_while(|earlier| *earlier > j - lowbit(j)) {
             let Some(earlier) = self.checkpoint(earlier) else { break };
-            if !earlier.is_intact() {
+            let Some(earlier) = earlier.inflate() else {
                 // What it says changed is not known: write every row.
                 changed.extend(0..live.rows.len() as u32);
                 continue;
-            }
-            for entry in Entries::new(&earlier.delta, dictionaries) {
+            };
+            for entry in Entries::new(&earlier, dictionaries) {
                 match live.places.get(&entry.actor) {
                     Some(place) => _ = changed.insert(*place),
                     None => _ = gone.insert(entry.actor),
@@ -145,6 +164,7 @@ impl Keyframes {
         for place in std::mem::take(&mut live.dirty) {
             live.rows[place as usize].is_dirty = false;
         }
+        let delta = deflate(&delta);
         let n_bytes = delta.len();
         self.checkpoints.push(Checkpoint { n_events, delta: delta.into(), checksum: None });
         self.live = Some(live);
@@ -179,13 +199,11 @@ impl Keyframes {
         let mut long_mailboxes = Vec::new();
         let mut gone = FxHashSet::default();
         for (age, checkpoint) in deltas.enumerate() {
-            if !checkpoint.is_intact() {
-                return None;
-            }
+            let delta = checkpoint.inflate()?;
             if age == 0 {
-                folder.n_lost = Reader::new(&checkpoint.delta).varint()?;
+                folder.n_lost = Reader::new(&delta).varint()?;
             }
-            for entry in Entries::new(&checkpoint.delta, dictionaries) {
+            for entry in Entries::new(&delta, dictionaries) {
                 if folder.places.contains_key(&entry.actor) || gone.contains(&entry.actor) {
                     continue;
                 }
@@ -313,7 +331,7 @@ impl Folder {
         for slot in &self.rows {
             put_entry(&mut delta, slot.row.actor, Some((&slot.row, usize::MAX)), dictionaries);
         }
-        delta
+        deflate(&delta)
     }
 
     /// Drops the rows of processes that ended before `before`. Gives how many.

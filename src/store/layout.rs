@@ -18,7 +18,7 @@ impl Recording {
             PartBytes { name, n_bytes: bytes }
         };
         let mut parts: Vec<PartBytes> = SECTION_NAMES.iter().enumerate().map(section).collect();
-        let payloads = self.segments.iter().map(|segment| segment.stored.len() as u64).sum();
+        let payloads = self.segments.iter().map(|segment| segment.stored().len() as u64).sum();
         let keyframes = self.keyframes.all().map(|checkpoint| checkpoint.delta.len() as u64).sum();
         parts.push(PartBytes { name: "payloads", n_bytes: payloads });
         parts.push(PartBytes { name: "keyframes", n_bytes: keyframes });

@@ -12,6 +12,7 @@
 //! Invariant: part `i` (segments in order, then the tail) ends where part `i + 1` begins; seqs are `first..len`.
 
 mod append;
+mod archive;
 mod branches;
 mod bytes;
 mod columns;
@@ -114,12 +115,14 @@ pub struct Durability {
     pub sync: SyncPolicy,
     /// Nanoseconds of the events' own clock after which a tail is sealed.
     pub seal_after_ns: i64,
+    /// Bytes that the file may have; recording ends with an error before it has more.
+    pub file_bytes_max: u64,
 }
 
 impl Default for Durability {
     /// No syncing of our own, a segment per second.
     fn default() -> Durability {
-        Durability { sync: SyncPolicy::None, seal_after_ns: 1_000_000_000 }
+        Durability { sync: SyncPolicy::None, seal_after_ns: 1_000_000_000, file_bytes_max: u64::MAX }
     }
 }
 
@@ -260,7 +263,7 @@ impl Recording {
     }
     fn payload_numbered(&self, part: usize, columns: &Columns<'_>, number: u16) -> Option<Payload<'_>> {
         match self.segments.get(part) {
-            Some(segment) => self.cache.payload(columns, &segment.stored, number),
+            Some(segment) => self.cache.payload(columns, segment.stored(), number),
             None => Some(Payload::Open(self.open_part(part).payload(number))),
         }
     }
@@ -342,6 +345,11 @@ impl Recording {
     pub fn save(&self, path: &std::path::Path) -> Outcome<()> {
         file::save(self, path)
     }
+    /// Writes everything into one file in archive form: half the size or less, made and first read more slowly.
+    /// Errors: as of [`Recording::save`].
+    pub fn compact(&self, path: &std::path::Path) -> Outcome<()> {
+        file::compact(self, path)
+    }
     /// Whether the file begins as a session file does. Errors: it cannot be read.
     pub fn is_session_file(path: &std::path::Path) -> Outcome<bool> {
         file::is_session(path)
@@ -366,6 +374,19 @@ impl Recording {
     /// damaged one has no events then, see [`Recording::damage`]). Errors: not a `.cinema` file, a newer version, the system's.
     pub fn open(path: &std::path::Path) -> Outcome<(Recording, Vec<String>)> {
         file::open(path)
+    }
+    /// As [`Recording::open`], with every byte checked whatever the size.
+    pub fn open_whole(path: &std::path::Path) -> Outcome<(Recording, Vec<String>)> {
+        file::open_checked(path, usize::MAX)
+    }
+    /// As [`Recording::open_whole`], but a damaged segment does not end the recording: its events become `loss` events, one for each, so
+    /// that what follows keeps its seqs.
+    pub fn rescue(path: &std::path::Path) -> Outcome<(Recording, Vec<String>)> {
+        file::rescue(path)
+    }
+    /// Number of sealed segments.
+    pub fn n_segments(&self) -> usize {
+        self.segments.len()
     }
 }
 

@@ -20,6 +20,8 @@ pub const BLOCK_BYTES: usize = 64 << 10;
 const PAST_BYTES_MAX: usize = BLOCK_BYTES;
 /// Blocks that are kept decompressed.
 const CACHED_BLOCKS: usize = 16;
+/// Bytes of them, besides the newest.
+const CACHED_BYTES_MAX: usize = 64 << 20;
 /// Set in a block's stored length when its bytes are not compressed.
 const PLAIN: u32 = 1 << 31;
 
@@ -124,10 +126,24 @@ pub struct Stored {
 
 /// Cuts the payload stream into blocks and compresses them.
 pub fn compress(stream: &[u8], ends: &[[u8; 4]]) -> Stored {
-    let mut compressor = Compressor { stream, first: None, encoder: encoder(None), stored: Stored::default() };
+    compress_as(stream, ends, Effort { level: 1, block_bytes: BLOCK_BYTES })
+}
+
+/// How payloads are compressed.
+#[derive(Clone, Copy)]
+pub struct Effort {
+    /// Of zstd: the first level is as fast as others' fast modes, and a third smaller.
+    pub level: i32,
+    pub block_bytes: usize,
+}
+
+/// As [`compress`], with another effort.
+pub fn compress_as(stream: &[u8], ends: &[[u8; 4]], effort: Effort) -> Stored {
+    let encoder = encoder(None, effort.level);
+    let mut compressor = Compressor { stream, first: None, encoder, level: effort.level, stored: Stored::default() };
     let (mut begin, mut end) = (0, 0);
     for next in ends.iter().map(|end| u32::from_le_bytes(*end) as usize) {
-        if next - begin > BLOCK_BYTES && end > begin {
+        if next - begin > effort.block_bytes && end > begin {
             compressor.push(begin..end);
             begin = end;
         }
@@ -141,22 +157,20 @@ pub fn compress(stream: &[u8], ends: &[[u8; 4]]) -> Stored {
     stored
 }
 
-/// Effort of the compression: the first level is as fast as others' fast modes, and a third smaller.
-const LEVEL: i32 = 1;
-
 struct Compressor<'s> {
     stream: &'s [u8],
     /// The first block: the others are compressed with its bytes as their past.
     first: Option<Range<usize>>,
     encoder: Option<zstd::bulk::Compressor<'s>>,
+    level: i32,
     stored: Stored,
 }
 
 /// `None` when the library has no memory: then blocks stay plain.
-fn encoder(past: Option<&[u8]>) -> Option<zstd::bulk::Compressor<'static>> {
+fn encoder(past: Option<&[u8]>, level: i32) -> Option<zstd::bulk::Compressor<'static>> {
     let mut encoder = match past {
-        Some(past) => zstd::bulk::Compressor::with_dictionary(LEVEL, past).ok()?,
-        None => zstd::bulk::Compressor::new(LEVEL).ok()?,
+        Some(past) => zstd::bulk::Compressor::with_dictionary(level, past).ok()?,
+        None => zstd::bulk::Compressor::new(level).ok()?,
     };
     // Blocks have checksums and lengths of their own.
     encoder.include_contentsize(false).ok()?;
@@ -182,7 +196,7 @@ impl Compressor<'_> {
         stored.blocks.push(block.to_bytes());
         stored.bytes.extend_from_slice(bytes);
         if self.first.is_none() {
-            self.encoder = encoder(Some(past_of(plain)));
+            self.encoder = encoder(Some(past_of(plain)), self.level);
             self.first = Some(range);
         }
     }
@@ -277,6 +291,9 @@ impl BlockCache {
             return None;
         };
         state.blocks.truncate(CACHED_BLOCKS - 1);
+        while state.blocks.iter().map(|block| block.bytes.len()).sum::<usize>() > CACHED_BYTES_MAX {
+            state.blocks.pop();
+        }
         state.blocks.insert(0, CachedBlock { segment_start: columns.start, block_idx, bytes: bytes.clone() });
         Some(bytes)
     }
@@ -289,6 +306,18 @@ impl BlockCache {
     fn state(&self) -> MutexGuard<'_, CacheState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The whole payload stream of a segment; `None` when a block is damaged.
+pub fn inflate(columns: &Columns<'_>, stored: &[u8]) -> Option<Vec<u8>> {
+    let mut stream = Vec::with_capacity(columns.n_stream());
+    let mut past: Option<Vec<u8>> = None;
+    for block_idx in 0..columns.blocks.len() {
+        let block = decompress(columns, stored, block_idx, past.as_deref())?;
+        stream.extend_from_slice(&block);
+        past.get_or_insert(block);
+    }
+    Some(stream)
 }
 
 /// The first block whose stored bytes do not have its checksum.

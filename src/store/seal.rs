@@ -4,7 +4,8 @@
 
 use super::columns::{Columns, FAR_BYTES, KIND_CHUNK_EVENTS, far, far_entry};
 use super::packed::{BlockedBuf, PackedBuf, width_of};
-use super::paths::States;
+use super::paths::{PathIndex, States};
+use super::payloads::Stored;
 use super::segment::Segment;
 use super::tail::Tail;
 use super::{payloads, postings};
@@ -16,6 +17,13 @@ pub const CAUSE_WIDTH_MAX: u32 = 12;
 /// per byte of distinct payload.
 pub fn seal(tail: &Tail, states: &mut States) -> Segment {
     let open = tail.columns();
+    let (stream, ends) = tail.stream();
+    let paths = states.index(&open, |number| tail.payload(number));
+    seal_columns(&open, payloads::compress(stream, ends), &paths)
+}
+
+/// Open columns as a sealed segment, whose payloads are compressed and whose changed paths are known.
+pub fn seal_columns(open: &Columns<'_>, stored: Stored, paths: &PathIndex) -> Segment {
     let n = open.len();
     let (actors, actor_places) = ascending(open.actors, |number| u32::from_le_bytes(*number));
     let (tags, tag_places) = ascending(open.tags, |number| u32::from_le_bytes(*number));
@@ -33,11 +41,9 @@ pub fn seal(tail: &Tail, states: &mut States) -> Segment {
     let (peer_starts, peer_lists) = postings::build((0..n).map(peer), actors.len());
     let (tag_starts, tag_lists) = postings::build((0..n).map(tag), tags.len());
     let times = BlockedBuf::of((0..n).map(|idx| open.at_ns(idx)));
-    let (stream, ends) = tail.stream();
-    let ends_packed = BlockedBuf::of(ends.iter().map(|end| i64::from(u32::from_le_bytes(*end))));
-    let causes = Causes::of(&open);
-    let paths = states.index(&open, |number| tail.payload(number));
-    let (stored, kinds) = (payloads::compress(stream, ends), chunk_kinds(open.kind));
+    let ends_packed = BlockedBuf::of(open.end_open.iter().map(|end| i64::from(u32::from_le_bytes(*end))));
+    let causes = Causes::of(open);
+    let kinds = chunk_kinds(open.kind);
     let class = PackedBuf::of((0..n).map(|idx| open.class.get(idx)));
     let processes = PackedBuf::of((0..n).map(process));
     let peers = PackedBuf::of((0..n).map(|idx| numbered(peer(idx))));

@@ -11,7 +11,7 @@ use super::columns::{
     Columns, KIND_CHUNK_EVENTS, N_SECTIONS, NO_SECTIONS, SECTION_NAMES, Sections, TIME_BLOCK_EVENTS, far,
 };
 use super::wire::Reader;
-use super::{payloads, postings};
+use super::{archive, payloads, postings};
 use crate::model::{Class, Kind, limits};
 
 /// What is known of a segment without looking into it.
@@ -46,13 +46,17 @@ pub struct Offsets {
 #[derive(Debug)]
 pub struct Segment {
     pub head: Head,
-    pub image: Bytes,
+    /// The columns; the compressed streams of a segment in archive form.
+    image: Bytes,
     /// Compressed payload blocks.
-    pub stored: Bytes,
+    stored: Bytes,
     /// CRC-32 of the image, for a segment of a file.
     checksum: Option<u32>,
     pub offsets: Offsets,
     state: OnceLock<Result<(), &'static str>>,
+    is_archived: bool,
+    /// Of a segment in archive form: what its streams say, with indexes. Made when it is first read, and kept.
+    unpacked: OnceLock<Option<Box<Segment>>>,
 }
 
 impl Head {
@@ -118,28 +122,65 @@ impl Segment {
             sections,
         };
         let (offsets, state) = (Offsets::default(), OnceLock::from(Ok(())));
-        Segment { head, image: image.into(), stored: stored.into(), checksum: None, offsets, state }
+        let (image, stored) = (image.into(), stored.into());
+        let unpacked = OnceLock::new();
+        Segment { head, image, stored, checksum: None, offsets, state, is_archived: false, unpacked }
     }
 
     /// A segment of a file; it is checked when it is first read.
     pub fn of_file(head: Head, image: Bytes, stored: Bytes, checksum: u32, offsets: Offsets) -> Segment {
-        Segment { head, image, stored, checksum: Some(checksum), offsets, state: OnceLock::new() }
+        let (state, unpacked) = (OnceLock::new(), OnceLock::new());
+        Segment { head, image, stored, checksum: Some(checksum), offsets, state, is_archived: false, unpacked }
+    }
+    /// The same of a file in archive form.
+    pub fn archived(self) -> Segment {
+        Segment { is_archived: true, ..self }
     }
 
-    /// CRC-32 of the image.
+    /// Compressed payload blocks.
+    pub fn stored(&self) -> &[u8] {
+        &self.stored
+    }
+    /// Head and columns as a file has them. `None`: the segment is damaged.
+    pub fn plain(&self) -> Option<(&Head, &[u8])> {
+        match self.is_archived {
+            false => Some((&self.head, &self.image)),
+            true => self.unpacked().map(|segment| (&segment.head, &segment.image[..])),
+        }
+    }
+    fn unpacked(&self) -> Option<&Segment> {
+        let unpack = || {
+            let n_events = self.head.n_events as usize;
+            let segment = archive::unpack(self.head.start, n_events, &self.image)?;
+            let head = Head { n_actors: self.head.n_actors, n_tags: self.head.n_tags, ..segment.head.clone() };
+            let columns = segment.raw_columns();
+            let is_sound = are_lengths_sound(&columns, &head)
+                && are_numbers_sound(&columns, &head)
+                && payloads::are_blocks_sound(&columns, self.stored.len());
+            is_sound.then(|| Box::new(segment))
+        };
+        self.unpacked.get_or_init(unpack).as_deref()
+    }
+
+    /// CRC-32 of the columns as a file has them.
     pub fn image_checksum(&self) -> u32 {
-        self.checksum.unwrap_or_else(|| crc32fast::hash(&self.image))
+        self.checksum.filter(|_| !self.is_archived).unwrap_or_else(|| {
+            let image = self.plain().map_or(&[][..], |(_, image)| image);
+            crc32fast::hash(image)
+        })
     }
 
     /// Bytes of memory that it holds.
     pub fn owned_len(&self) -> usize {
-        self.image.owned_len() + self.stored.owned_len()
+        let unpacked =
+            self.unpacked.get().and_then(|segment| segment.as_ref()).map_or(0, |segment| segment.owned_len());
+        self.image.owned_len() + self.stored.owned_len() + unpacked
     }
 
     /// The checked columns; without events when the segment is damaged.
     pub fn columns(&self) -> Columns<'_> {
         match self.check() {
-            Ok(()) => self.raw_columns(),
+            Ok(()) => self.unpacked.get().and_then(Option::as_deref).unwrap_or(self).raw_columns(),
             Err(_) => Columns { start: self.head.start, ..Columns::default() },
         }
     }
@@ -164,6 +205,9 @@ impl Segment {
         *self.state.get_or_init(|| {
             if self.checksum.is_some_and(|checksum| crc32fast::hash(&self.image) != checksum) {
                 return Err("its checksum is wrong");
+            }
+            if self.is_archived {
+                return self.unpacked().map(drop).ok_or("its streams do not fit together");
             }
             if !are_lengths_sound(&self.raw_columns(), &self.head) {
                 return Err("its columns differ in length");

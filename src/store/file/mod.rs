@@ -15,11 +15,9 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
-pub use read::open;
-#[cfg(test)]
-pub use read::open_checked;
+pub use read::{open, open_checked, rescue};
 pub use spill::{Additions, Ending, SessionFile, SyncPolicy};
-pub use write::save;
+pub use write::{compact, save};
 
 use super::wire::Reader;
 use crate::model::{Failure, Outcome};
@@ -39,7 +37,16 @@ pub fn is_session(path: &Path) -> Outcome<bool> {
 const MAGIC: &[u8; 8] = b"\x89CINEMA\n";
 /// The version that this code writes, and the only one it reads.
 const VERSION: u32 = 2;
-/// Magic and version.
+/// How segments are written; after the version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Form {
+    /// Ready to be mapped and queried.
+    Plain = 0,
+    /// Small, see `archive`.
+    Archive = 1,
+}
+
+/// Magic, version and form.
 const FILE_HEAD_BYTES: usize = 16;
 const BLOCK_MAGIC: u32 = u32::from_le_bytes(*b"CBLK");
 const BLOCK_HEAD_BYTES: usize = 24;

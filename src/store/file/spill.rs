@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use super::directory::{CheckpointPlace, Directory, SegmentPlace, Start, put_dictionaries, put_info};
 use super::write::{BlockWriter, put_keyframes};
 use super::{BlockKind, FILE_HEAD_BYTES, MAGIC, VERSION, trailer};
-use crate::model::{Actor, Atom, Failure, Outcome};
+use crate::model::{Actor, Atom, Failure, FailureKind, Outcome};
 use crate::store::bytes::{Bytes, Window};
 use crate::store::keyframe::Checkpoint;
 use crate::store::segment::{Offsets, Segment};
-use crate::store::{Branch, Mark, RecordingInfo};
+use crate::store::{Branch, Durability, Mark, RecordingInfo};
 
 /// When what was written must be on the disk, so that even a loss of power does not take it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +55,7 @@ pub struct SessionFile {
     path: PathBuf,
     offset: usize,
     sync: SyncPolicy,
+    n_bytes_max: u64,
     /// When the oldest bytes that are not synced were written.
     dirty_since: Option<Instant>,
     window: Option<Window>,
@@ -64,14 +65,15 @@ pub struct SessionFile {
 
 impl SessionFile {
     /// Makes the file anew. Errors: the system's.
-    pub fn create(path: &Path, info: &RecordingInfo, sync: SyncPolicy) -> Outcome<SessionFile> {
+    pub fn create(path: &Path, info: &RecordingInfo, durability: &Durability) -> Outcome<SessionFile> {
         let open = || File::options().read(true).write(true).create(true).truncate(true).open(path);
         let file = open().map_err(|error| Failure::io(format!("cannot create {}: {error}", path.display())))?;
         let mut made = SessionFile {
             file,
             path: path.to_path_buf(),
             offset: 0,
-            sync,
+            sync: durability.sync,
+            n_bytes_max: durability.file_bytes_max,
             dirty_since: None,
             window: None,
             segments: Vec::new(),
@@ -152,6 +154,11 @@ impl SessionFile {
 
     /// Writes at the end; a failed write leaves the file as long as it was.
     fn put(&mut self, bytes: &[u8]) -> Outcome<()> {
+        let n_bytes = (self.offset + bytes.len()) as u64;
+        if n_bytes > self.n_bytes_max {
+            let what = format!("{} would have {n_bytes} bytes, {} are allowed", self.path.display(), self.n_bytes_max);
+            return Err(Failure::new(FailureKind::Limit, what).hint("what was written before is whole: open it"));
+        }
         if let Err(error) = self.file.write_all_at(bytes, self.offset as u64) {
             // The first error is the one that matters.
             let _ = self.file.set_len(self.offset as u64);

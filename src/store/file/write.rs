@@ -7,18 +7,28 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::directory::{CheckpointPlace, Directory, SegmentPlace, Start, put_dictionaries, put_info};
-use super::{BlockHead, BlockKind, FILE_HEAD_BYTES, MAGIC, VERSION, trailer};
+use super::{BlockHead, BlockKind, FILE_HEAD_BYTES, Form, MAGIC, VERSION, trailer};
 use crate::model::{Failure, Outcome};
 use crate::store::Recording;
+use crate::store::archive::{self, Archived};
 use crate::store::keyframe::Checkpoint;
 use crate::store::segment::{Head, Segment};
 use crate::store::wire::put_varint;
 
 /// Writes `recording` to `path`.
 pub fn save(recording: &Recording, path: &Path) -> Outcome<()> {
+    write(recording, path, Form::Plain)
+}
+
+/// Writes `recording` to `path` in archive form.
+pub fn compact(recording: &Recording, path: &Path) -> Outcome<()> {
+    write(recording, path, Form::Archive)
+}
+
+fn write(recording: &Recording, path: &Path, form: Form) -> Outcome<()> {
     let temporary = temporary_name(path);
     let failed = |error: std::io::Error| Failure::io(format!("cannot save {}: {error}", path.display()));
-    let written = write_file(recording, &temporary).and_then(|()| std::fs::rename(&temporary, path));
+    let written = write_file(recording, &temporary, form).and_then(|()| std::fs::rename(&temporary, path));
     if written.is_err() {
         // The error below is the one that matters; a leftover file is only untidy.
         let _ = std::fs::remove_file(&temporary);
@@ -39,10 +49,11 @@ pub struct BlockWriter<W> {
     pub offset: usize,
 }
 
-fn write_file(recording: &Recording, path: &Path) -> std::io::Result<()> {
+fn write_file(recording: &Recording, path: &Path, form: Form) -> std::io::Result<()> {
     let mut writer = BlockWriter { out: BufWriter::with_capacity(1 << 20, File::create(path)?), offset: 0 };
     writer.put(MAGIC)?;
     writer.put(&VERSION.to_le_bytes())?;
+    writer.put(&(form as u32).to_le_bytes())?;
     writer.pad_to(FILE_HEAD_BYTES)?;
     let mut info = Vec::new();
     put_info(&mut info, &recording.info);
@@ -66,7 +77,10 @@ fn write_file(recording: &Recording, path: &Path) -> std::io::Result<()> {
         let mut additions = Vec::new();
         put_dictionaries(&mut additions, &directory.actors[actors], &directory.tags[tags]);
         writer.block(BlockKind::Dictionary, &[&additions])?;
-        directory.segments.push(writer.segment(segment)?);
+        directory.segments.push(match form {
+            Form::Plain => writer.segment(segment)?,
+            Form::Archive => writer.archived(segment)?,
+        });
     }
 
     let keyframes = &recording.keyframes;
@@ -150,11 +164,33 @@ impl<W: Write> BlockWriter<W> {
     }
 
     pub fn segment(&mut self, segment: &Segment) -> std::io::Result<SegmentPlace> {
-        let image_checksum = segment.image_checksum();
-        let head = segment_head(&segment.head, image_checksum);
-        let content = self.block(BlockKind::Segment, &[&head, &segment.image])?;
-        let stored = self.block(BlockKind::Payloads, &[&segment.stored])?;
-        let image = content.start + head.len()..content.end;
-        Ok(SegmentPlace { head: segment.head.clone(), image, image_checksum, stored })
+        let (head, image) = segment.plain().ok_or_else(|| damaged(segment))?;
+        self.segment_parts(head, image, segment.stored(), segment.image_checksum())
     }
+
+    fn archived(&mut self, segment: &Segment) -> std::io::Result<SegmentPlace> {
+        let Archived { streams, stored } = archive::pack(segment).ok_or_else(|| damaged(segment))?;
+        self.segment_parts(&segment.head, &streams, &stored, crc32fast::hash(&streams))
+    }
+
+    fn segment_parts(
+        &mut self,
+        head: &Head,
+        image: &[u8],
+        stored: &[u8],
+        image_checksum: u32,
+    ) -> std::io::Result<SegmentPlace> {
+        let begin = segment_head(head, image_checksum);
+        let content = self.block(BlockKind::Segment, &[&begin, image])?;
+        let stored = self.block(BlockKind::Payloads, &[stored])?;
+        let image = content.start + begin.len()..content.end;
+        Ok(SegmentPlace { head: head.clone(), image, image_checksum, stored })
+    }
+}
+
+fn damaged(segment: &Segment) -> std::io::Error {
+    std::io::Error::other(format!(
+        "the segment of event #{} is damaged: cinema repair leaves it out",
+        segment.head.start
+    ))
 }

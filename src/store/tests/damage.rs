@@ -117,7 +117,7 @@ fn damage_is_told_with_its_offset() {
     let scratch = Scratch::new();
     let mut damaged = bytes.clone();
     let segment = &original.segments[1];
-    let image = &segment.image[..];
+    let image = segment.plain().unwrap().1;
     let at = bytes.windows(image.len()).position(|window| window == image).unwrap();
     damaged[at + 2_000] ^= 1;
     let (opened, warnings) = scratch.open(&damaged).unwrap();
@@ -136,7 +136,7 @@ fn damage_is_told_with_its_offset() {
 fn damage_met_later_is_told() {
     let (original, bytes) = sample();
     let scratch = Scratch::new();
-    let image = &original.segments[1].image[..];
+    let image = original.segments[1].plain().unwrap().1;
     let at = bytes.windows(image.len()).position(|window| window == image).unwrap();
     let mut damaged = bytes;
     damaged[at + 2_000] ^= 1;

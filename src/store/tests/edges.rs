@@ -188,3 +188,27 @@ fn clone_does_not_see_later_events() {
     let thread = std::thread::spawn(move || view.count(&Filter::default()));
     assert_eq!(thread.join().unwrap(), 100);
 }
+
+#[test]
+fn archive_says_the_same() {
+    let recording = busy(150_000);
+    let folder = tempfile::tempdir().unwrap();
+    let (plain, small) = (folder.path().join("plain.cinema"), folder.path().join("small.cinema"));
+    recording.save(&plain).unwrap();
+    recording.compact(&small).unwrap();
+    let n_bytes = |path| std::fs::metadata(path).unwrap().len();
+    assert!(n_bytes(&small) * 2 < n_bytes(&plain), "{} of {} bytes", n_bytes(&small), n_bytes(&plain));
+    let (archive, warnings) = Recording::open_whole(&small).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let everything = Filter::default();
+    assert!(archive.scan(&everything).eq(recording.scan(&everything)));
+    for seq in (0..150_000).step_by(37).map(Seq) {
+        assert_eq!(archive.payload(seq), recording.payload(seq), "{seq:?}");
+        assert_eq!(archive.meta(seq), recording.meta(seq));
+    }
+    assert_eq!(archive.materialise(Seq(149_999)), recording.materialise(Seq(149_999)));
+    // And back: an archive is saved like any other recording.
+    let again = reopened(&archive);
+    assert!(again.scan(&everything).eq(recording.scan(&everything)));
+    assert_eq!(again.payload(Seq(70_000)), recording.payload(Seq(70_000)));
+}

@@ -1,5 +1,6 @@
 //! The store against a plain model, at its limits, and with damaged files.
 
+mod crash;
 mod damage;
 mod edges;
 mod model;
@@ -82,6 +83,16 @@ pub fn reopened(recording: &Recording) -> Recording {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("session.cinema");
     recording.save(&path).unwrap();
+    let (opened, warnings) = Recording::open(&path).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    opened
+}
+
+/// Writes the archive form to a scratch file and opens it.
+pub fn compacted(recording: &Recording) -> Recording {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("session.cinema");
+    recording.compact(&path).unwrap();
     let (opened, warnings) = Recording::open(&path).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");
     opened

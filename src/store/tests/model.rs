@@ -14,6 +14,7 @@ enum Op {
     /// Begins a branch after an event, by its share of the log in percent.
     Branch(u8),
     SaveAndOpen,
+    CompactAndOpen,
     Clone,
     /// Forgets the oldest segments, by their share in percent.
     Evict(u8),
@@ -91,6 +92,7 @@ fn op() -> impl Strategy<Value = Op> {
         60 => row().prop_map(|row| Op::Append(Box::new(row))),
         2 => Just(Op::Seal),
         1 => (0u8..=100).prop_map(Op::Evict),
+        1 => Just(Op::CompactAndOpen),
         4 => Just(Op::Checkpoint),
         2 => (0u8..=100).prop_map(Op::Branch),
         1 => Just(Op::SaveAndOpen),
@@ -162,6 +164,7 @@ fn run_or_keep(ops: &[Op], forgets: bool) -> (Recording, Model) {
                 append(&mut recording, &mut model, &row);
             }
             Op::SaveAndOpen => recording = reopened(&recording),
+            Op::CompactAndOpen => recording = compacted(&recording),
             Op::Clone => recording = recording.clone(),
             Op::Evict(percent) => {
                 let held: Vec<_> = recording.segments.iter().filter(|s| s.head.start >= first).cloned().collect();
