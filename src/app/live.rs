@@ -1,6 +1,6 @@
 //! The real [`Host`]: a session with its shell, on the session's thread; results as text in the format asked for.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,14 +10,16 @@ use super::film::SessionFilm;
 use super::host::{Ending, Host, Names};
 use super::interrupt::Token;
 use super::playback::{self, Direction};
+use super::server;
 use super::terminal::Place;
+use super::worker::Worker;
 use crate::export;
 use crate::model::{Failure, Outcome, Syntax, limits, time};
 use crate::render::{self, text::TextOptions};
 use crate::sandbox::beam::options::CookieSource;
 use crate::script::ScriptEnd;
 use crate::script::api::{self, Block, Console, ConsoleOptions, FunctionHelp, Output, Shown, shown, syntax_of};
-use crate::session::Notice;
+use crate::session::{Notice, SharedSession};
 use crate::timeline::PlaybackState;
 
 /// Processes whose pids and names are published for completion.
@@ -47,6 +49,9 @@ pub struct Live {
     is_background: Rc<Cell<bool>>,
     /// Something that was opened is not whole.
     has_damage: Rc<Cell<bool>>,
+    /// The way to this session for servers, once it is known; shared with the function `serve`.
+    worker: Rc<RefCell<Option<Worker<Live>>>>,
+    is_serving: Rc<Cell<bool>>,
     /// The functions as published, and how many names they were made of.
     functions: (usize, Arc<[FunctionHelp]>),
 }
@@ -87,7 +92,9 @@ impl Live {
                 notify(notice_line(&notice));
             }
         };
-        let output = Output { print: Box::new(print), show: Box::new(show), notify: Box::new(notify) };
+        let (worker, is_serving) = (Rc::default(), Rc::default());
+        let serve = serve_function(Rc::clone(&worker), Rc::clone(&is_serving));
+        let output = Output { print: Box::new(print), show: Box::new(show), notify: Box::new(notify), serve };
         let console = Console::new(options, output);
         Live {
             console,
@@ -97,8 +104,25 @@ impl Live {
             is_shell: setup.is_shell,
             is_background,
             has_damage,
+            worker,
+            is_serving,
             functions: (0, Arc::default()),
         }
+    }
+
+    /// Tells the way to this session, so that `serve()` works.
+    pub fn can_serve(&mut self, worker: Worker<Live>) -> String {
+        *self.worker.borrow_mut() = Some(worker);
+        String::new()
+    }
+
+    /// The session, for those who drive it by operations.
+    pub fn session(&self) -> &SharedSession {
+        &self.console.session
+    }
+    /// The shell over the session.
+    pub fn console(&mut self) -> &mut Console {
+        &mut self.console
     }
 
     fn text_options(&self) -> TextOptions {
@@ -167,6 +191,23 @@ impl Live {
     }
 }
 
+/// What the script function `serve` does.
+fn serve_function(worker: Rc<RefCell<Option<Worker<Live>>>>, is_serving: Rc<Cell<bool>>) -> api::ServeFunction {
+    Box::new(move |wanted| {
+        let worker = worker.borrow().clone();
+        let worker = worker.ok_or_else(|| Failure::unsupported("this session cannot be served"))?;
+        let settings = server::Settings {
+            port: wanted.port,
+            token: wanted.token,
+            is_read_only: wanted.is_read_only,
+            ..server::Settings::default()
+        };
+        let running = server::start(worker, &settings)?;
+        is_serving.set(true);
+        Ok(running.url())
+    })
+}
+
 /// How text is laid out in a place.
 fn text_options(place: Place, format: Format, syntax: Syntax, more_hint: String) -> TextOptions {
     TextOptions {
@@ -228,7 +269,8 @@ impl Host for Live {
         let value = self.console.shell.eval_line(line);
         let syntax = self.text_options().syntax;
         let ending = self.ending(value, |value| shown(value, syntax, n_rows_max(self.format)))?;
-        if self.is_shell && !is_background {
+        // Where browsers look on, playing is what the server does, and the shell stays free.
+        if self.is_shell && !is_background && !self.is_serving.get() {
             self.play_on()?;
         }
         Ok(ending)
