@@ -13,7 +13,32 @@ macro_rules! files {
     };
 }
 
-files!["index.html", "style.css"];
+files![
+    "index.html",
+    "style.css",
+    "api.js",
+    "axis.js",
+    "breakpoints.js",
+    "director.js",
+    "events.js",
+    "format.js",
+    "graph.js",
+    "inspector.js",
+    "labels.js",
+    "lanes.js",
+    "main.js",
+    "marks.js",
+    "paint.js",
+    "panels.js",
+    "scene.js",
+    "scrubber.js",
+    "socket.js",
+    "state.js",
+    "supervision.js",
+    "system.js",
+    "tip.js",
+    "twin.js",
+];
 
 /// What the page may load: only from here. Styles of elements are set by its own code.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' ws:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

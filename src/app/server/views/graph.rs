@@ -10,7 +10,7 @@ use crate::analysis::tree::{SupervisionTree, TreeNode, tree};
 use crate::app::server::glass::Glass;
 use crate::app::server::problem::Problem;
 use crate::app::server::stage::Stage;
-use crate::model::{Actor, Class, Status};
+use crate::model::{Actor, Class, Status, Style};
 
 /// Processes that are shown; of more, the busiest.
 const NODES_MAX: usize = 400;
@@ -40,7 +40,7 @@ pub fn make(stage: &Stage, glass: &Glass, wanted: &Wanted) -> Result<Json, Probl
     edges.truncate(EDGES_MAX);
     Ok(json!({
         "at": at.0,
-        "nodes": rows.iter().map(|row| node_json(row, &infos)).collect::<Vec<_>>(),
+        "nodes": rows.iter().map(|row| node_json(glass, row, &infos)).collect::<Vec<_>>(),
         "edges": edges,
         "traffic": traffic(stage, glass, wanted, &index)?,
         "n_hidden": n_all - rows.len(),
@@ -85,7 +85,18 @@ fn keep_busiest(rows: &mut Vec<Row<'_>>, infos: &BTreeMap<Actor, ProcessInfo>) {
     rows.retain(|_| is_kept.next().unwrap_or(false));
 }
 
-fn node_json(row: &Row<'_>, infos: &BTreeMap<Actor, ProcessInfo>) -> Json {
+/// Characters of a state beside a node, and bytes up to which it is read for that.
+const STATE_CHARS_MAX: usize = 80;
+const STATE_BYTES_MAX: usize = 16 << 10;
+
+fn state_text(glass: &Glass, info: &ProcessInfo) -> Option<String> {
+    let seq = info.state?;
+    let is_small = glass.recording.payload_ref(seq).is_some_and(|bytes| bytes.len() <= STATE_BYTES_MAX);
+    let term = is_small.then(|| glass.recording.term(seq)).flatten()?;
+    Some(term.display(Style::cell(glass.syntax()).chars_max(STATE_CHARS_MAX)).to_string())
+}
+
+fn node_json(glass: &Glass, row: &Row<'_>, infos: &BTreeMap<Actor, ProcessInfo>) -> Json {
     let node = row.node;
     let info = infos.get(&node.actor);
     json!({
@@ -99,12 +110,14 @@ fn node_json(row: &Row<'_>, infos: &BTreeMap<Actor, ProcessInfo>) -> Json {
         "strategy": node.strategy,
         "intensity": node.intensity,
         "n_restarts": node.n_restarts,
-        "queue_len": node.queue_len,
+        // Where the recording does not show messages being taken out, how many wait is not known.
+        "queue_len": if info.is_none_or(|info| info.queue_is_known) { node.queue_len } else { 0 },
         "is_handling": info.is_some_and(|info| info.handling.is_some()),
         "n_sent": info.map_or(0, |info| info.n_sent),
         "n_received": info.map_or(0, |info| info.n_received),
         "reductions": info.map_or(0, |info| info.reductions),
         "memory_bytes": info.and_then(|info| info.memory_bytes),
+        "state": info.and_then(|info| state_text(glass, info)),
     })
 }
 
