@@ -1,6 +1,6 @@
 //! The real [`Host`]: a session with its shell, on the session's thread; results as text in the format asked for.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -49,8 +49,7 @@ pub struct Live {
     is_background: Rc<Cell<bool>>,
     /// Something that was opened is not whole.
     has_damage: Rc<Cell<bool>>,
-    /// The way to this session for servers, once it is known; shared with the function `serve`.
-    worker: Rc<RefCell<Option<Worker<Live>>>>,
+    /// Browsers look on: shared with the function `serve`.
     is_serving: Rc<Cell<bool>>,
     /// The functions as published, and how many names they were made of.
     functions: (usize, Arc<[FunctionHelp]>),
@@ -92,9 +91,7 @@ impl Live {
                 notify(notice_line(&notice));
             }
         };
-        let (worker, is_serving) = (Rc::default(), Rc::default());
-        let serve = serve_function(Rc::clone(&worker), Rc::clone(&is_serving));
-        let output = Output { print: Box::new(print), show: Box::new(show), notify: Box::new(notify), serve };
+        let output = Output { print: Box::new(print), show: Box::new(show), notify: Box::new(notify) };
         let console = Console::new(options, output);
         Live {
             console,
@@ -104,15 +101,14 @@ impl Live {
             is_shell: setup.is_shell,
             is_background,
             has_damage,
-            worker,
-            is_serving,
+            is_serving: Rc::default(),
             functions: (0, Arc::default()),
         }
     }
 
     /// Tells the way to this session, so that `serve()` works.
     pub fn can_serve(&mut self, worker: Worker<Live>) -> String {
-        *self.worker.borrow_mut() = Some(worker);
+        self.console.set_serve(serve_function(worker, Rc::clone(&self.is_serving)));
         String::new()
     }
 
@@ -192,17 +188,15 @@ impl Live {
 }
 
 /// What the script function `serve` does.
-fn serve_function(worker: Rc<RefCell<Option<Worker<Live>>>>, is_serving: Rc<Cell<bool>>) -> api::ServeFunction {
+fn serve_function(worker: Worker<Live>, is_serving: Rc<Cell<bool>>) -> api::ServeFunction {
     Box::new(move |wanted| {
-        let worker = worker.borrow().clone();
-        let worker = worker.ok_or_else(|| Failure::unsupported("this session cannot be served"))?;
         let settings = server::Settings {
             port: wanted.port,
             token: wanted.token,
             is_read_only: wanted.is_read_only,
             ..server::Settings::default()
         };
-        let running = server::start(worker, &settings)?;
+        let running = server::start(worker.clone(), &settings)?;
         is_serving.set(true);
         Ok(running.url())
     })

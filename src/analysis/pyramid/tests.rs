@@ -1,3 +1,5 @@
+//! Sums of bins against counting event by event.
+
 use super::*;
 use crate::model::{NewEvent, Origin, Pid};
 

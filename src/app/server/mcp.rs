@@ -149,7 +149,10 @@ fn with_rows(meta: &Map<String, Json>, rows: &[Json], n: usize) -> Answer {
 /// An answer that is no list of rows and does not fit: its beginning.
 fn cut_text(answer: &Answer) -> String {
     let text = answer.to_json().to_string();
-    let end = text.floor_char_boundary(limits::MCP_ANSWER_BYTES_MAX);
+    let mut end = limits::MCP_ANSWER_BYTES_MAX;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
     format!("{} … cut after {end} of {} bytes; ask for a part of it", &text[..end], text.len())
 }
 

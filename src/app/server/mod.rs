@@ -5,7 +5,7 @@
 //!
 //! - [`gate`]: who may come in; [`effect`]: what a read-only server refuses
 //! - [`api`], [`args`], [`answer`], [`problem`], [`openapi`]: the operation table over HTTP
-//! - [`records`]: events by pages, export, import, lines of script
+//! - [`pages`]: events by pages; [`records`]: export, import, lines of script
 //! - [`pulse`], [`stage`]: the state that viewers follow; [`channel`]: Phoenix Channels
 //! - [`views`]: what the page draws; [`page`]: its files
 //! - [`mcp`]: the same table for assistants, on standard input and output
@@ -21,6 +21,7 @@ mod glass;
 pub mod mcp;
 mod openapi;
 mod page;
+mod pages;
 mod problem;
 mod pulse;
 mod records;

@@ -1,5 +1,7 @@
 //! The OpenAPI document, made from the tables that the routes are made of. It must not know handlers.
 
+mod records;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::api::{NAMED, SANDBOX, entry};
@@ -14,19 +16,19 @@ pub fn document() -> Json {
     for named in NAMED {
         let info = entry(named.operation).expect("named routes are of operations").info;
         let path = if named.of_sandbox { format!("{SANDBOX}{}", named.path) } else { format!("/api/v1{}", named.path) };
-        add(&mut paths, &path, named.method, operation(info, &path, named.method, "named"));
+        insert(&mut paths, &path, named.method, operation(info, &path, named.method, "named"));
     }
     for entry in ops::entries() {
         let path = format!("{SANDBOX}/operations/{}", entry.info.name);
-        add(&mut paths, &path, "POST", operation(entry.info, &path, "POST", "operation"));
+        insert(&mut paths, &path, "POST", operation(entry.info, &path, "POST", "operation"));
         if effect(entry.info) == Effect::Reads {
-            add(&mut paths, &path, "GET", operation(entry.info, &path, "GET", "operation"));
+            insert(&mut paths, &path, "GET", operation(entry.info, &path, "GET", "operation"));
         }
     }
     for (name, summary, _) in VIEWS {
-        add(&mut paths, &format!("{SANDBOX}/views/{name}"), "GET", view(name, summary));
+        insert(&mut paths, &format!("{SANDBOX}/views/{name}"), "GET", view(name, summary));
     }
-    add_records(&mut paths);
+    records::add(&mut paths);
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -42,7 +44,7 @@ pub fn document() -> Json {
     })
 }
 
-fn add(paths: &mut Map<String, Json>, path: &str, method: &str, operation: Json) {
+fn insert(paths: &mut Map<String, Json>, path: &str, method: &str, operation: Json) {
     let methods = paths.entry(path.to_string()).or_insert_with(|| json!({}));
     methods[method.to_lowercase()] = operation;
 }
@@ -62,7 +64,7 @@ fn operation(info: &OpInfo, path: &str, method: &str, sort: &str) -> Json {
         "tags": [info.group],
         "summary": doc.lines().next().unwrap_or_default(),
         "description": format!("{doc}\n\nIn the shell: `{}`\n\nGives: {}.", info.example, info.reply),
-        "responses": responses(json!({ "$ref": "#/components/schemas/Answer" })),
+        "responses": answer(),
     });
     if method == "GET" {
         parameters.extend(rest.iter().map(|param| {
@@ -142,22 +144,25 @@ fn schema(type_name: &str, is_text: bool) -> Json {
 }
 
 fn view(name: &str, summary: &str) -> Json {
-    let query = |name: &str, schema: Json, description: &str| json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": description });
-    let integer = || json!({ "type": "integer", "minimum": 0 });
+    let integer = json!({ "type": "integer", "minimum": 0 });
     let mut parameters = vec![sandbox_parameter()];
     if matches!(name, "window" | "graph") {
-        parameters.push(query("from", integer(), "The stretch's first event, counted along the line."));
-        parameters.push(query("to", integer(), "The first event after the stretch."));
+        parameters.push(optional("from", &integer, "The stretch's first event, counted along the line."));
+        parameters.push(optional("to", &integer, "The first event after the stretch."));
     }
     if name == "window" {
-        parameters.push(query("lanes", integer(), "Lanes at most."));
-        parameters.push(query("only", json!({ "type": "string" }), "Only these processes: pids with commas between."));
+        parameters.push(optional("lanes", &integer, "Lanes at most."));
+        parameters.push(optional(
+            "only",
+            &json!({ "type": "string" }),
+            "Only these processes: pids with commas between.",
+        ));
     }
     if matches!(name, "graph" | "inspect") {
-        parameters.push(query("at", integer(), "As of just after this event; the last one when left out."));
+        parameters.push(optional("at", &integer, "As of just after this event; the last one when left out."));
     }
     if name == "graph" {
-        parameters.push(query("dead", json!({ "type": "boolean" }), "Dead processes, too."));
+        parameters.push(optional("dead", &json!({ "type": "boolean" }), "Dead processes, too."));
     }
     if name == "inspect" {
         parameters.push(json!({ "name": "process", "in": "query", "required": true, "schema": { "type": "string" }, "description": "A pid or a registered name." }));
@@ -167,89 +172,20 @@ fn view(name: &str, summary: &str) -> Json {
         "tags": ["views"],
         "summary": summary,
         "parameters": parameters,
-        "responses": responses(json!({ "$ref": "#/components/schemas/Answer" })),
+        "responses": answer(),
     })
 }
 
-/// What is more than one operation's call.
-fn add_records(paths: &mut Map<String, Json>) {
-    let answer = || responses(json!({ "$ref": "#/components/schemas/Answer" }));
-    let query = |name: &str, schema: Json, description: &str| json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": description });
-    let text = || json!({ "type": "string" });
-    let integer = || json!({ "type": "integer", "minimum": 0 });
-    let events = json!({
-        "operationId": "events",
-        "tags": ["records"],
-        "summary": "Events by pages: meta.next is the cursor of the next page.",
-        "parameters": [
-            sandbox_parameter(),
-            query("kind", text(), "Kinds with commas between."),
-            query("class", text(), "Classes with commas between."),
-            query("tag", text(), "Message tags with commas between."),
-            query("process", text(), "Processes with commas between, at either end."),
-            query("where", text(), "A script: |e| e.size > 100"),
-            query("q", text(), "Text in the event's words or payload."),
-            query("from", text(), "A moment."),
-            query("to", text(), "A moment."),
-            query("after", integer(), "Only events after this one."),
-            query("before", integer(), "Only events before this one: the newest of them."),
-            query("limit", integer(), "Rows of the page."),
-            query("format", json!({ "enum": ["json", "ndjson", "csv"] }), "json when left out."),
-        ],
-        "responses": answer(),
-    });
-    add(paths, &format!("{SANDBOX}/events"), "GET", events);
-    let export = json!({
-        "operationId": "export",
-        "tags": ["records"],
-        "summary": "The recording as a file.",
-        "parameters": [
-            sandbox_parameter(),
-            query("format", json!({ "enum": ["cinema", "jsonl", "json", "csv", "chrome", "mermaid", "dot"] }), "cinema when left out."),
-        ],
-        "responses": answer(),
-    });
-    add(paths, &format!("{SANDBOX}/export"), "GET", export);
-    let start = json!({
-        "operationId": "start_cinema_debugger",
-        "tags": ["records"],
-        "summary": "Where to connect: the sandbox, its position, the socket and topic of the channel.",
-        "parameters": [sandbox_parameter()],
-        "responses": answer(),
-    });
-    add(paths, &format!("{SANDBOX}/cinema"), "POST", start);
-    let import = json!({
-        "operationId": "import",
-        "tags": ["records"],
-        "summary": "Opens a recording that comes as bytes: a .cinema file, or a trace file of dbg or ttb.",
-        "parameters": [query("name", text(), "The file's name, for people.")],
-        "requestBody": { "required": true, "content": { "application/octet-stream": { "schema": {} } } },
-        "responses": answer(),
-    });
-    add(paths, "/api/v1/import", "POST", import);
-    let line = json!({ "type": "object", "properties": { "line": { "type": "string" } }, "required": ["line"], "additionalProperties": false });
-    let eval = json!({
-        "operationId": "eval",
-        "tags": ["records"],
-        "summary": "Evaluates a line of the shell.",
-        "requestBody": { "required": true, "content": { "application/json": { "schema": line } } },
-        "responses": answer(),
-    });
-    add(paths, "/api/v1/eval", "POST", eval);
-    for (path, method, id, summary) in [
-        ("/api/v1/interrupt", "POST", "interrupt", "Ends what runs now, as Ctrl-C does."),
-        ("/api/v1/operations", "GET", "operations", "The table of operations that all this is made from."),
-    ] {
-        add(
-            paths,
-            path,
-            method,
-            json!({ "operationId": id, "tags": ["records"], "summary": summary, "responses": answer() }),
-        );
-    }
+/// A parameter of the query that may be left out.
+fn optional(name: &str, schema: &Json, description: &str) -> Json {
+    json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": description })
 }
 
-fn responses(answer: Json) -> Json {
+fn answer() -> Json {
+    responses(&json!({ "$ref": "#/components/schemas/Answer" }))
+}
+
+fn responses(answer: &Json) -> Json {
     let problem = |description: &str| {
         json!({
             "description": description,

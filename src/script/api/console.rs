@@ -57,8 +57,6 @@ pub struct Output {
     pub show: Show,
     /// Takes what happens beside results; must not block.
     pub notify: Box<dyn Fn(Notice)>,
-    /// Does what `serve()` asks for.
-    pub serve: ServeFunction,
 }
 
 /// A session and the shell over it. It lives on one thread.
@@ -67,6 +65,7 @@ pub struct Console {
     pub session: SharedSession,
     /// What `cinema::argument` was given last.
     argument: Rc<RefCell<Option<Value>>>,
+    serve: Rc<RefCell<Option<ServeFunction>>>,
 }
 
 impl Console {
@@ -79,15 +78,20 @@ impl Console {
         session.set_notifier(output.notify);
         let session: SharedSession = Rc::new(RefCell::new(session));
         let api = Api::new(session.clone(), Closures::new(&host));
-        let argument = Rc::default();
+        let (argument, serve) = (Rc::default(), Rc::default());
         let shared = session.clone();
         let shell = Shell::new(host, |engine| {
             register(engine, &api);
             register_taker(engine, &api, &argument);
             register_show(engine, shared, output.show, options.n_rows_max);
-            register_serve(engine, output.serve);
+            register_serve(engine, &serve);
         });
-        Console { shell, session, argument }
+        Console { shell, session, argument, serve }
+    }
+
+    /// Says what `serve()` does; before that it cannot do anything.
+    pub fn set_serve(&mut self, serve: ServeFunction) {
+        *self.serve.borrow_mut() = Some(serve);
     }
 
     /// An expression as an operation's argument: a condition, an action, a closure `|e| ..`; `n_operations_max` steps at
@@ -156,21 +160,23 @@ fn register_show(engine: &mut Engine, session: SharedSession, show: Show, n_rows
 }
 
 /// Registers `serve()` and `serve(#{..})`.
-fn register_serve(engine: &mut Engine, serve: ServeFunction) {
-    let serve = Rc::new(serve);
+fn register_serve(engine: &mut Engine, serve: &Rc<RefCell<Option<ServeFunction>>>) {
+    let begin = |serve: &RefCell<Option<ServeFunction>>, wanted: Serve| match &*serve.borrow() {
+        Some(serve) => serve(wanted),
+        None => Err(Failure::unsupported("this session cannot be served")),
+    };
     let shared = serve.clone();
     FuncRegistration::new("serve")
         .with_comments(["/// Shows the session in a browser: gives the address to open there."])
         .register_into_engine(engine, move || -> Result<String, Box<EvalAltResult>> {
-            shared(Serve::default()).map_err(raise)
+            begin(&shared, Serve::default()).map_err(raise)
         });
+    let shared = serve.clone();
     FuncRegistration::new("serve")
         .with_params_info(["options: map"])
-        .with_comments([
-            "/// Shows the session in a browser: `#{port: 4800, token: \"..\", read_only: true}`, each optional.",
-        ])
+        .with_comments(["/// As `serve()`, with `#{port: 4800, token: \"..\", read_only: true}`, each optional."])
         .register_into_engine(engine, move |options: rhai::Map| -> Result<String, Box<EvalAltResult>> {
-            serve_options(options).and_then(|wanted| serve(wanted)).map_err(raise)
+            serve_options(options).and_then(|wanted| begin(&shared, wanted)).map_err(raise)
         });
 }
 
