@@ -232,7 +232,11 @@ fn measure(what: Bench, is_quick: bool, options: &Options, place: Place) -> Outc
         Bench::All => None,
     };
     let text = TextOptions { width: place.width, is_coloured: place.has_color, ..TextOptions::default() };
-    for table in bench::run(&bench::Options { is_quick, only })? {
+    let mut tables = bench::run(&bench::Options { is_quick, only })?;
+    if matches!(what, Bench::Server | Bench::All) {
+        tables.push(server::bench::run(place, is_quick)?);
+    }
+    for table in tables {
         console::print_line(&match options.format(true) {
             Format::Json => export::json(&table),
             Format::Jsonl => export::jsonl(&table),

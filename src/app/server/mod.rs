@@ -13,6 +13,7 @@
 mod answer;
 mod api;
 mod args;
+pub mod bench;
 mod channel;
 mod desk;
 mod effect;

@@ -65,7 +65,7 @@ export function makeInspector(root, actions) {
   }
 
   /** Seqs in a sentence become links. */
-  const linked = (text) => text.split(/(#\d+)/).map((part) => (/^#\d+$/.test(part) ? seqLink(Number(part.slice(1))) : part));
+  const linked = (text) => text.split(/(#\d+)/).map((part) => (/^#\d+$/.test(part) ? seqLink(Number(part.slice(1))) : part.replace(/\($/, "(\u2060")));
 
   async function showProcess() {
     const process = look.process || doc.event?.process;

@@ -52,6 +52,13 @@ export function labelColumn(root, actions) {
     }
   }
 
-  on(["position", "process", "view", "system"], update);
+  let timer = 0;
+  /** While the cursor runs, a few times a second is enough to read. */
+  function updateSoon() {
+    if (doc.state === "paused") return update();
+    timer ||= setTimeout(() => { timer = 0; update(); }, 180);
+    return undefined;
+  }
+  on(["position", "process", "view", "system"], updateSoon);
   return { show };
 }

@@ -52,17 +52,46 @@ export function makeScrubber(seek) {
   // Arrow keys are those of the page: by events, not by thousandths.
   input.addEventListener("keydown", (event) => { if (/^(Arrow|Home|End|Page)/.test(event.key)) event.preventDefault(); });
 
-  let shown = 0;
-  function draw() {
-    const width = root.clientWidth, height = root.clientHeight;
-    const context = sharpen(canvas, width, height);
+  // What stands still is drawn once, and copied under what moves.
+  const still = document.createElement("canvas");
+  let isStale = true;
+  function drawStill(width, height, base) {
+    const context = sharpen(still, width, height);
     context.clearRect(0, 0, width, height);
-    const base = height - TICKS_HEIGHT;
     drawDensity(context, width, base);
     drawTicks(context, width, base, axis);
     drawWindow(context, width, base, axis);
     for (const item of overview.markers) mark(context, item.kind, item.share * width, 7, 3.6);
     for (const item of doc.marks || []) mark(context, "mark", shareOf(item.seq) * width, base - 8, 4);
+    context.fillStyle = color("exit");
+    for (const seq of hits) {
+      context.beginPath();
+      context.arc(shareOf(seq) * width, base - 1, 2.6, 0, 7);
+      context.fill();
+    }
+  }
+
+  // Where breakpoints hit in the recorded past: asked for when one is set, changed, or removed.
+  let hits = [], hitsOf = "";
+  async function findHits() {
+    const set = (doc.breakpoints || []).filter((breakpoint) => breakpoint.is_enabled);
+    const key = JSON.stringify([set.map(({ id }) => id), doc.n_recorded]);
+    if (key === hitsOf || doc.state !== "paused") return;
+    hitsOf = key;
+    try { hits = set.length ? (await api.operation("hits")).data.map((row) => row.seq) : []; } catch { hits = []; }
+    isStale = true;
+    tell("position");
+  }
+  on(["breakpoints", "n_recorded", "state"], findHits);
+
+  let shown = 0, size = { width: root.clientWidth, height: root.clientHeight };
+  function draw() {
+    const { width, height } = size;
+    const base = height - TICKS_HEIGHT;
+    if (isStale) { isStale = false; drawStill(width, height, base); }
+    const context = sharpen(canvas, width, height);
+    context.clearRect(0, 0, width, height);
+    context.drawImage(still, 0, 0, width, height);
     const target = shareOf(doc.seq);
     shown = reducedMotion.matches || doc.state === "paused" || Math.abs(target - shown) > 0.05 ? target : shown + (target - shown) * 0.35;
     const x = Math.round(shown * width) + 0.5;
@@ -132,8 +161,9 @@ export function makeScrubber(seek) {
       near.map((item) => h("div", `${item.kind.replaceAll("_", " ")} · ${item.process} · #${item.seq}`))));
   });
   root.addEventListener("pointerleave", hideTip);
-  new ResizeObserver(() => tell("position")).observe(root);
+  new ResizeObserver(() => { size = { width: root.clientWidth, height: root.clientHeight }; isStale = true; tell("position"); }).observe(root);
 
+  on(["overview", "from", "to", "marks", "theme", "isFitted"], () => { isStale = true; });
   on(["position", "overview", "from", "to", "marks", "theme", "isFitted"], draw);
   on(["position"], () => {
     if (!isDragging) input.value = Math.round(shareOf(doc.seq) * 100_000);

@@ -82,6 +82,7 @@ export function seqAt(rank) {
 let urlTimer = 0;
 function scheduleUrl() {
   clearTimeout(urlTimer);
+  // Browsers take only so many changes of the address.
   urlTimer = setTimeout(() => history.replaceState(null, "", `#${fragment(false)}`), 300);
 }
 
