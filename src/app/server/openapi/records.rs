@@ -11,7 +11,9 @@ pub fn add(paths: &mut Map<String, Json>) {
     insert(paths, &of_sandbox("events"), "GET", events());
     let formats = json!({ "enum": ["cinema", "jsonl", "json", "csv", "chrome", "mermaid", "dot"] });
     let parameters = vec![sandbox_parameter(), optional("format", &formats, "cinema when left out.")];
-    insert(paths, &of_sandbox("export"), "GET", record("export", "The recording as a file.", parameters));
+    let mut export = record("export", "The recording as a file.", parameters);
+    export["responses"]["200"] = json!({ "description": "The file.", "content": { "application/octet-stream": {} } });
+    insert(paths, &of_sandbox("export"), "GET", export);
     let about = "Where to connect: the sandbox, its position, the socket and topic of the channel.";
     insert(paths, &of_sandbox("cinema"), "POST", record("start_cinema_debugger", about, vec![sandbox_parameter()]));
 
@@ -66,5 +68,9 @@ fn events() -> Json {
     ];
     let mut parameters = vec![sandbox_parameter()];
     parameters.extend(wanted.into_iter().map(|(name, schema, about)| optional(name, schema, about)));
-    record("events", "Events by pages: meta.next is the cursor of the next page.", parameters)
+    let mut events = record("events", "Events by pages: meta.next is the cursor of the next page.", parameters);
+    for kind in ["application/x-ndjson", "text/csv"] {
+        events["responses"]["200"]["content"][kind] = json!({});
+    }
+    events
 }
