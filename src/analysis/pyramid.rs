@@ -49,57 +49,31 @@ impl Group {
     }
 }
 
+/// What is asked of a stretch, beside its totals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    Totals,
+    /// Events by process.
+    Actors,
+    /// Messages by sender, receiver and class.
+    Pairs,
+}
+
+/// Who sent to whom, and what sort of message.
+pub type Pair = (Actor, Actor, Class);
+
 /// Counts over a stretch of events.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counts {
     pub n_events: u64,
     /// By [`Group`].
     pub groups: [u64; 4],
-    /// Events by their process.
-    pub actors: FxHashMap<Actor, u64>,
-    /// Messages by sender, receiver and class.
-    pub pairs: FxHashMap<(Actor, Actor, Class), u64>,
+    /// Events by their process, where that was asked for; in no order.
+    pub actors: Vec<(Actor, u64)>,
+    /// Messages by pair, where that was asked for; in no order.
+    pub pairs: Vec<(Pair, u64)>,
     /// The longest time without an event: its two ends.
     pub pause_ns: Option<(i64, i64)>,
-    last_ns: Option<i64>,
-}
-
-impl Counts {
-    fn add(&mut self, event: &Event) {
-        self.n_events += 1;
-        self.groups[Group::of(event.kind) as usize] += 1;
-        *self.actors.entry(event.process).or_default() += 1;
-        if let (true, Some(peer)) = (event.kind.is_sending(), event.peer) {
-            *self.pairs.entry((event.process, peer, event.class)).or_default() += 1;
-        }
-        if let Some(last_ns) = self.last_ns {
-            self.pause((last_ns, event.at_ns));
-        }
-        self.last_ns = Some(self.last_ns.map_or(event.at_ns, |last_ns| last_ns.max(event.at_ns)));
-    }
-
-    fn pause(&mut self, pause_ns: (i64, i64)) {
-        let length = |(from, to): (i64, i64)| to - from;
-        if length(pause_ns) > self.pause_ns.map_or(0, length) {
-            self.pause_ns = Some(pause_ns);
-        }
-    }
-
-    fn add_bin(&mut self, bin: &Bin, known: &Known) {
-        self.n_events += bin.groups.iter().map(|n| u64::from(*n)).sum::<u64>();
-        for (sum, n) in self.groups.iter_mut().zip(bin.groups) {
-            *sum += u64::from(n);
-        }
-        for (idx, n) in &bin.actors {
-            *self.actors.entry(known.actors.items[*idx as usize]).or_default() += u64::from(*n);
-        }
-        for (idx, n) in &bin.pairs {
-            *self.pairs.entry(known.pairs.items[*idx as usize]).or_default() += u64::from(*n);
-        }
-        if let Some(pause_ns) = bin.pause_ns {
-            self.pause(pause_ns);
-        }
-    }
 }
 
 /// Counts at rest: actors and pairs by their numbers, 8 bytes each.
@@ -109,18 +83,6 @@ struct Bin {
     actors: Box<[(u32, u32)]>,
     pairs: Box<[(u32, u32)]>,
     pause_ns: Option<(i64, i64)>,
-}
-
-impl Bin {
-    fn new(counts: &Counts, known: &mut Known) -> Bin {
-        let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-        Bin {
-            groups: counts.groups.map(small),
-            actors: counts.actors.iter().map(|(actor, n)| (known.actors.number(*actor), small(*n))).collect(),
-            pairs: counts.pairs.iter().map(|(pair, n)| (known.pairs.number(*pair), small(*n))).collect(),
-            pause_ns: counts.pause_ns,
-        }
-    }
 }
 
 /// Things by number.
@@ -148,7 +110,110 @@ impl<T> Default for Numbered<T> {
 #[derive(Clone, Debug, Default)]
 struct Known {
     actors: Numbered<Actor>,
-    pairs: Numbered<(Actor, Actor, Class)>,
+    pairs: Numbered<Pair>,
+}
+
+/// Counts by number while they are added up: a place per number, and a list of those in use.
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    counts: Vec<u64>,
+    used: Vec<u32>,
+}
+
+impl Tally {
+    fn add(&mut self, number: u32, n: u64) {
+        let idx = number as usize;
+        if idx >= self.counts.len() {
+            self.counts.resize(idx + 1, 0);
+        }
+        if self.counts[idx] == 0 {
+            self.used.push(number);
+        }
+        self.counts[idx] += n;
+    }
+    /// The counts, and nothing left behind.
+    fn take(&mut self) -> Vec<(u32, u64)> {
+        let taken = self.used.iter().map(|number| (*number, std::mem::take(&mut self.counts[*number as usize])));
+        let taken = taken.collect();
+        self.used.clear();
+        taken
+    }
+}
+
+/// A sum under way.
+#[derive(Clone, Debug, Default)]
+struct Sum {
+    groups: [u64; 4],
+    actors: Tally,
+    pairs: Tally,
+    pause_ns: Option<(i64, i64)>,
+    last_ns: Option<i64>,
+}
+
+impl Sum {
+    fn add_event(&mut self, event: &Event, known: &mut Known, detail: Option<Detail>) {
+        self.groups[Group::of(event.kind) as usize] += 1;
+        if detail.is_none_or(|detail| detail == Detail::Actors) {
+            self.actors.add(known.actors.number(event.process), 1);
+        }
+        if let (true, Some(peer)) = (event.kind.is_sending(), event.peer)
+            && detail.is_none_or(|detail| detail == Detail::Pairs)
+        {
+            self.pairs.add(known.pairs.number((event.process, peer, event.class)), 1);
+        }
+        if let Some(last_ns) = self.last_ns {
+            self.pause((last_ns, event.at_ns));
+        }
+        self.last_ns = Some(self.last_ns.map_or(event.at_ns, |last_ns| last_ns.max(event.at_ns)));
+    }
+
+    fn add_bin(&mut self, bin: &Bin, detail: Option<Detail>) {
+        for (sum, n) in self.groups.iter_mut().zip(bin.groups) {
+            *sum += u64::from(n);
+        }
+        if detail.is_none_or(|detail| detail == Detail::Actors) {
+            bin.actors.iter().for_each(|(number, n)| self.actors.add(*number, u64::from(*n)));
+        }
+        if detail.is_none_or(|detail| detail == Detail::Pairs) {
+            bin.pairs.iter().for_each(|(number, n)| self.pairs.add(*number, u64::from(*n)));
+        }
+        if let Some(pause_ns) = bin.pause_ns {
+            self.pause(pause_ns);
+        }
+    }
+
+    fn pause(&mut self, pause_ns: (i64, i64)) {
+        let length = |(from, to): (i64, i64)| to - from;
+        if length(pause_ns) > self.pause_ns.map_or(0, length) {
+            self.pause_ns = Some(pause_ns);
+        }
+    }
+
+    /// What was added up, as a bin; the sum begins anew.
+    fn take_bin(&mut self) -> Bin {
+        let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let rows = |tally: &mut Tally| tally.take().into_iter().map(|(number, n)| (number, small(n))).collect();
+        let bin = Bin {
+            groups: self.groups.map(small),
+            actors: rows(&mut self.actors),
+            pairs: rows(&mut self.pairs),
+            pause_ns: self.pause_ns,
+        };
+        (self.groups, self.pause_ns, self.last_ns) = ([0; 4], None, None);
+        bin
+    }
+
+    fn finish(mut self, known: &Known) -> Counts {
+        let actors = self.actors.take().into_iter().map(|(number, n)| (known.actors.items[number as usize], n));
+        let pairs = self.pairs.take().into_iter().map(|(number, n)| (known.pairs.items[number as usize], n));
+        Counts {
+            n_events: self.groups.iter().sum(),
+            groups: self.groups,
+            actors: actors.collect(),
+            pairs: pairs.collect(),
+            pause_ns: self.pause_ns,
+        }
+    }
 }
 
 /// An event worth a marker of its own on a scrubber.
@@ -165,6 +230,8 @@ pub struct Pyramid {
     /// `levels[k]` has bins of `BIN_EVENTS * FAN^k` events.
     levels: Vec<Vec<Bin>>,
     known: Known,
+    /// Sums under way, one per level; kept for their memory.
+    sums: Vec<Sum>,
     notable: Vec<Notable>,
     /// Of the notable events, every how many is kept.
     stride: u64,
@@ -179,33 +246,42 @@ impl Pyramid {
 
     /// Takes in at most `n_bins_max` more bins; gives whether there are more whole ones. About 60 ns per event.
     pub fn extend(&mut self, rec: &Recording, n_bins_max: usize) -> bool {
+        let mut sum = std::mem::take(self.sum(0));
         for _ in 0..n_bins_max {
             let start = self.n_covered();
             if start + BIN_EVENTS > rec.len() {
-                return false;
+                break;
             }
-            let mut counts = Counts::default();
             let filter = Filter::default().range(start..start + BIN_EVENTS);
             for event in rec.scan(&filter) {
-                counts.add(&event);
+                sum.add_event(&event, &mut self.known, None);
                 self.notice(&event);
             }
-            self.push(0, &counts);
+            self.push(0, sum.take_bin());
         }
+        *self.sum(0) = sum;
         self.n_covered() + BIN_EVENTS <= rec.len()
     }
 
-    fn push(&mut self, level: usize, counts: &Counts) {
+    fn sum(&mut self, level: usize) -> &mut Sum {
+        if self.sums.len() <= level {
+            self.sums.resize_with(level + 1, Sum::default);
+        }
+        &mut self.sums[level]
+    }
+
+    fn push(&mut self, level: usize, bin: Bin) {
         if self.levels.len() == level {
             self.levels.push(Vec::new());
         }
-        let bin = Bin::new(counts, &mut self.known);
         self.levels[level].push(bin);
         if self.levels[level].len().is_multiple_of(FAN) {
-            let children = &self.levels[level][self.levels[level].len() - FAN..];
-            let mut sum = Counts::default();
-            children.iter().for_each(|child| sum.add_bin(child, &self.known));
-            self.push(level + 1, &sum);
+            let mut sum = std::mem::take(self.sum(level + 1));
+            let bins = &self.levels[level];
+            bins[bins.len() - FAN..].iter().for_each(|child| sum.add_bin(child, None));
+            let bin = sum.take_bin();
+            *self.sum(level + 1) = sum;
+            self.push(level + 1, bin);
         }
     }
 
@@ -243,26 +319,28 @@ impl Pyramid {
 
     /// The counts over `range`. Whole bins are added up, the edges counted; where nothing is covered yet, more than
     /// [`SCANNED_EVENTS_MAX`] events are left out.
-    pub fn counts(&self, rec: &Recording, range: Range<u64>) -> Counts {
-        let mut sum = Counts::default();
-        let end = range.end.min(rec.len());
+    pub fn counts(&self, rec: &Recording, range: Range<u64>, detail: Detail) -> Counts {
+        let (mut sum, end) = (Sum::default(), range.end.min(rec.len()));
+        // Edges may name actors that no bin has: those get numbers of this question only.
+        let mut edges = (Sum::default(), Known::default());
         let mut at = range.start;
         while at < end {
-            match self.largest_bin(at, end) {
-                Some((bin, n_events)) => {
-                    sum.add_bin(bin, &self.known);
-                    at += n_events;
-                }
-                None => {
-                    let next_bin = (at / BIN_EVENTS + 1) * BIN_EVENTS;
-                    let to = if at < self.n_covered() { next_bin.min(end) } else { end.min(at + SCANNED_EVENTS_MAX) };
-                    sum.last_ns = None;
-                    rec.scan(&Filter::default().range(at..to)).for_each(|event| sum.add(&event));
-                    at = if to == end || at < self.n_covered() { to } else { end };
-                }
+            if let Some((bin, n_events)) = self.largest_bin(at, end) {
+                sum.add_bin(bin, Some(detail));
+                at += n_events;
+                continue;
             }
+            let is_covered = at < self.n_covered();
+            let next_bin = (at / BIN_EVENTS + 1) * BIN_EVENTS;
+            let to = if is_covered { next_bin.min(end) } else { end.min(at + SCANNED_EVENTS_MAX) };
+            edges.0.last_ns = None;
+            let filter = Filter::default().range(at..to);
+            rec.scan(&filter).for_each(|event| edges.0.add_event(&event, &mut edges.1, Some(detail)));
+            at = if is_covered { to } else { end };
         }
-        sum
+        let mut counts = sum.finish(&self.known);
+        merge(&mut counts, edges.0.finish(&edges.1));
+        counts
     }
 
     /// The largest bin that begins at `at` and ends by `end`.
@@ -278,6 +356,35 @@ impl Pyramid {
             n_events *= FAN as u64;
         }
         found
+    }
+}
+
+/// Adds the counts of other events.
+fn merge(counts: &mut Counts, other: Counts) {
+    counts.n_events += other.n_events;
+    for (sum, n) in counts.groups.iter_mut().zip(other.groups) {
+        *sum += n;
+    }
+    add_rows(&mut counts.actors, other.actors);
+    add_rows(&mut counts.pairs, other.pairs);
+    let length = |pause: &(i64, i64)| pause.1 - pause.0;
+    counts.pause_ns = [counts.pause_ns, other.pause_ns].into_iter().flatten().max_by_key(length);
+}
+
+fn add_rows<T: Copy + Eq + std::hash::Hash>(rows: &mut Vec<(T, u64)>, others: Vec<(T, u64)>) {
+    if rows.is_empty() || others.is_empty() {
+        rows.extend(others);
+        return;
+    }
+    let mut index: FxHashMap<T, usize> = rows.iter().enumerate().map(|(idx, (item, _))| (*item, idx)).collect();
+    for (item, n) in others {
+        match index.get(&item) {
+            Some(idx) => rows[*idx].1 += n,
+            None => {
+                index.insert(item, rows.len());
+                rows.push((item, n));
+            }
+        }
     }
 }
 

@@ -7,11 +7,10 @@
 
 use std::net::SocketAddr;
 
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 
 use super::problem::Problem;
 use crate::model::{Failure, Outcome};
-use axum::http::StatusCode;
 
 /// Bytes of randomness in a token.
 const TOKEN_BYTES: usize = 24;

@@ -162,7 +162,11 @@ fn view(name: &str, summary: &str) -> Json {
         parameters.push(optional("at", &integer, "As of just after this event; the last one when left out."));
     }
     if name == "graph" {
-        parameters.push(optional("dead", &json!({ "type": "boolean" }), "Dead processes, too."));
+        parameters.push(optional(
+            "dead",
+            &json!({ "enum": ["true", "few", "false"] }),
+            "Dead processes, too; few: where all have room.",
+        ));
     }
     if name == "inspect" {
         parameters.push(json!({ "name": "process", "in": "query", "required": true, "schema": { "type": "string" }, "description": "A pid or a registered name." }));

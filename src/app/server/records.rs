@@ -82,7 +82,7 @@ async fn answer_export(
 ) -> Result<Response, Problem> {
     let id = sandbox_id(path.get("sandbox").map_or("", String::as_str))?;
     let format = query.get("format").map_or("cinema", String::as_str).to_string();
-    let stage = shared.stage(id);
+    let stage = shared.stage(id).await?;
     let glass = stage.glass().await?;
     let extension = match format.as_str() {
         "mermaid" => "mmd",

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Semaphore;
 
 use super::desk::Desk;
 use super::gate::Gate;
 use super::stage::Stage;
-use crate::model::limits;
+use crate::model::{Outcome, limits};
 use crate::session::SourceId;
 
 /// One server's state.
@@ -36,15 +36,22 @@ impl Shared {
         })
     }
 
-    /// The stage of a sandbox, made when it is first asked for. Whether there is such a sandbox shows later.
-    pub fn stage(&self, id: SourceId) -> Arc<Stage> {
-        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(stages.entry(id.0).or_insert_with(|| Stage::new(id, self.desk.clone(), !self.is_read_only)))
+    /// The stage of a sandbox, made when it is first asked for. Errors: there is no such sandbox.
+    pub async fn stage(&self, id: SourceId) -> Outcome<Arc<Stage>> {
+        if let Some(stage) = self.stages().get(&id.0) {
+            return Ok(Arc::clone(stage));
+        }
+        self.desk.look(move |live| live.session().borrow_mut().on_source(id, |_| Ok(()))).await?;
+        let make = || Stage::new(id, self.desk.clone(), !self.is_read_only);
+        Ok(Arc::clone(self.stages().entry(id.0).or_insert_with(make)))
+    }
+
+    fn stages(&self) -> MutexGuard<'_, BTreeMap<usize, Arc<Stage>>> {
+        self.stages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Something changed that viewers should see soon.
     pub fn changed(&self) {
-        let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
-        stages.values().for_each(|stage| stage.poke());
+        self.stages().values().for_each(|stage| stage.poke());
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::label;
 use super::lanes::Lanes;
-use crate::analysis::pyramid::{Counts, Pyramid};
+use crate::analysis::pyramid::{BIN_EVENTS, Counts, Detail, Pyramid};
 use crate::analysis::tree::SupervisionTree;
 use crate::model::{Actor, Seq, limits, time};
 use crate::store::Recording;
@@ -23,11 +23,10 @@ pub struct Bins {
 impl Bins {
     /// Cuts `ranges` (ascending, disjoint) into about `n_bins` bins of equally many events. A bin that is larger than
     /// a bin of the pyramid begins where one of those begins.
-    pub fn new(rec: &Recording, pyramid: &Pyramid, ranges: &[Range<u64>], n_bins: usize) -> Bins {
+    pub fn new(rec: &Recording, pyramid: &Pyramid, ranges: &[Range<u64>], n_bins: usize, detail: Detail) -> Bins {
         let n_events: u64 = ranges.iter().map(|range| range.end - range.start).sum();
         let n_per_bin = n_events.div_ceil(n_bins.max(1) as u64).max(1);
-        let grid =
-            if n_per_bin >= crate::analysis::pyramid::BIN_EVENTS { crate::analysis::pyramid::BIN_EVENTS } else { 1 };
+        let grid = if n_per_bin >= BIN_EVENTS { BIN_EVENTS } else { 1 };
         let mut bins = Bins { edges: Vec::new(), counts: Vec::new(), gaps: Vec::new() };
         let mut gaps = GapFinder::default();
         let mut last_ns = i64::MIN;
@@ -40,7 +39,7 @@ impl Bins {
             let mut at = range.start;
             while at < range.end {
                 let to = ((at + n_per_bin).div_ceil(grid) * grid).min(range.end);
-                let counts = pyramid.counts(rec, at..to);
+                let counts = pyramid.counts(rec, at..to, detail);
                 let before = (at > range.start).then(|| rec.event(Seq(at - 1))).flatten();
                 let here = edge(at);
                 gaps.push_pause(before.map_or(here.at_ns, |event| event.at_ns), here.at_ns);

@@ -26,6 +26,8 @@ use crate::view::{Cell, Table};
 const OFFERED_PER_S: u64 = 500_000;
 /// Batches per second in which they come.
 const BATCHES_PER_S: u64 = 50;
+/// How long a viewer waits for anything; then the measurement fails rather than hangs.
+const PATIENCE: Duration = Duration::from_secs(limits::SERVER_WAIT_SECONDS);
 /// Events of the workload, which is repeated.
 const WORKLOAD_EVENTS: usize = 1_000_000;
 
@@ -173,7 +175,7 @@ impl Bench {
         row("a window of 400 events", begin.elapsed());
         let begin = Instant::now();
         while !ask("views/overview")?.contains("\"is_complete\":true") {
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(100));
         }
         row("all densities made, after", begin.elapsed());
         for (name, path) in [
@@ -226,6 +228,3 @@ fn report(table: &mut Table, name: &str, seen: &[Seen], arrivals: &[(u64, Instan
     row("from event to viewer, median", at(0.5), "ms");
     row("from event to viewer, 99 %", at(0.99), "ms");
 }
-
-/// Seconds that a viewer waits for anything; then the measurement fails rather than hangs.
-const PATIENCE: Duration = Duration::from_secs(limits::SERVER_WAIT_SECONDS);

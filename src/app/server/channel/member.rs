@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 use super::frame::Frame;
-use super::{Out, QUEUE, command, push};
+use super::{Out, QUEUE, TOO_MANY, command, push};
 use crate::app::server::shared::Shared;
 use crate::app::server::stage::Stage;
 use crate::model::limits;
@@ -23,31 +22,36 @@ use crate::session::SourceId;
 const FRAME_TIME: Duration = Duration::from_millis(1_000 / limits::SERVER_FRAMES_PER_SECOND);
 const SLOW_AFTER: Duration = Duration::from_secs(limits::SERVER_SLOW_CLIENT_SECONDS);
 
-/// What a member is told to do.
-pub enum Order {
-    Event(Frame),
-}
+/// Requests of one client that are worked on at a time.
+const REQUESTS_MAX: usize = 16;
 
 /// A handle on a member's task, which ends when this is dropped.
-pub struct Member(mpsc::Sender<Order>);
+pub struct Member(mpsc::Sender<Frame>);
 
 impl Member {
     /// Starts the task; it answers the join.
     pub fn join(shared: Arc<Shared>, id: SourceId, frame: Frame, out: mpsc::Sender<Out>) -> Member {
         let (sender, orders) = mpsc::channel(QUEUE);
         tokio::spawn(async move {
-            let stage = shared.stage(id);
-            let task = Task { shared, stage, id, frame, out, sent: Map::new(), n_frames: 0, n_acked: 0 };
+            let stage = match shared.stage(id).await {
+                Ok(stage) => stage,
+                Err(failure) => {
+                    let response = json!({ "reason": failure.error, "hints": failure.hints });
+                    // The client may be gone already.
+                    let _ = out.send(Out::Frame(frame.reply("error", &response).text())).await;
+                    return;
+                }
+            };
+            let permits = Arc::new(Semaphore::new(REQUESTS_MAX));
+            let task = Task { shared, stage, id, frame, out, permits, sent: Map::new(), n_frames: 0, n_acked: 0 };
             task.run(orders).await;
         });
         Member(sender)
     }
 
-    /// Hands an order over. Errors: too many wait, or the task is over.
-    pub fn order(&self, order: Order) -> Result<(), ()> {
-        self.0.try_send(order).map_err(|error| match error {
-            TrySendError::Full(_) | TrySendError::Closed(_) => (),
-        })
+    /// Hands a frame over; false: too many wait, or the task is over.
+    pub fn hand_over(&self, frame: Frame) -> bool {
+        self.0.try_send(frame).is_ok()
     }
 }
 
@@ -58,6 +62,7 @@ struct Task {
     /// The join.
     frame: Frame,
     out: mpsc::Sender<Out>,
+    permits: Arc<Semaphore>,
     /// The document as the client has it.
     sent: Map<String, Json>,
     n_frames: u64,
@@ -65,7 +70,7 @@ struct Task {
 }
 
 impl Task {
-    async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+    async fn run(mut self, mut orders: mpsc::Receiver<Frame>) {
         let mut pulses = self.stage.pulses();
         let mut hits = self.stage.hits();
         if !self.welcome(&mut pulses).await {
@@ -79,12 +84,12 @@ impl Task {
             tokio::select! {
                 order = orders.recv() => match order {
                     None => return,
-                    Some(Order::Event(frame)) if frame.event == "ack" => {
+                    Some(frame) if frame.event == "ack" => {
                         let n = frame.payload.get("frame").and_then(Json::as_u64).unwrap_or(self.n_frames);
                         self.n_acked = n.clamp(self.n_acked, self.n_frames);
                         acked_at = Instant::now();
                     }
-                    Some(Order::Event(frame)) if frame.event == "resync" => {
+                    Some(frame) if frame.event == "resync" => {
                         self.sent.clear();
                         self.n_acked = self.n_frames;
                         acked_at = Instant::now();
@@ -93,7 +98,7 @@ impl Task {
                             return;
                         }
                     }
-                    Some(Order::Event(frame)) => self.perform(frame),
+                    Some(frame) => self.perform(frame),
                 },
                 hit = hits.recv() => {
                     let payload = match hit {
@@ -133,13 +138,6 @@ impl Task {
 
     /// Answers the join with the whole document, once there is one.
     async fn welcome(&mut self, pulses: &mut tokio::sync::watch::Receiver<Arc<super::super::pulse::Pulse>>) -> bool {
-        let id = self.id;
-        let exists = self.shared.desk.look(move |live| live.session().borrow_mut().on_source(id, |_| Ok(()))).await;
-        if let Err(failure) = exists {
-            let response = json!({ "reason": failure.error, "hints": failure.hints });
-            self.give(self.frame.reply("error", &response).text()).await;
-            return false;
-        }
         let first = tokio::time::timeout(Duration::from_secs(10), pulses.wait_for(|pulse| !pulse.document.is_empty()));
         let document = match first.await {
             Ok(Ok(pulse)) => pulse.document.clone(),
@@ -191,7 +189,13 @@ impl Task {
     /// Performs a client's event on a task of its own, so that a long one holds nothing up.
     fn perform(&self, frame: Frame) {
         let (shared, id, out) = (Arc::clone(&self.shared), self.id, self.out.clone());
+        let permit = Arc::clone(&self.permits).try_acquire_owned();
         tokio::spawn(async move {
+            let Ok(_permit) = permit else {
+                let answer = frame.reply("error", &json!({ "reason": TOO_MANY }));
+                let _ = out.send(Out::Frame(answer.text())).await;
+                return;
+            };
             let answer = match command::perform(&shared, id, &frame).await {
                 Ok(response) => frame.reply("ok", &response),
                 Err(problem) => frame.reply("error", &problem.to_json()),

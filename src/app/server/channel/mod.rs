@@ -24,12 +24,14 @@ use super::problem::Problem;
 use super::shared::Shared;
 use crate::model::limits;
 use frame::Frame;
-use member::{Member, Order};
+use member::Member;
 
 /// What begins every topic.
 const TOPIC: &str = "cinema_debugger:";
 /// Frames that wait for a socket to take them, and orders for a topic.
 const QUEUE: usize = 64;
+/// Said to a client that asks faster than it can be answered.
+const TOO_MANY: &str = "too many requests at a time";
 /// How long a socket may take for one frame.
 const SEND_MAX: Duration = Duration::from_secs(5);
 /// Without a frame from the other end (a heartbeat at least) for so long, it is gone.
@@ -141,8 +143,8 @@ impl Connection {
                     self.members.remove(topic);
                     return Some(frame.reply("ok", &json!({})).text());
                 }
-                let refused = frame.reply("error", &json!({ "reason": "too many requests at a time" }));
-                member.order(Order::Event(frame)).err().map(|_| refused.text())
+                let refused = frame.reply("error", &json!({ "reason": TOO_MANY }));
+                (!member.hand_over(frame)).then(|| refused.text())
             }
         }
     }

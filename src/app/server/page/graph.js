@@ -42,7 +42,7 @@ export function makeGraph(actions) {
       const n = counts.reduce((a, b) => a + b, 0);
       for (const idx of [from, to]) weight.set(idx, (weight.get(idx) || 0) + n);
     }
-    const order = system.nodes.map((node, idx) => ({ ...node, idx, weight: weight.get(idx) || 0 }));
+    const order = system.nodes.map((node, idx) => ({ ...node, idx, weight: weight.get(idx) || 0 })).filter((node) => node.status !== "dead" || node.process === look.process);
     const kept = order.sort((a, b) => b.weight + (b.behaviour === "supervisor" ? 1e6 : 0) - a.weight - (a.behaviour === "supervisor" ? 1e6 : 0)).slice(0, NODES_MAX);
     nodes = kept.sort((a, b) => a.idx - b.idx);
     const most = Math.max(1, ...nodes.map((node) => node.weight));

@@ -44,7 +44,7 @@ export function makeLatency(root) {
       const waits = columns.filter((column) => /^(queue|handling|reply).*_(ns|us)$/.test(column));
       const parts = ["queue", "handling", "reply"].map((name) => waits.find((column) => column.startsWith(name) && /p?95|p99|p50/.test(column)) || waits.find((column) => column.startsWith(name)));
       const most = Math.max(1, ...data.map((row) => parts.reduce((sum, part) => sum + (row[part] || 0), 0)));
-      const bar = (row) => h("td", h("div.spark", { title: parts.map((part) => `${part}: ${part?.endsWith("_us") ? row[part] + " µs" : duration(row[part])}`).join("\n") }, parts.map((part, idx) => h(`i.${"qhr"[idx]}`, { style: `width:${(((row[part] || 0) / most) * 160).toFixed(1)}px` }))));
+      const bar = (row) => h("td", h("div.spark", { title: parts.map((part) => `${part}: ${part?.endsWith("_us") ? row[part] + " µs" : duration(row[part])}`).join("\n") }, parts.map((part, idx) => h(`i.${"qhr"[idx]}`, { style: `width:${row[part] ? Math.max(2, (row[part] / most) * 160).toFixed(1) : 0}px` }))));
       put(root, table(["split", ...columns], data, { numeric: numericColumns(columns, data), caption: "Latency of calls", cell: (column, row) => (column === "split" ? bar(row) : column.endsWith("_us") ? plain("x_ns", row[column] === null ? null : row[column] * 1000) : undefined) }),
         h("p.empty", h("span.spark", { style: "display:inline-flex;min-width:0;height:9px" }, h("i.q", { style: "width:14px" }), h("i.h", { style: "width:14px" }), h("i.r", { style: "width:14px" })), "  waiting in the mailbox, being handled, the reply's way back"));
     } catch (error) { key = ""; put(root, h("p.empty.error", error.message)); }

@@ -23,7 +23,7 @@ async function run() {
   while (wanted !== null) {
     const seq = wanted, mine = key(seq);
     wanted = null;
-    running = api.view("graph", { at: seq, from: Math.floor(look.from), to: Math.ceil(look.to) });
+    running = api.view("graph", { at: seq, dead: "few", from: Math.floor(look.from), to: Math.ceil(look.to) });
     try {
       const system = await running;
       system.nodes.forEach((node) => names.set(node.process, node.name || node.process));

@@ -6,12 +6,15 @@ use serde_json::{Value as Json, json};
 
 use super::Wanted;
 use crate::analysis::process::{ProcessInfo, processes};
+use crate::analysis::pyramid::Detail;
 use crate::analysis::tree::{SupervisionTree, TreeNode, tree};
 use crate::app::server::glass::Glass;
 use crate::app::server::problem::Problem;
 use crate::app::server::stage::Stage;
 use crate::model::{Actor, Class, Status, Style};
 
+/// Processes, the dead among them, that can be seen at one time.
+const FEW: usize = 60;
 /// Processes that are shown; of more, the busiest.
 const NODES_MAX: usize = 400;
 /// Edges of each sort; of more, the busiest.
@@ -20,9 +23,13 @@ const EDGES_MAX: usize = 1_500;
 pub fn make(stage: &Stage, glass: &Glass, wanted: &Wanted) -> Result<Json, Problem> {
     let at = wanted.at(glass)?;
     let rec = &glass.recording;
-    let with_dead = wanted.text("dead") == Some("true");
     let infos: BTreeMap<Actor, ProcessInfo> = processes(rec, at).into_iter().map(|info| (info.actor, info)).collect();
-    let tree = tree(rec, at, with_dead);
+    let tree = match wanted.text("dead") {
+        Some("true") => tree(rec, at, true),
+        // The dead in their places, unless there are too many to see the living.
+        Some("few") if infos.len() <= FEW => tree(rec, at, true),
+        _ => tree(rec, at, false),
+    };
     let mut rows = rows(&tree, &infos);
     let n_all = rows.len();
     if rows.len() > NODES_MAX {
@@ -127,7 +134,7 @@ fn traffic(stage: &Stage, glass: &Glass, wanted: &Wanted, index: &BTreeMap<Actor
     let pyramid = stage.pyramid();
     let mut pairs: BTreeMap<(usize, usize), [u64; 4]> = BTreeMap::new();
     for range in glass.seqs_of(ranks) {
-        for ((from, to, class), n) in pyramid.counts(&glass.recording, range).pairs {
+        for ((from, to, class), n) in pyramid.counts(&glass.recording, range, Detail::Pairs).pairs {
             let (Some(from), Some(to)) = (index.get(&from), index.get(&to)) else { continue };
             let sort = match class {
                 Class::Call => 0,

@@ -61,7 +61,7 @@ async fn serve(
     make: Make,
 ) -> Result<Answer, Problem> {
     let id = sandbox_id(path.get("sandbox").map_or("", String::as_str))?;
-    let stage = shared.stage(id);
+    let stage = shared.stage(id).await?;
     let glass = stage.glass().await?;
     let n_events = glass.n_events();
     let made = tokio::task::spawn_blocking(move || make(&stage, &glass, &Wanted(query))).await;

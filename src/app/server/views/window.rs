@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde_json::{Value as Json, json};
 
 use super::{Wanted, axis, rounded};
+use crate::analysis::pyramid::Detail;
 use crate::app::server::glass::Glass;
 use crate::app::server::problem::Problem;
 use crate::app::server::stage::Stage;
@@ -47,7 +48,7 @@ pub fn make(stage: &Stage, glass: &Glass, wanted: &Wanted) -> Result<Json, Probl
 fn dense(stage: &Stage, glass: &Glass, ranges: &[Range<u64>], keep: &[Actor], n_lanes_max: usize) -> Spacetime {
     let n_lanes = if keep.is_empty() { n_lanes_max } else { keep.len().clamp(1, n_lanes_max) };
     let n_bins = (CELLS_MAX / n_lanes).clamp(40, 200);
-    let bins = Bins::new(&glass.recording, &stage.pyramid(), ranges, n_bins);
+    let bins = Bins::new(&glass.recording, &stage.pyramid(), ranges, n_bins, Detail::Actors);
     build::dense(&glass.recording, &bins, keep, glass.tree(), n_lanes)
 }
 
