@@ -14,6 +14,7 @@ pub mod latency;
 pub mod names;
 pub mod patterns;
 pub mod process;
+pub mod pyramid;
 mod reason;
 pub mod tree;
 pub mod why;

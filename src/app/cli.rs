@@ -69,6 +69,9 @@ pub struct Options {
     /// No colours; NO_COLOR does the same
     #[arg(long, global = true)]
     pub no_color: bool,
+    /// Show the session in a browser, too: prints the address to open
+    #[arg(long, global = true)]
+    pub serve: bool,
     /// Print the prompt and each line that is read, as a terminal shows them
     #[arg(long, global = true, hide_short_help = true)]
     pub echo: bool,
@@ -125,7 +128,23 @@ pub enum Command {
         #[arg(long, default_value_t = 1.0)]
         speed: f64,
     },
-    /// Measure this machine: the sandbox, the store, live nodes
+    /// Show a session in a browser: a recording, what a script makes, or an empty one to drop a file on
+    Serve {
+        /// A recording to open, or a .rhai script to run first
+        what: Option<PathBuf>,
+        /// What the script finds in `args`; flags of its own come after `--`
+        args: Vec<String>,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Answer an assistant's questions about a recording, by the Model Context Protocol on standard input and output
+    Mcp {
+        /// A recording to open, or a .rhai script to run first
+        what: Option<PathBuf>,
+        /// What the script finds in `args`; flags of its own come after `--`
+        args: Vec<String>,
+    },
+    /// Measure this machine: the sandbox, the store, live nodes, the server
     Bench {
         #[arg(value_enum, default_value_t = Bench::All)]
         what: Bench,
@@ -137,12 +156,30 @@ pub enum Command {
     Reference,
 }
 
+/// How a server is set up.
+#[derive(Clone, Debug, Args)]
+pub struct Server {
+    /// The port; 0 takes any free one
+    #[arg(long, value_name = "N")]
+    pub port: Option<u16>,
+    /// The interface to listen on: others can reach it only when this is not the loopback interface
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub bind: std::net::IpAddr,
+    /// What a browser must know; a random one is made when left out
+    #[arg(long, value_name = "TEXT")]
+    pub token: Option<String>,
+    /// Show the session, and let nobody change more than the position
+    #[arg(long)]
+    pub read_only: bool,
+}
+
 /// What to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Bench {
     Sim,
     Store,
     Beam,
+    Server,
     All,
 }
 

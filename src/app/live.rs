@@ -10,14 +10,16 @@ use super::film::SessionFilm;
 use super::host::{Ending, Host, Names};
 use super::interrupt::Token;
 use super::playback::{self, Direction};
+use super::server;
 use super::terminal::Place;
+use super::worker::Worker;
 use crate::export;
 use crate::model::{Failure, Outcome, Syntax, limits, time};
 use crate::render::{self, text::TextOptions};
 use crate::sandbox::beam::options::CookieSource;
 use crate::script::ScriptEnd;
 use crate::script::api::{self, Block, Console, ConsoleOptions, FunctionHelp, Output, Shown, shown, syntax_of};
-use crate::session::Notice;
+use crate::session::{Notice, SharedSession};
 use crate::timeline::PlaybackState;
 
 /// Processes whose pids and names are published for completion.
@@ -47,6 +49,8 @@ pub struct Live {
     is_background: Rc<Cell<bool>>,
     /// Something that was opened is not whole.
     has_damage: Rc<Cell<bool>>,
+    /// Browsers look on: shared with the function `serve`.
+    is_serving: Rc<Cell<bool>>,
     /// The functions as published, and how many names they were made of.
     functions: (usize, Arc<[FunctionHelp]>),
 }
@@ -97,8 +101,24 @@ impl Live {
             is_shell: setup.is_shell,
             is_background,
             has_damage,
+            is_serving: Rc::default(),
             functions: (0, Arc::default()),
         }
+    }
+
+    /// Tells the way to this session, so that `serve()` works.
+    pub fn can_serve(&mut self, worker: Worker<Live>) -> String {
+        self.console.set_serve(serve_function(worker, Rc::clone(&self.is_serving)));
+        String::new()
+    }
+
+    /// The session, for those who drive it by operations.
+    pub fn session(&self) -> &SharedSession {
+        &self.console.session
+    }
+    /// The shell over the session.
+    pub fn console(&mut self) -> &mut Console {
+        &mut self.console
     }
 
     fn text_options(&self) -> TextOptions {
@@ -167,6 +187,21 @@ impl Live {
     }
 }
 
+/// What the script function `serve` does.
+fn serve_function(worker: Worker<Live>, is_serving: Rc<Cell<bool>>) -> api::ServeFunction {
+    Box::new(move |wanted| {
+        let settings = server::Settings {
+            port: wanted.port,
+            token: wanted.token,
+            is_read_only: wanted.is_read_only,
+            ..server::Settings::default()
+        };
+        let running = server::start(worker.clone(), &settings)?;
+        is_serving.set(true);
+        Ok(running.url())
+    })
+}
+
 /// How text is laid out in a place.
 fn text_options(place: Place, format: Format, syntax: Syntax, more_hint: String) -> TextOptions {
     TextOptions {
@@ -228,7 +263,8 @@ impl Host for Live {
         let value = self.console.shell.eval_line(line);
         let syntax = self.text_options().syntax;
         let ending = self.ending(value, |value| shown(value, syntax, n_rows_max(self.format)))?;
-        if self.is_shell && !is_background {
+        // Where browsers look on, playing is what the server does, and the shell stays free.
+        if self.is_shell && !is_background && !self.is_serving.get() {
             self.play_on()?;
         }
         Ok(ending)

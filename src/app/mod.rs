@@ -15,6 +15,7 @@ mod live;
 mod nodes;
 mod playback;
 mod repl;
+mod server;
 mod terminal;
 mod worker;
 
@@ -64,6 +65,7 @@ fn with_session(command: Option<Command>, options: &Options, place: Place) -> Ou
         Some(Command::Open { script, .. } | Command::Attach { script, .. } | Command::Beam { script, .. }) => {
             script.is_none()
         }
+        Some(Command::Serve { .. }) => place.is_interactive(),
         Some(_) => false,
     };
     let is_shell = options.eval.is_empty() && opens_shell;
@@ -75,7 +77,9 @@ fn with_session(command: Option<Command>, options: &Options, place: Place) -> Ou
         }
         None => Box::new(|line| console::talk(&line)),
     };
-    let interrupt = interrupt::listen();
+    // A server without a shell has nothing to interrupt: Ctrl-C ends it.
+    let is_only_serving = !is_shell && matches!(command, Some(Command::Serve { .. } | Command::Mcp { .. }));
+    let interrupt = if is_only_serving { interrupt::Token::default() } else { interrupt::listen() };
     let setup = Setup {
         // The demo is for people, wherever they read it.
         format: options.format(place.is_output_terminal || matches!(command, Some(Command::Demo))),
@@ -86,6 +90,8 @@ fn with_session(command: Option<Command>, options: &Options, place: Place) -> Ou
         notify,
     };
     let worker = Worker::start(interrupt, is_shell, move || Live::new(setup))?;
+    let handle = worker.clone();
+    worker.ask(move |live| Ok(host::Ending::Value(live.can_serve(handle))))?;
     let code = drive(command, options, place, is_shell, terminal, &worker)?;
     if code != 0 || is_shell {
         return Ok(code);
@@ -143,7 +149,18 @@ fn drive(
                 console::talk(&told);
             }
         }
+        Some(Command::Serve { what, args, server }) => {
+            prepare(worker, what.as_deref(), args)?;
+            return serve(worker, &settings(server), place, is_shell, terminal);
+        }
+        Some(Command::Mcp { what, args }) => {
+            prepare(worker, what.as_deref(), args)?;
+            return server::mcp::serve(worker).map(|()| 0);
+        }
         Some(Command::Bench { .. }) | None => {}
+    }
+    if options.serve {
+        begin_serving(worker, &server::Settings::default())?;
     }
     if !is_shell {
         return batch::eval_all(worker, place, &options.eval);
@@ -157,6 +174,52 @@ fn drive(
     })
 }
 
+/// Opens what is to be shown: a recording, or what a script makes.
+fn prepare(worker: &Worker<Live>, what: Option<&std::path::Path>, args: Vec<String>) -> Outcome<()> {
+    match what {
+        Some(path) if path.extension().is_some_and(|extension| extension == "rhai") => {
+            batch::run_script(worker, path, args).map(drop)
+        }
+        Some(path) => batch::open(worker, path).map(|told| console::talk(&told)),
+        None => Ok(()),
+    }
+}
+
+fn settings(server: cli::Server) -> server::Settings {
+    server::Settings { bind: server.bind, port: server.port, token: server.token, is_read_only: server.read_only }
+}
+
+fn begin_serving(worker: &Worker<Live>, settings: &server::Settings) -> Outcome<()> {
+    let running = server::start(worker.clone(), settings)?;
+    if !running.address.ip().is_loopback() {
+        console::talk(
+            "warning: whoever reaches this address and knows the token can do what you can; there is no encryption",
+        );
+    }
+    console::print_line(&running.url());
+    Ok(())
+}
+
+/// Serves until the shell is left or, without one, until the program is ended.
+fn serve(
+    worker: &Worker<Live>,
+    settings: &server::Settings,
+    place: Place,
+    is_shell: bool,
+    terminal: Option<repl::Terminal>,
+) -> Outcome<u8> {
+    begin_serving(worker, settings)?;
+    match terminal {
+        Some(terminal) if is_shell => Ok(terminal.run(worker)),
+        _ => {
+            console::talk(if place.is_interactive() { "Ctrl-C ends it" } else { "serving until it is ended" });
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+}
+
 fn greeting() -> String {
     format!("cinema {}: help lists everything, demo() shows it in a minute, Ctrl-D leaves", env!("CARGO_PKG_VERSION"))
 }
@@ -166,10 +229,15 @@ fn measure(what: Bench, is_quick: bool, options: &Options, place: Place) -> Outc
         Bench::Sim => Some("sim".to_string()),
         Bench::Store => Some("store".to_string()),
         Bench::Beam => Some("beam".to_string()),
+        Bench::Server => Some("server".to_string()),
         Bench::All => None,
     };
     let text = TextOptions { width: place.width, is_coloured: place.has_color, ..TextOptions::default() };
-    for table in bench::run(&bench::Options { is_quick, only })? {
+    let mut tables = bench::run(&bench::Options { is_quick, only })?;
+    if matches!(what, Bench::Server | Bench::All) {
+        tables.push(server::bench::run(place, is_quick)?);
+    }
+    for table in tables {
         console::print_line(&match options.format(true) {
             Format::Json => export::json(&table),
             Format::Jsonl => export::jsonl(&table),

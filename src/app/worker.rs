@@ -24,6 +24,8 @@ type Task<H> = Box<dyn FnOnce(&mut H) -> Outcome<Ending> + Send>;
 struct Request<H> {
     task: Task<H>,
     done: Box<dyn FnOnce(Outcome<Ending>) + Send>,
+    /// It only looks: nothing that could be typed changes by it, and it interrupts no interruption.
+    is_glance: bool,
 }
 
 /// The names as last published; readers never wait for what the session does.
@@ -47,11 +49,18 @@ impl PublishedNames {
     }
 }
 
-/// A handle on the session's thread.
+/// A handle on the session's thread; clones are handles on the same one.
 pub struct Worker<H> {
     requests: Sender<Request<H>>,
     names: PublishedNames,
     interrupt: Token,
+}
+
+impl<H> Clone for Worker<H> {
+    fn clone(&self) -> Worker<H> {
+        let Worker { requests, names, interrupt } = self;
+        Worker { requests: requests.clone(), names: names.clone(), interrupt: Arc::clone(interrupt) }
+    }
 }
 
 impl<H: Host + 'static> Worker<H> {
@@ -100,7 +109,17 @@ impl<H: Host + 'static> Worker<H> {
         done: impl FnOnce(Outcome<Ending>) + Send + 'static,
     ) {
         // The thread ends only with the process; were it gone, `done` would be dropped, which its waiter notices.
-        let _ = self.requests.send(Request { task: Box::new(task), done: Box::new(done) });
+        let _ = self.requests.send(Request { task: Box::new(task), done: Box::new(done), is_glance: false });
+    }
+
+    /// Has a look between two tasks: names are not published after it, so it may come 20 times a second.
+    pub fn glance(&self, look: impl FnOnce(&mut H) + Send + 'static) {
+        let task = Box::new(move |host: &mut H| {
+            look(host);
+            Ok(Ending::Value(String::new()))
+        });
+        // As above: a look that is dropped is noticed by its waiter.
+        let _ = self.requests.send(Request { task, done: Box::new(drop), is_glance: true });
     }
 
     /// Asks and waits for the answer.
@@ -132,10 +151,14 @@ fn serve<H: Host>(host: &mut H, inbox: &Receiver<Request<H>>, names: Option<&Pub
             }
             Err(RecvTimeoutError::Disconnected) => return,
         };
-        interrupt.store(false, Ordering::Relaxed);
+        if !request.is_glance {
+            interrupt.store(false, Ordering::Relaxed);
+        }
         let outcome = contained(|| (request.task)(host));
         is_live = drain(host);
-        publish(host);
+        if !request.is_glance {
+            publish(host);
+        }
         (request.done)(outcome);
     }
 }

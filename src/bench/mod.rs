@@ -10,6 +10,7 @@ mod store;
 mod workload;
 
 pub use harness::{Section, timed};
+pub use workload::Workload;
 
 use crate::model::Outcome;
 use crate::view::Table;

@@ -156,6 +156,33 @@ pub const HITS_KEPT_MAX: usize = 100_000;
 /// Hit notices waiting for the terminal; more are counted, not kept.
 pub const HIT_NOTICES_MAX: usize = 256;
 
+/// Connections of browsers and other channel clients at one time.
+pub const SERVER_CLIENTS_MAX: usize = 64;
+/// HTTP requests that are worked on at one time; more wait.
+pub const SERVER_REQUESTS_MAX: usize = 64;
+/// Bytes of one HTTP request's body.
+pub const SERVER_BODY_BYTES_MAX: usize = 1 << 20;
+/// Bytes of a recording that is opened by drag and drop.
+pub const SERVER_IMPORT_BYTES_MAX: usize = 512 << 20;
+/// Bytes of one frame from a channel client.
+pub const SERVER_FRAME_BYTES_MAX: usize = 64 << 10;
+/// Rows of one page of an HTTP answer; `meta.next` leads to the next page.
+pub const SERVER_ROWS_MAX: usize = 10_000;
+/// Seconds that a request waits for the session's thread, which may be running something.
+pub const SERVER_WAIT_SECONDS: u64 = 60;
+/// Frames a second that a channel client is sent.
+pub const SERVER_FRAMES_PER_SECOND: u64 = 20;
+/// Frames that may be on their way to a client that has not acknowledged them; changes are merged meanwhile.
+pub const SERVER_FRAMES_UNACKNOWLEDGED: u64 = 2;
+/// Seconds after which a client that acknowledges nothing is dropped.
+pub const SERVER_SLOW_CLIENT_SECONDS: u64 = 30;
+/// Topics that one channel connection may join.
+pub const SERVER_TOPICS_MAX: usize = 4;
+/// Rhai operations of one line that comes over a socket.
+pub const SERVER_SCRIPT_OPERATIONS_MAX: u64 = 5_000_000;
+/// Bytes of one answer of the MCP server: an assistant reads all of it.
+pub const MCP_ANSWER_BYTES_MAX: usize = 24 << 10;
+
 /// Says that a limit was tripped, which one, and how to raise it.
 pub fn tripped(name: &str, value: impl std::fmt::Display, raise: &str) -> String {
     format!("limit {name} ({value}): {raise}")

@@ -13,7 +13,7 @@ use super::excerpt::SHELL_SOURCE;
 use super::files;
 use super::names::Names;
 use super::profile::Profile;
-use crate::model::{Failure, FailureKind, limits};
+use crate::model::{Failure, FailureKind, Outcome, limits};
 
 /// Why a script gave no value.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +40,8 @@ pub struct Shell {
     /// All lines so far: functions of earlier lines keep their positions in it.
     text: String,
     n_lines: usize,
+    /// Expressions evaluated by [`Shell::hand_over`].
+    n_arguments: u64,
     engine_names: OnceCell<Names>,
 }
 
@@ -54,7 +56,16 @@ impl Shell {
         scope.push("out", Array::new());
         let mut base = AST::empty();
         base.set_source(SHELL_SOURCE);
-        Shell { engine, host, scope, base, text: String::new(), n_lines: 0, engine_names: OnceCell::new() }
+        Shell {
+            engine,
+            host,
+            scope,
+            base,
+            text: String::new(),
+            n_lines: 0,
+            n_arguments: 0,
+            engine_names: OnceCell::new(),
+        }
     }
 
     pub fn host(&self) -> &Host {
@@ -67,7 +78,14 @@ impl Shell {
     /// Evaluates what was typed. A value other than `()` becomes `it` and the next `out[n]`; a line that ends with `;`
     /// wants none.
     pub fn eval_line(&mut self, line: &str) -> Result<Dynamic, ScriptEnd> {
+        self.eval_within(line, u64::MAX)
+    }
+
+    /// As [`Shell::eval_line`], with at most `n_operations_max` steps: for lines that come over a socket.
+    pub fn eval_within(&mut self, line: &str, n_operations_max: u64) -> Result<Dynamic, ScriptEnd> {
         self.host.limits.apply(&mut self.engine, Profile::Shell);
+        let n_operations = self.host.limits.get(Profile::Shell.operations_limit()).min(n_operations_max);
+        self.engine.set_max_operations(n_operations);
         let padded = self.add_text(line);
         let mut ast = match self.engine.compile_with_scope(&self.scope, &padded) {
             Ok(ast) => ast,
@@ -84,6 +102,28 @@ impl Shell {
         }
         self.remember(&value);
         Ok(value)
+    }
+
+    /// Evaluates an expression apart from the shell's variables, as the argument of the native function `taker`.
+    pub fn hand_over(&mut self, taker: &str, text: &str, n_operations_max: u64) -> Outcome<()> {
+        self.host.limits.apply(&mut self.engine, Profile::Shell);
+        self.engine.set_max_operations(n_operations_max);
+        self.n_arguments += 1;
+        let name = format!("<argument {}>", self.n_arguments);
+        // On lines of its own: columns in errors are those of the text. In lists a closure is its first line.
+        let call = format!("{taker}(\n{text}\n)");
+        self.host.sources.insert(&name, &format!("{}\n{text}", text.lines().next().unwrap_or_default()));
+        let mut ast = match self.engine.compile_expression(&call) {
+            Ok(ast) => ast,
+            Err(error) => return Err(self.explainer(&name).explain_parse(&error)),
+        };
+        ast.set_source(name.as_str());
+        let result = self.engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &ast);
+        match self.finish(&name, result) {
+            Ok(_) => Ok(()),
+            Err(ScriptEnd::Failed(failure)) => Err(failure),
+            Err(ScriptEnd::Exited(_)) => Err(Failure::usage("exit() is no argument")),
+        }
     }
 
     /// The index of the newest result in `out`, when there is one.

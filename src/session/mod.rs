@@ -139,6 +139,18 @@ impl Session {
         self.interrupt.load(Ordering::Relaxed)
     }
 
+    /// Does `what` while source `id` is the current one; afterwards the current one is what it was, unless `what`
+    /// itself chose another.
+    pub fn on_source<T>(&mut self, id: SourceId, what: impl FnOnce(&mut Session) -> Outcome<T>) -> Outcome<T> {
+        let before = self.current;
+        self.select(id)?;
+        let result = what(self);
+        if self.current == Some(id) {
+            self.current = before;
+        }
+        result
+    }
+
     /// Does `what` while another timeline of the current source is its current one.
     pub(crate) fn on_timeline<T>(
         &mut self,

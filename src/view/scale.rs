@@ -82,15 +82,21 @@ pub struct GapFinder {
 impl GapFinder {
     /// Takes the next moment's clock; clocks that step back are ignored.
     pub fn push(&mut self, at_ns: i64) {
+        let before_ns = if self.first_ns.is_none() { at_ns } else { self.last_ns };
+        self.push_pause(before_ns, at_ns);
+    }
+
+    /// Takes a pause that is known to be one; the time before it is no pause.
+    pub fn push_pause(&mut self, from_ns: i64, to_ns: i64) {
         if self.first_ns.is_none() {
-            self.first_ns = Some(at_ns);
-            self.last_ns = at_ns;
+            self.first_ns = Some(from_ns);
+            self.last_ns = from_ns;
         }
-        if at_ns <= self.last_ns {
+        let gap = Gap { from_ns: from_ns.max(self.last_ns), to_ns };
+        self.last_ns = self.last_ns.max(to_ns);
+        if gap.from_ns >= gap.to_ns {
             return;
         }
-        let gap = Gap { from_ns: self.last_ns, to_ns: at_ns };
-        self.last_ns = at_ns;
         let length = |gap: &Gap| gap.to_ns - gap.from_ns;
         let idx = self.longest.partition_point(|other| length(other) >= length(&gap));
         if idx <= GAPS_MAX {

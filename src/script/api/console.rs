@@ -6,19 +6,21 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration};
+use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, Module, NativeCallContext};
 
 use super::closures::Closures;
 use super::operations::{self, Api};
 use super::show::{Shown, shown, syntax_of};
+use super::values::from_dynamic;
 use super::{conditions, files, pictures, query, record, rows, timeline};
-use crate::model::{Outcome, Syntax};
+use crate::model::{Failure, Outcome, Syntax};
 use crate::sandbox::sim::Modules;
 use crate::script::control::Control;
 use crate::script::engine::Host;
 use crate::script::error::raise;
 use crate::script::process::RhaiModules;
 use crate::script::{Shell, event};
+use crate::session::value::Value;
 use crate::session::{ModuleLoader, Notice, Session, SharedSession, ops};
 
 /// How a console is set up.
@@ -36,6 +38,17 @@ pub struct ConsoleOptions {
 /// Takes what `show(value)` shows, with the syntax of its terms.
 pub type Show = Box<dyn Fn(&Shown, Syntax) -> Outcome<()>>;
 
+/// What `serve(..)` asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Serve {
+    pub port: Option<u16>,
+    pub token: Option<String>,
+    pub is_read_only: bool,
+}
+
+/// Shows the session in a browser; gives the address.
+pub type ServeFunction = Box<dyn Fn(Serve) -> Outcome<String>>;
+
 /// Where a console's output goes.
 pub struct Output {
     /// Takes lines that scripts print.
@@ -50,6 +63,9 @@ pub struct Output {
 pub struct Console {
     pub shell: Shell,
     pub session: SharedSession,
+    /// What `cinema::argument` was given last.
+    argument: Rc<RefCell<Option<Value>>>,
+    serve: Rc<RefCell<Option<ServeFunction>>>,
 }
 
 impl Console {
@@ -61,13 +77,48 @@ impl Console {
         session.seed = options.seed;
         session.set_notifier(output.notify);
         let session: SharedSession = Rc::new(RefCell::new(session));
+        let api = Api::new(session.clone(), Closures::new(&host));
+        let (argument, serve) = (Rc::default(), Rc::default());
         let shared = session.clone();
-        let shell = Shell::new(host.clone(), move |engine| {
-            register(engine, shared.clone(), &host);
+        let shell = Shell::new(host, |engine| {
+            register(engine, &api);
+            register_taker(engine, &api, &argument);
             register_show(engine, shared, output.show, options.n_rows_max);
+            register_serve(engine, &serve);
         });
-        Console { shell, session }
+        Console { shell, session, argument, serve }
     }
+
+    /// Says what `serve()` does; before that it cannot do anything.
+    pub fn set_serve(&mut self, serve: ServeFunction) {
+        *self.serve.borrow_mut() = Some(serve);
+    }
+
+    /// An expression as an operation's argument: a condition, an action, a closure `|e| ..`; `n_operations_max` steps at
+    /// most. Errors: it does not evaluate, or is of a type that no operation takes.
+    pub fn argument(&mut self, text: &str, n_operations_max: u64) -> Outcome<Value> {
+        self.shell.hand_over("cinema::argument", text, n_operations_max)?;
+        let value = self.argument.borrow_mut().take();
+        value.ok_or_else(|| Failure::usage(format!("{text:?} gives no argument")))
+    }
+}
+
+/// Registers `cinema::argument(value)`, which keeps what it is given: only during a call can a closure be kept with
+/// the script it belongs to.
+fn register_taker(engine: &mut Engine, api: &Rc<Api>, argument: &Rc<RefCell<Option<Value>>>) {
+    let mut module = Module::new();
+    let (api, argument) = (api.clone(), argument.clone());
+    module.set_native_fn(
+        "argument",
+        move |context: NativeCallContext, value: Dynamic| -> Result<(), Box<EvalAltResult>> {
+            let handles = api.context().ok();
+            let taken = from_dynamic(&value, &api.closures().within(&context, handles.as_ref())).map_err(raise)?;
+            *argument.borrow_mut() = Some(taken);
+            Ok(())
+        },
+    );
+    module.build_index();
+    engine.register_static_module("cinema", module.into());
 }
 
 /// Finds process modules where users keep them.
@@ -82,17 +133,16 @@ impl ModuleLoader for Loader {
 }
 
 /// Registers the whole api.
-fn register(engine: &mut Engine, session: SharedSession, host: &Host) {
-    let api = Api::new(session, Closures::new(host));
+fn register(engine: &mut Engine, api: &Rc<Api>) {
     event::register(engine);
     record::register(engine);
     rows::register(engine);
     timeline::register(engine);
     conditions::register(engine);
-    query::register(engine, &api);
-    pictures::register(engine, &api);
-    files::register(engine, &api);
-    operations::register(engine, &api, ops::entries());
+    query::register(engine, api);
+    pictures::register(engine, api);
+    files::register(engine, api);
+    operations::register(engine, api, ops::entries());
     engine.register_fn("seq", |n: i64| Dynamic::from(format!("#{n}")));
 }
 
@@ -107,4 +157,44 @@ fn register_show(engine: &mut Engine, session: SharedSession, show: Show, n_rows
             let syntax = session.try_borrow().map_or(Syntax::Erlang, |session| syntax_of(session.source().ok()));
             show(&shown(&value, syntax, n_rows_max), syntax).map_err(raise)
         });
+}
+
+/// Registers `serve()` and `serve(#{..})`.
+fn register_serve(engine: &mut Engine, serve: &Rc<RefCell<Option<ServeFunction>>>) {
+    let begin = |serve: &RefCell<Option<ServeFunction>>, wanted: Serve| match &*serve.borrow() {
+        Some(serve) => serve(wanted),
+        None => Err(Failure::unsupported("this session cannot be served")),
+    };
+    let shared = serve.clone();
+    FuncRegistration::new("serve")
+        .with_params_info(["the address"])
+        .with_comments(["/// Shows the session in a browser: gives the address to open there."])
+        .register_into_engine(engine, move || -> Result<String, Box<EvalAltResult>> {
+            begin(&shared, Serve::default()).map_err(raise)
+        });
+    let shared = serve.clone();
+    FuncRegistration::new("serve")
+        .with_params_info(["options: map", "the address"])
+        .with_comments(["/// As `serve()`, with `#{port: 4800, token: \"..\", read_only: true}`, each optional."])
+        .register_into_engine(engine, move |options: rhai::Map| -> Result<String, Box<EvalAltResult>> {
+            serve_options(options).and_then(|wanted| begin(&shared, wanted)).map_err(raise)
+        });
+}
+
+fn serve_options(options: rhai::Map) -> Outcome<Serve> {
+    let usage = |what: String| Failure::usage(format!("serve: {what}")).hint("serve(#{port: 4800, read_only: true})");
+    let mut wanted = Serve::default();
+    for (key, value) in options {
+        let wrong = |expected: &str| usage(format!("{key}: expected {expected}, got {}", value.type_name()));
+        match key.as_str() {
+            "port" => {
+                let port = value.as_int().map_err(|_| wrong("a port"))?;
+                wanted.port = Some(u16::try_from(port).map_err(|_| usage(format!("{port} is no port")))?);
+            }
+            "token" => wanted.token = Some(value.clone().into_string().map_err(|_| wrong("text"))?),
+            "read_only" => wanted.is_read_only = value.as_bool().map_err(|_| wrong("a boolean"))?,
+            _ => return Err(usage(format!("no option {key:?}; known: port, token, read_only"))),
+        }
+    }
+    Ok(wanted)
 }

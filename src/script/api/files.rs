@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -10,12 +11,14 @@ use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration};
 use super::operations::Api;
 use super::record::{Block, Record};
 use super::show::{shown, syntax_of};
+use crate::analysis::names::Names;
 use crate::analysis::{flow, tree};
 use crate::export;
 use crate::model::{Failure, FailureKind, Filter, Outcome, Seq, Syntax, limits};
 use crate::render::text::counted;
 use crate::script::error::raise;
 use crate::session::Source;
+use crate::store::Recording;
 use crate::view::build::{self, SpacetimeQuery};
 use crate::view::{Table, tables};
 
@@ -24,21 +27,24 @@ const TABLE_FORMATS: &str = "csv, json, jsonl";
 /// Formats that hold a recording.
 const FORMATS: &str = "csv, json, jsonl (events), chrome (for Perfetto), mermaid (messages), dot (processes)";
 
-/// Writes the current branch of a source. Errors: the format, the path, [`limits::QUERY_ROWS_MAX`].
-fn write_recording(source: &Source, format: &str, path: &Path) -> Outcome<String> {
-    let recording = source.recording();
-    let scope = source.scope();
-    let filter = Filter { ranges: scope.clone(), ..Filter::default() };
+/// Writes the events of `scope`. Errors: the format, the path, [`limits::QUERY_ROWS_MAX`].
+pub fn write_recording(
+    recording: &Recording,
+    scope: &[Range<u64>],
+    names: &Names,
+    format: &str,
+    path: &Path,
+) -> Outcome<String> {
+    let filter = Filter { ranges: scope.to_vec(), ..Filter::default() };
     let at = scope.last().map_or(Seq(0), |range| Seq(range.end.saturating_sub(1)));
-    let syntax = syntax_of(Some(source));
+    let syntax = if recording.info.is_elixir { Syntax::Elixir } else { Syntax::Erlang };
     let what = match format {
         "jsonl" => {
-            let n = stream(path, |out| export::events_jsonl(&recording, &filter, out))?;
+            let n = stream(path, |out| export::events_jsonl(recording, &filter, out))?;
             counted(n, "event")
         }
         "chrome" | "perfetto" => {
-            let names = source.names();
-            let n = stream(path, |out| export::chrome_trace(&recording, &filter, &|actor| names.name(actor), out))?;
+            let n = stream(path, |out| export::chrome_trace(recording, &filter, &|actor| names.name(actor), out))?;
             counted(n, "trace event")
         }
         "csv" | "json" => {
@@ -49,10 +55,11 @@ fn write_recording(source: &Source, format: &str, path: &Path) -> Outcome<String
                 return Err(Failure::new(FailureKind::Limit, error).hint("export_to(\"jsonl\", path)"));
             }
             let seqs: Vec<Seq> = recording.scan(&filter).map(|event| event.seq).collect();
-            return write_table(&tables::events(&recording, &source.names(), &seqs), syntax, format, path);
+            return write_table(&tables::events(recording, names, &seqs), syntax, format, path);
         }
         "mermaid" => {
-            let view = build::spacetime(&recording, &SpacetimeQuery { ranges: scope, ..SpacetimeQuery::default() });
+            let view =
+                build::spacetime(recording, &SpacetimeQuery { ranges: scope.to_vec(), ..SpacetimeQuery::default() });
             if view.density.is_some() {
                 return Err(Failure::new(
                     FailureKind::Limit,
@@ -64,13 +71,18 @@ fn write_recording(source: &Source, format: &str, path: &Path) -> Outcome<String
             counted(view.arrows.len() as u64, "message")
         }
         "dot" => {
-            let view = build::tree_arcs(&tree::tree(&recording, at, true), &flow::pairs(&recording, &scope), syntax);
+            let view = build::tree_arcs(&tree::tree(recording, at, true), &flow::pairs(recording, scope), syntax);
             write_text(path, &export::dot(&view))?;
             format!("{} and {}", counted(view.tree.rows.len() as u64, "node"), counted(view.arcs.len() as u64, "edge"))
         }
         _ => return Err(unknown(format, FORMATS)),
     };
     Ok(format!("wrote {}: {what}", path.display()))
+}
+
+/// Writes the current branch of a source.
+fn write_source(source: &Source, format: &str, path: &Path) -> Outcome<String> {
+    write_recording(&source.recording(), &source.scope(), &source.names(), format, path)
 }
 
 fn write_table(table: &Table, syntax: Syntax, format: &str, path: &Path) -> Outcome<String> {
@@ -130,7 +142,7 @@ pub fn register(engine: &mut Engine, api: &Rc<Api>) {
         .register_into_engine(engine, move |format: &str, path: &str| -> Result<Record, Box<EvalAltResult>> {
             let written = shared
                 .borrow()
-                .and_then(|session| write_recording(session.source()?, format, Path::new(path)))
+                .and_then(|session| write_source(session.source()?, format, Path::new(path)))
                 .map_err(raise)?;
             Ok(Record::said(written))
         });

@@ -37,6 +37,7 @@ pub fn functions(names: &Names) -> Vec<FunctionHelp> {
         let is_picture = function.name.ends_with("_chart")
             || function.name == "svg"
             || function.name == "show"
+            || function.name == "serve"
             || function.name == "export_to";
         let chapter = match (function.is_standard || function.is_script, is_picture) {
             (true, _) => "",

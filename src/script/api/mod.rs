@@ -17,7 +17,8 @@ mod show;
 mod timeline;
 mod values;
 
-pub use console::{Console, ConsoleOptions, Output};
+pub use console::{Console, ConsoleOptions, Output, Serve, ServeFunction};
+pub use files::write_recording;
 pub use help::{FunctionHelp, functions, reference};
 pub use record::Block;
 pub use show::{Shown, shown, syntax_of};

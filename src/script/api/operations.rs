@@ -40,6 +40,11 @@ impl Api {
         Ok(context)
     }
 
+    /// The engines of conditions and actions.
+    pub fn closures(&self) -> &Closures {
+        &self.closures
+    }
+
     /// The session, to read. Errors: an operation is running (a closure called one while it runs).
     pub fn borrow(&self) -> crate::model::Outcome<std::cell::Ref<'_, crate::session::Session>> {
         self.session.try_borrow().map_err(|_| busy())

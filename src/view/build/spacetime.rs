@@ -29,6 +29,8 @@ pub struct SpacetimeQuery {
     pub cursor: Option<Seq>,
     /// Events at full ink, ascending; the stretch is narrowed to them when it is too dense.
     pub focus: Vec<Seq>,
+    /// These have a lane even where nothing of them happened, so that lanes stay in place from stretch to stretch.
+    pub lanes: Vec<Actor>,
     /// More arrows than this cannot be told apart: lane density instead.
     pub n_arrows_max: usize,
 }
@@ -41,6 +43,7 @@ impl Default for SpacetimeQuery {
             actors: Vec::new(),
             cursor: None,
             focus: Vec::new(),
+            lanes: Vec::new(),
             n_arrows_max: 260,
         }
     }
@@ -207,6 +210,9 @@ impl Survey {
         }
         survey.moments = moments;
         survey.gaps = gaps.finish();
+        for actor in &query.lanes {
+            survey.weights.entry(*actor).or_default();
+        }
         for seq in &query.focus {
             if let Some(event) = rec.event(*seq) {
                 *survey.weights.entry(event.process).or_default() += 1 << 40;

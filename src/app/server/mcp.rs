@@ -1,0 +1,184 @@
+//! The operation table for assistants: the Model Context Protocol, JSON-RPC by lines on standard input and output.
+//!
+//! Every operation that only answers is a tool, and so are the moves; answers are bounded, and say what was cut.
+//! It must not know what operations do.
+
+use std::io::{BufRead, Write};
+
+use serde_json::{Map, Value as Json, json};
+
+use super::answer::Answer;
+use super::api;
+use super::args::Given;
+use super::effect::{Effect, effect};
+use super::openapi::input_schema;
+use crate::app::host::Ending;
+use crate::app::live::Live;
+use crate::app::worker::Worker;
+use crate::model::{Failure, Outcome, limits};
+use crate::session::ops;
+
+/// Versions of the protocol that are spoken, newest first.
+const VERSIONS: &[&str] = &["2025-06-18", "2025-03-26", "2024-11-05"];
+
+const INSTRUCTIONS: &str = "A recording of an OTP (Erlang/Elixir) system: every message, callback, state change, crash and restart, by seq. Begin with `info`, then `patterns` (known trouble) and `why` (the cause of a timeout, crash or restart). Moments are written \"#1234\", \"42%\", \"5ms\", \"start\", \"end\". Answers are bounded; narrow the question when meta.cut says that rows are missing.";
+
+/// Answers until standard input ends.
+pub fn serve(worker: &Worker<Live>) -> Outcome<()> {
+    let (input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    for line in input.lines() {
+        let line = line.map_err(|error| Failure::io(format!("cannot read standard input: {error}")))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let Some(answer) = answer(worker, &line) else { continue };
+        let written = writeln!(output, "{answer}").and_then(|()| output.flush());
+        written.map_err(|error| Failure::io(format!("cannot write to standard output: {error}")))?;
+    }
+    Ok(())
+}
+
+/// The answer to one message; notifications have none.
+fn answer(worker: &Worker<Live>, line: &str) -> Option<Json> {
+    let message: Json = match serde_json::from_str(line) {
+        Ok(message) => message,
+        Err(error) => return Some(failed(&Json::Null, -32700, &format!("not JSON: {error}"))),
+    };
+    let method = message.get("method").and_then(Json::as_str).unwrap_or_default();
+    let id = message.get("id")?;
+    let params = message.get("params").cloned().unwrap_or(json!({}));
+    let result = match method {
+        "initialize" => initialize(&params),
+        "ping" => json!({}),
+        "tools/list" => json!({ "tools": tools() }),
+        "tools/call" => match call(worker, &params) {
+            Ok(result) => result,
+            Err(why) => return Some(failed(id, -32602, &why)),
+        },
+        "resources/list" => json!({ "resources": [] }),
+        "prompts/list" => json!({ "prompts": [] }),
+        other => return Some(failed(id, -32601, &format!("no method {other:?}"))),
+    };
+    Some(json!({ "jsonrpc": "2.0", "id": id, "result": result }))
+}
+
+fn failed(id: &Json, code: i64, message: &str) -> Json {
+    json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } })
+}
+
+fn initialize(params: &Json) -> Json {
+    let wanted = params.get("protocolVersion").and_then(Json::as_str);
+    let version = wanted.filter(|wanted| VERSIONS.contains(wanted)).unwrap_or(VERSIONS[0]);
+    json!({
+        "protocolVersion": version,
+        "capabilities": { "tools": { "listChanged": false } },
+        "serverInfo": { "name": "cinema", "version": env!("CARGO_PKG_VERSION") },
+        "instructions": INSTRUCTIONS,
+    })
+}
+
+fn is_offered(info: &crate::session::operation::OpInfo) -> bool {
+    effect(info) != Effect::Changes
+        && !matches!(info.name, "play" | "rewind" | "fast_forward" | "pause" | "advance" | "timeline")
+}
+
+fn tools() -> Vec<Json> {
+    let offered = ops::entries().filter(|entry| is_offered(entry.info));
+    let tool = |entry: &crate::session::operation::Entry| {
+        let info = entry.info;
+        json!({
+            "name": info.name,
+            "description": format!("{}\n\nGives: {}.", info.doc_text(), info.reply),
+            "inputSchema": input_schema(info),
+            "annotations": { "readOnlyHint": effect(info) == Effect::Reads },
+        })
+    };
+    offered.map(tool).collect()
+}
+
+/// Calls a tool. What the operation refuses is a result that says so: the assistant can mend its question.
+fn call(worker: &Worker<Live>, params: &Json) -> Result<Json, String> {
+    let name = params.get("name").and_then(Json::as_str).unwrap_or_default();
+    let entry = api::entry(name).filter(|entry| is_offered(entry.info));
+    let entry = entry.ok_or_else(|| format!("no tool {name:?}; tools/list lists them"))?;
+    let given = match params.get("arguments") {
+        Some(Json::Object(fields)) => Given::of_object(fields.clone()),
+        None | Some(Json::Null) => Given::default(),
+        Some(_) => return Err("arguments go by name: an object".into()),
+    };
+    let (sender, result) = std::sync::mpsc::sync_channel(1);
+    let asked = worker.ask(move |live| {
+        // The waiter below cannot be gone.
+        let _ = sender.send(api::call(live, None, entry, given, true));
+        Ok(Ending::Value(String::new()))
+    });
+    let (text, is_error) = match (asked, result.try_recv()) {
+        (_, Ok(Ok(answer))) => (bounded(answer), false),
+        (_, Ok(Err(problem))) => (problem.to_json().to_string(), true),
+        (Err(failure), Err(_)) => (failure.to_string(), true),
+        (Ok(_), Err(_)) => ("the answer is lost".to_string(), true),
+    };
+    Ok(json!({ "content": [{ "type": "text", "text": text }], "isError": is_error }))
+}
+
+/// The answer as text of at most [`limits::MCP_ANSWER_BYTES_MAX`]: rows are left out from the end, and said to be.
+fn bounded(mut answer: Answer) -> String {
+    let fits = |answer: &Answer| answer.to_json().to_string().len() <= limits::MCP_ANSWER_BYTES_MAX;
+    if fits(&answer) {
+        return answer.to_json().to_string();
+    }
+    let Json::Array(rows) = &mut answer.data else { return cut_text(&answer) };
+    let rows = std::mem::take(rows);
+    let (mut few, mut many) = (0, rows.len());
+    while few + 1 < many {
+        let n = few.midpoint(many);
+        if fits(&with_rows(&answer.meta, &rows, n)) {
+            few = n;
+        } else {
+            many = n;
+        }
+    }
+    with_rows(&answer.meta, &rows, few).to_json().to_string()
+}
+
+fn with_rows(meta: &Map<String, Json>, rows: &[Json], n: usize) -> Answer {
+    let cut = format!("the first {n} of {} rows; narrow the question to see others", rows.len());
+    Answer { data: Json::Array(rows[..n].to_vec()), meta: meta.clone() }.meta("cut", cut)
+}
+
+/// An answer that is no list of rows and does not fit: its beginning.
+fn cut_text(answer: &Answer) -> String {
+    let text = answer.to_json().to_string();
+    let mut end = limits::MCP_ANSWER_BYTES_MAX;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{} … cut after {end} of {} bytes; ask for a part of it", &text[..end], text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_does_not_fit_says_what_was_cut() {
+        let rows: Vec<Json> =
+            (0..5_000).map(|n| json!({ "seq": n, "text": "something that takes its room" })).collect();
+        let text = bounded(Answer::of(rows));
+        assert!(text.len() <= limits::MCP_ANSWER_BYTES_MAX, "{}", text.len());
+        assert!(text.len() > limits::MCP_ANSWER_BYTES_MAX - 200, "as many rows as fit: {}", text.len());
+        let json: Json = serde_json::from_str(&text).unwrap();
+        assert!(json["meta"]["cut"].as_str().unwrap().ends_with("of 5000 rows; narrow the question to see others"));
+    }
+
+    #[test]
+    fn only_what_changes_nothing_is_offered() {
+        let names: Vec<String> = tools().iter().map(|tool| tool["name"].as_str().unwrap().to_string()).collect();
+        for name in ["why", "patterns", "writes", "seek", "info"] {
+            assert!(names.contains(&name.to_string()), "{name}");
+        }
+        for name in ["run", "save", "brk", "open", "restore", "gen_call"] {
+            assert!(!names.contains(&name.to_string()), "{name}");
+        }
+    }
+}

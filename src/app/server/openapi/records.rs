@@ -1,0 +1,76 @@
+//! The document's part on what is more than one operation's call.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::super::api::SANDBOX;
+use super::{answer, insert, optional, sandbox_parameter};
+
+/// Adds the paths of events, files and lines of script.
+pub fn add(paths: &mut Map<String, Json>) {
+    let of_sandbox = |path: &str| format!("{SANDBOX}/{path}");
+    insert(paths, &of_sandbox("events"), "GET", events());
+    let formats = json!({ "enum": ["cinema", "jsonl", "json", "csv", "chrome", "mermaid", "dot"] });
+    let parameters = vec![sandbox_parameter(), optional("format", &formats, "cinema when left out.")];
+    let mut export = record("export", "The recording as a file.", parameters);
+    export["responses"]["200"] = json!({ "description": "The file.", "content": { "application/octet-stream": {} } });
+    insert(paths, &of_sandbox("export"), "GET", export);
+    let about = "Where to connect: the sandbox, its position, the socket and topic of the channel.";
+    insert(paths, &of_sandbox("cinema"), "POST", record("start_cinema_debugger", about, vec![sandbox_parameter()]));
+
+    let about = "Opens a recording that comes as bytes: a .cinema file, or a trace file of dbg or ttb.";
+    let name = optional("name", &json!({ "type": "string" }), "The file's name, for people.");
+    let mut import = record("import", about, vec![name]);
+    import["requestBody"] = json!({ "required": true, "content": { "application/octet-stream": { "schema": {} } } });
+    insert(paths, "/api/v1/import", "POST", import);
+
+    let mut eval = record("eval", "Evaluates a line of the shell.", Vec::new());
+    let line = json!({
+        "type": "object",
+        "properties": { "line": { "type": "string" } },
+        "required": ["line"],
+        "additionalProperties": false,
+    });
+    eval["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": line } } });
+    insert(paths, "/api/v1/eval", "POST", eval);
+
+    let about = "Ends what runs now, as Ctrl-C does.";
+    insert(paths, "/api/v1/interrupt", "POST", record("interrupt", about, Vec::new()));
+    let about = "The table of operations that all this is made from.";
+    insert(paths, "/api/v1/operations", "GET", record("operations", about, Vec::new()));
+}
+
+fn record(id: &str, summary: &str, parameters: Vec<Json>) -> Json {
+    json!({
+        "operationId": id,
+        "tags": ["records"],
+        "summary": summary,
+        "parameters": parameters,
+        "responses": answer(),
+    })
+}
+
+fn events() -> Json {
+    let (text, number) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
+    let format = json!({ "enum": ["json", "ndjson", "csv"] });
+    let wanted = [
+        ("kind", &text, "Kinds with commas between."),
+        ("class", &text, "Classes with commas between."),
+        ("tag", &text, "Message tags with commas between."),
+        ("process", &text, "Processes with commas between, at either end."),
+        ("where", &text, "A script: |e| e.size > 100"),
+        ("q", &text, "Text in the event's words or payload."),
+        ("from", &text, "A moment."),
+        ("to", &text, "A moment."),
+        ("after", &number, "Only events after this one."),
+        ("before", &number, "Only events before this one: the newest of them."),
+        ("limit", &number, "Rows of the page."),
+        ("format", &format, "json when left out."),
+    ];
+    let mut parameters = vec![sandbox_parameter()];
+    parameters.extend(wanted.into_iter().map(|(name, schema, about)| optional(name, schema, about)));
+    let mut events = record("events", "Events by pages: meta.next is the cursor of the next page.", parameters);
+    for kind in ["application/x-ndjson", "text/csv"] {
+        events["responses"]["200"]["content"][kind] = json!({});
+    }
+    events
+}

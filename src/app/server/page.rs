@@ -1,0 +1,84 @@
+//! The page's files, inside of the binary. It must not know what they do.
+//!
+//! A debug build reads them from the source tree when it is there, so that a reload shows an edit.
+
+use axum::extract::Path;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+macro_rules! files {
+    ($($name:literal),+ $(,)?) => {
+        /// Name and content of each file.
+        const FILES: &[(&str, &[u8])] = &[$(($name, include_bytes!(concat!("page/", $name)))),+];
+    };
+}
+
+files![
+    "index.html",
+    "style.css",
+    "api.js",
+    "axis.js",
+    "breakpoints.js",
+    "director.js",
+    "events.js",
+    "format.js",
+    "graph.js",
+    "inspector.js",
+    "labels.js",
+    "lanes.js",
+    "main.js",
+    "marks.js",
+    "paint.js",
+    "panels.js",
+    "scene.js",
+    "scrubber.js",
+    "socket.js",
+    "state.js",
+    "supervision.js",
+    "system.js",
+    "tip.js",
+    "twin.js",
+];
+
+/// What the page may load: only from here. Styles of elements are set by its own code.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' ws:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+pub async fn index() -> Response {
+    file("index.html")
+}
+
+pub async fn asset(Path(name): Path<String>) -> Response {
+    file(&name)
+}
+
+fn file(name: &str) -> Response {
+    let Some((name, embedded)) = FILES.iter().find(|(known, _)| *known == name) else {
+        return super::problem::Problem::not_found(format!("no file {name:?}")).into_response();
+    };
+    let kind = match name.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "application/octet-stream",
+    };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ];
+    (StatusCode::OK, headers, content(name, embedded)).into_response()
+}
+
+#[cfg(debug_assertions)]
+fn content(name: &str, embedded: &'static [u8]) -> Vec<u8> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/app/server/page").join(name);
+    std::fs::read(path).unwrap_or_else(|_| embedded.to_vec())
+}
+
+#[cfg(not(debug_assertions))]
+fn content(_: &str, embedded: &'static [u8]) -> &'static [u8] {
+    embedded
+}

@@ -1,0 +1,100 @@
+// Breakpoints: the list with hits, and a form that says what it would be in the shell.
+
+import * as api from "./api.js";
+import { duration, h, number, put, table } from "./format.js";
+import { doc, look, names, on } from "./state.js";
+
+const SORTS = {
+  result: "a call ends badly", message: "a message arrives", state: "a state changes", process: "something happens to a process", script: "a script says so",
+};
+const quoted = (text) => JSON.stringify(text);
+const literal = (text) => (/^-?\d+(\.\d+)?$|^(true|false)$/.test(text.trim()) ? text.trim() : quoted(text));
+
+export function makeBreakpoints(root, actions) {
+  const list = h("div"), hits = h("div"), code = h("div.code", { "aria-live": "polite" }), error = h("p.error", { role: "alert" });
+  const field = (name, label, attributes = {}) => h("label.row", h("span.dim", { style: "width:64px" }, label), h("input", { name, type: "text", spellcheck: "false", ...attributes }));
+  const select = (name, label, options) => h("label.row", h("span.dim", { style: "width:64px" }, label), h("select", { name }, Object.entries(options).map(([value, text]) => h("option", { value }, text))));
+  const known = h("datalist", { id: "known-processes" });
+  const parts = h("div");
+  const form = h("form", select("sort", "when", SORTS), parts,
+    select("action", "then", { pause: "pause", inspect: "pause and show the state", highlight: "pause and mark the tree", log: "log a line and go on" }),
+    field("text", "text", { placeholder: "a call timed out" }), field("name", "name", { placeholder: "(made up)" }),
+    code, error, h("div.row", { style: "margin-top:8px" }, h("button.button.main", { type: "submit" }, "Set breakpoint")), known);
+
+  const PARTS = {
+    result: () => [select("result", "result", { timeout: "timeout: the caller gave up", late: "late: the reply came too late", noproc: "noproc: nobody was there", exit: "exit: the callee died" })],
+    message: () => [field("tag", "tag", { placeholder: "get", required: true })],
+    state: () => [field("process", "process", { placeholder: "any", list: "known-processes" }), field("path", "path", { placeholder: "balance", required: true }),
+      h("div.row", h("span.dim", { style: "width:64px" }, "is"), h("select", { name: "test", style: "flex:0 0 auto" }, Object.entries({ changed: "changed", gt: ">", lt: "<", ge: "≥", le: "≤", eq: "=", ne: "≠" }).map(([value, text]) => h("option", { value }, text))), h("input", { name: "value", type: "text", placeholder: "100" }))],
+    process: () => [field("process", "process", { placeholder: "any", list: "known-processes" }), select("event", "event", { crash: "crash", exit: "exit", end: "exit or crash", restart: "restart", spawn: "spawn", register: "register" })],
+    script: () => [field("script", "script", { placeholder: "|e| e.kind == \"crash\" && e.reason != \"normal\"", required: true, class: "mono" })],
+  };
+
+  const value = (name) => form.elements[name]?.value.trim() ?? "";
+  function condition() {
+    const process = quoted(value("process") || "any");
+    switch (value("sort")) {
+      case "result": return `on_result(${quoted(value("result"))})`;
+      case "message": return `on_message(${quoted(value("tag"))})`;
+      case "state": return `on_state(${process}, ${quoted(value("path"))}, ${value("test") === "changed" ? "changed()" : `${value("test")}(${literal(value("value"))})`})`;
+      case "process": return `on_process(${process}, ${quoted(value("event"))})`;
+      default: return value("script");
+    }
+  }
+  function action() {
+    switch (value("action")) {
+      case "inspect": return "action::inspect(\"state\")";
+      case "highlight": return "action::highlight(\"supervision_tree\")";
+      case "log": return `action::log(${quoted(value("text"))})`;
+      default: return "action::pause()";
+    }
+  }
+  function preview() {
+    const isLog = value("action") === "log";
+    form.elements.text.closest("label").hidden = !isLog;
+    code.textContent = `brk(${condition()}${value("action") === "pause" && !value("name") ? "" : `, ${action()}`}${value("name") ? `, ${quoted(value("name"))}` : ""})`;
+  }
+  form.addEventListener("change", (event) => { if (event.target.name === "sort") put(parts, ...PARTS[value("sort")]()); preview(); });
+  form.addEventListener("input", preview);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    error.textContent = "";
+    try {
+      const response = await actions.push("set_breakpoint", { condition: condition(), action: action(), ...(value("name") ? { name: value("name") } : {}) });
+      actions.say(`breakpoint ${response.data.id} is set`);
+      showHits(response.data.id);
+    } catch (problem) { error.textContent = [problem.detail || problem.message, ...(problem.hints || [])].join("\n"); }
+  });
+
+  function showList() {
+    if (look.side !== "breakpoints") return;
+    const rows = doc.breakpoints || [];
+    put(known, ...[...new Set(names.values())].slice(0, 300).map((name) => h("option", { value: name })));
+    put(list, rows.length ? h("ul", { style: "list-style:none;margin:0;padding:0" }, rows.map((row) => h("li.row", { style: "padding:4px 0" },
+      h("label.row", h("input", { type: "checkbox", checked: row.is_enabled, style: "flex:none", "aria-label": `${row.name} enabled`, onchange: (event) => act(event.target.checked ? "enable_breakpoint" : "disable_breakpoint", row.id) }), h("b", row.name)),
+      h("code", { style: "flex:1 1 12ch;overflow-wrap:anywhere" }, row.condition), h("span.dim", row.action),
+      row.n_hits ? h("span.chip.warn", `${number(row.n_hits)} live`) : null,
+      row.failure ? h("span.error", row.failure) : null,
+      h("button.button.small", { onclick: () => showHits(row.id) }, "hits"), h("button.button.small", { onclick: () => act("remove_breakpoint", row.id), "aria-label": `Remove ${row.name}` }, "✕"))))
+      : h("p.dim", "There is none yet. A breakpoint stops playing and stepping at its hits (Alt ←/→), and a running sandbox before the event."));
+  }
+
+  async function act(name, id) {
+    try { await api.operation(name, { id }); put(hits); } catch (problem) { actions.complain(problem); }
+  }
+
+  async function showHits(id) {
+    try {
+      const { data, meta } = await api.operation("hits", { id });
+      put(hits, h("h3", `hits (${number(data.length + meta.n_more)})`), data.length ? table(["seq", "at_ns", "kind", "process"], data.slice(0, 200), {
+        numeric: ["seq", "at_ns"], caption: "Hits",
+        cell: (column, row) => (column === "seq" ? h("button.seqlink", { onclick: () => actions.seek(row.seq) }, `#${row.seq}`) : column === "at_ns" ? h("td.n", duration(row.at_ns)) : undefined),
+      }) : h("p.dim", "nothing in the recorded past"));
+    } catch (problem) { actions.complain(problem); }
+  }
+
+  put(parts, ...PARTS.result());
+  preview();
+  on(["breakpoints", "side"], showList);
+  return { show: () => { put(root, h("section.card", h("h2", "Breakpoints"), list, hits), look.isReadOnly ? "" : h("section.card", h("h2", "New breakpoint"), form)); showList(); } };
+}

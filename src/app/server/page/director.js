@@ -1,0 +1,82 @@
+// The director: buttons and keys that move the session's cursor, which all who look share.
+
+import { duration, groupOf, h, number, put, wallTime } from "./format.js";
+import { choose, doc, look, nameOf, on } from "./state.js";
+
+const SPEEDS = [0.001, 0.01, 0.1, 0.25, 0.5, 1, 2, 5, 10, 100, 1000, 10000];
+
+export const KEYS = [
+  ["Space", "play, pause"], ["← →", "step by event"], ["Shift ← →", "step within the same process"], ["Alt ← →", "previous, next hit of a breakpoint"],
+  ["Ctrl ← →", "previous, next callback"], ["Home End", "start, end"], ["PgUp PgDn", "back, forth by a tenth of what is shown"], ["R", "rewind"], ["W S", "zoom in, out"], ["A D", "pan"],
+  ["0", "show all"], ["+ −", "faster, slower"], ["1 2 3 4", "processes, messages, supervision, graph"], ["/", "filter"], ["F", "focus on the causal chain"], ["M", "mark this moment"], ["Y", "why?"], ["Esc", "let go"], ["?", "this help"],
+];
+
+export function makeDirector(actions, stage) {
+  const select = document.querySelector("#speed");
+  put(select, ...SPEEDS.map((speed) => h("option", { value: speed }, speed < 1 ? `×1/${Math.round(1 / speed)}` : `×${speed}`)));
+  const play = document.querySelector("[data-do=toggle]");
+  const push = (event, payload) => actions.push(event, payload).catch((error) => (error.code === "edge" ? actions.say(error.detail.split(":")[0].replaceAll("_", " ")) : actions.complain(error)));
+  const step = (direction, unit, extra = {}) => push("step", { direction, unit, ...extra });
+  const process = () => (look.process ? { process: look.process } : {});
+  function faster(factor) {
+    const now = Math.abs(doc.speed || 1);
+    const idx = SPEEDS.findIndex((speed) => speed >= now * 0.999);
+    const next = SPEEDS[Math.max(0, Math.min(SPEEDS.length - 1, (idx < 0 ? SPEEDS.length - 1 : idx) + factor))];
+    push("set_speed", { speed: doc.state === "rewinding" ? -next : next });
+  }
+  const byShown = (share) => actions.seekRank((doc.n_passed ?? 0) - 1 + Math.max(1, Math.round((look.to - look.from) * Math.abs(share))) * Math.sign(share));
+
+  const ACTIONS = {
+    start: () => actions.seek(null), end: () => actions.seek("end"), step: () => step("forward", "event"), step_back: () => step("back", "event"),
+    hit: () => step("forward", "hit"), hit_back: () => step("back", "hit"), toggle: () => push("toggle_playback", {}),
+    rewind: () => push("toggle_playback", { action: doc.state === "rewinding" ? "pause" : "rewind" }),
+    fast: () => { faster(1); if (doc.state === "paused") push("toggle_playback", { action: "play" }); },
+  };
+  document.querySelectorAll("[data-do]").forEach((button) => button.addEventListener("click", () => ACTIONS[button.dataset.do]()));
+  select.addEventListener("change", () => push("set_speed", { speed: Number(select.value) }));
+
+  const BY_KEY = {
+    " ": ACTIONS.toggle, Home: ACTIONS.start, End: ACTIONS.end, PageDown: () => byShown(0.1), PageUp: () => byShown(-0.1),
+    w: () => stage.zoom(0.6), s: () => stage.zoom(1 / 0.6), a: () => stage.pan(-0.2), d: () => stage.pan(0.2), 0: () => stage.fit(), r: ACTIONS.rewind,
+    "+": () => faster(1), "=": () => faster(1), "-": () => faster(-1), 1: () => actions.view("processes"), 2: () => actions.view("messages"), 3: () => actions.view("supervision"), 4: () => actions.view("graph"),
+    f: () => actions.focus(), m: () => actions.mark(), y: () => actions.why(), "?": () => actions.help(), "/": () => document.querySelector("#filter").focus(),
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") return actions.letGo();
+    const isTyping = event.target.closest("input:not([type=range]):not([type=checkbox]), textarea, select, dialog");
+    if (isTyping || event.metaKey) return undefined;
+    if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
+      if (event.target.closest("[role=tablist], .split")) return undefined;
+      event.preventDefault();
+      const direction = event.key === "ArrowRight" ? "forward" : "back";
+      if (event.altKey) return step(direction, "hit");
+      if (event.ctrlKey) return step(direction, "handler", process());
+      return event.shiftKey ? step(direction, "process", process()) : step(direction, "event");
+    }
+    if (event.ctrlKey || event.altKey) return undefined;
+    // A focused button keeps its own keys.
+    if ((event.key === " " || event.key === "Enter") && event.target.closest("button, summary, [role=button]") && !event.target.closest("[data-do]")) return undefined;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const act = BY_KEY[key];
+    if (!act) return undefined;
+    event.preventDefault();
+    return act();
+  });
+
+  const position = document.querySelector("#position"), here = document.querySelector("#here"), wall = document.querySelector("#wall");
+  on(["position", "state", "speed", "n_events", "window", "system"], () => {
+    const isRunning = doc.state && doc.state !== "paused";
+    play.querySelector("use").setAttribute("href", isRunning ? "#i-pause" : "#i-play");
+    play.setAttribute("aria-label", isRunning ? "Pause" : "Play");
+    document.querySelector("[data-do=rewind]").setAttribute("aria-pressed", String(doc.state === "rewinding"));
+    const speed = Math.abs(doc.speed || 1);
+    const nearest = SPEEDS.reduce((best, candidate) => (Math.abs(Math.log(candidate / speed)) < Math.abs(Math.log(best / speed)) ? candidate : best), 1);
+    if (document.activeElement !== select) select.value = String(nearest);
+    put(position, doc.seq === null || doc.seq === undefined ? "start" : `#${number(doc.seq)}`, " ", h("small", `+${duration(doc.since_start_ns || 0)}`), h("small.dim", `  ${number(doc.n_passed || 0)} of ${number(doc.n_events || 0)}`));
+    const event = doc.event;
+    put(here, ...(event ? [h(`span.kind.${groupOf(event.kind)}`, event.kind.replaceAll("_", " ")), " ", h("b", nameOf(event.process)), event.peer ? ` ${/receive|down|exit_signal|late/.test(event.kind) ? "←" : "→"} ${nameOf(event.peer)}` : "", event.tag ? ` ${event.tag}` : ""] : []));
+    wall.textContent = doc.wall_offset_ns ? wallTime(doc.at_ns + doc.wall_offset_ns) : "";
+    wall.title = doc.wall_offset_ns ? `wall clock, UTC; ${doc.at_ns} ns on the recording's clock` : "";
+  });
+  return { choose };
+}

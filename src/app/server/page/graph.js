@@ -1,0 +1,170 @@
+// The process graph: who supervises, links, watches and talks to whom at the cursor's moment. Places are found by forces,
+// kept from moment to moment, and can be moved by hand.
+
+import { h, number, put, s } from "./format.js";
+import { doc, look, names, on } from "./state.js";
+import { systemAt } from "./system.js";
+import { hideTip, showTip } from "./tip.js";
+
+const NODES_MAX = 150;
+const SORTS = ["traffic", "cast", "reply", "info"];
+
+export function makeGraph(actions) {
+  const edgesLayer = s("g"), nodesLayer = s("g");
+  const svg = s("svg", { role: "group", "aria-label": "Process graph" }, edgesLayer, nodesLayer);
+  const box = h("div.graph", svg);
+  const notes = h("div.notes");
+  const root = h("div.stage-fit", box, notes);
+  /** Places by pid, in units of the picture. */
+  const places = new Map();
+  let nodes = [], edges = [], drawn = "";
+
+  async function show() {
+    if (!root.isConnected) return;
+    const system = await systemAt(doc.seq);
+    if (!system || !root.isConnected) return;
+    const key = JSON.stringify([system.at, look.process, look.from, look.to, doc.event?.seq]);
+    if (key === drawn) return;
+    drawn = key;
+    choose(system);
+    settle();
+    draw();
+    const hidden = system.nodes.length - nodes.length + system.n_hidden;
+    put(notes,
+      h("span", `${number(nodes.length)} processes at #${system.at}; squares supervise; size is traffic of the shown stretch`),
+      h("span", hidden ? `${hidden} quieter processes are not shown` : ""), h("span.grow"),
+      h("span", "— supervises   ··· link   - - monitor   curved: messages"));
+  }
+
+  function choose(system) {
+    const weight = new Map();
+    for (const [from, to, counts] of system.traffic) {
+      const n = counts.reduce((a, b) => a + b, 0);
+      for (const idx of [from, to]) weight.set(idx, (weight.get(idx) || 0) + n);
+    }
+    const order = system.nodes.map((node, idx) => ({ ...node, idx, weight: weight.get(idx) || 0 })).filter((node) => node.status !== "dead" || node.process === look.process);
+    const kept = order.sort((a, b) => b.weight + (b.behaviour === "supervisor" ? 1e6 : 0) - a.weight - (a.behaviour === "supervisor" ? 1e6 : 0)).slice(0, NODES_MAX);
+    nodes = kept.sort((a, b) => a.idx - b.idx);
+    const most = Math.max(1, ...nodes.map((node) => node.weight));
+    const at = new Map(nodes.map((node, position) => { node.radius = 11 + 15 * Math.sqrt(node.weight / most); return [node.idx, position]; }));
+    const byPid = new Map(nodes.map((node, position) => [node.process, position]));
+    edges = nodes.flatMap((node, position) => (byPid.has(node.parent) ? [{ from: byPid.get(node.parent), to: position, sort: "sup" }] : []));
+    const supervised = new Set(edges.map(({ from, to }) => `${Math.min(from, to)}-${Math.max(from, to)}`));
+    for (const [from, to, sort] of system.edges) {
+      const [a, b] = [at.get(from), at.get(to)];
+      const isTwig = sort === "link" && supervised.has(`${Math.min(a, b)}-${Math.max(a, b)}`);
+      if (a !== undefined && b !== undefined && !isTwig) edges.push({ from: a, to: b, sort });
+    }
+    for (const [from, to, counts] of system.traffic.slice(0, 300)) {
+      const [a, b] = [at.get(from), at.get(to)];
+      if (a === undefined || b === undefined || a === b) continue;
+      counts.forEach((n, sort) => { if (n) edges.push({ from: a, to: b, sort: SORTS[sort], n, isTraffic: true }); });
+    }
+  }
+
+  /** Finds places: new processes begin near their supervisor; all repel, those that belong together attract. */
+  function settle() {
+    let isNew = 0;
+    nodes.forEach((node, idx) => {
+      if (places.has(node.process)) return;
+      isNew++;
+      const parent = places.get(node.parent);
+      const angle = idx * 2.39996; // The golden angle: no two begin at one place, and every run is the same.
+      const far = parent ? 60 : 30 + 26 * Math.sqrt(idx);
+      places.set(node.process, { x: (parent?.x ?? 0) + far * Math.cos(angle), y: (parent?.y ?? 0) + far * Math.sin(angle) });
+    });
+    if (!isNew) return;
+    const points = nodes.map((node) => places.get(node.process));
+    const rounds = nodes.length > 80 ? 160 : 320;
+    for (let round = 0; round < rounds; round++) {
+      const heat = 1 - round / rounds;
+      const force = points.map(() => [0, 0]);
+      for (let i = 0; i < points.length; i++) {
+        for (let j = i + 1; j < points.length; j++) {
+          const dx = points[i].x - points[j].x || 0.01, dy = points[i].y - points[j].y || 0.01;
+          const square = dx * dx + dy * dy;
+          const push = Math.min(8, 5200 / square);
+          const length = Math.sqrt(square);
+          force[i][0] += (dx / length) * push; force[i][1] += (dy / length) * push;
+          force[j][0] -= (dx / length) * push; force[j][1] -= (dy / length) * push;
+        }
+      }
+      for (const { from, to, sort, isTraffic } of edges) {
+        const dx = points[to].x - points[from].x, dy = points[to].y - points[from].y;
+        const length = Math.hypot(dx, dy) || 1;
+        const pull = (length - (sort === "sup" ? 95 : 130)) * (isTraffic ? 0.006 : 0.03);
+        force[from][0] += (dx / length) * pull; force[from][1] += (dy / length) * pull;
+        force[to][0] -= (dx / length) * pull; force[to][1] -= (dy / length) * pull;
+      }
+      points.forEach((point, idx) => {
+        if (point.isHeld) return;
+        point.x += (force[idx][0] - point.x * 0.012) * heat * 1.6;
+        point.y += (force[idx][1] - point.y * 0.018) * heat * 1.6;
+      });
+    }
+  }
+
+  function frame() {
+    const points = nodes.map((node) => places.get(node.process));
+    const xs = points.map((p) => p.x), ys = points.map((p) => p.y);
+    const pad = 60;
+    const [x0, x1, y0, y1] = [Math.min(...xs, -50) - pad, Math.max(...xs, 50) + pad, Math.min(...ys, -50) - pad, Math.max(...ys, 50) + pad];
+    // Few processes are not blown up to fill the room.
+    const wide = Math.max(x1 - x0, svg.clientWidth / 1.25), high = Math.max(y1 - y0, svg.clientHeight / 1.25);
+    svg.setAttribute("viewBox", `${(x0 + x1 - wide) / 2} ${(y0 + y1 - high) / 2} ${wide} ${high}`);
+  }
+
+  function draw() {
+    const picked = nodes.find((node) => node.process === look.process);
+    const near = new Set(picked ? [picked.process, ...edges.flatMap(({ from, to }) => (nodes[from] === picked ? [nodes[to].process] : nodes[to] === picked ? [nodes[from].process] : []))] : []);
+    box.classList.toggle("picked", Boolean(picked));
+    const most = Math.max(1, ...edges.map((edge) => edge.n || 0));
+    put(edgesLayer, ...edges.map(({ from, to, sort, n }) => {
+      const [a, b] = [places.get(nodes[from].process), places.get(nodes[to].process)];
+      const isNear = picked && (nodes[from] === picked || nodes[to] === picked);
+      const width = n ? 1 + (sort === "traffic" ? 4 : 2.2) * Math.log(n + 1) / Math.log(most + 1) : null;
+      const path = s(`path.e.${sort}${SORTS.includes(sort) && sort !== "traffic" ? ".traffic" : ""}${isNear ? ".near" : ""}`, { d: curve(a, b, n ? 0.16 + 0.05 * SORTS.indexOf(sort) : 0), style: width ? `stroke-width:${width.toFixed(1)}` : null },
+        s("title", n ? `${nodes[from].name} → ${nodes[to].name}: ${n} ${sort === "traffic" ? "call" : sort}` : `${nodes[from].name} ${sort === "sup" ? "supervises" : sort} ${nodes[to].name}`));
+      return path;
+    }));
+    put(nodesLayer, ...nodes.map((node) => drawNode(node, near)));
+    frame();
+  }
+
+  function curve(a, b, bend) {
+    const [mx, my] = [(a.x + b.x) / 2 - (b.y - a.y) * bend, (a.y + b.y) / 2 + (b.x - a.x) * bend];
+    return `M${a.x.toFixed(1)} ${a.y.toFixed(1)}Q${mx.toFixed(1)} ${my.toFixed(1)} ${b.x.toFixed(1)} ${b.y.toFixed(1)}`;
+  }
+
+  function drawNode(node, near) {
+    const place = places.get(node.process);
+    const isActive = doc.event && (doc.event.process === node.process || doc.event.peer === node.process);
+    const isSup = node.behaviour === "supervisor";
+    const name = node.name || node.process;
+    const r = node.radius;
+    const classes = ["n", isSup ? "supervisor" : "", node.status === "alive" ? "" : node.status, isActive ? "active" : "", look.process === node.process ? "selected" : "", near.has(node.process) ? "near" : ""].filter(Boolean).join(".");
+    const element = s(`g.${classes}`, {
+      transform: `translate(${place.x.toFixed(1)} ${place.y.toFixed(1)})`, tabindex: "0", role: "button",
+      "aria-label": `${name}, ${node.behaviour.replace("_", " ")}, ${node.status}, ${node.queue_len} waiting, ${node.weight} messages`,
+    }, isSup ? s("rect", { x: -r, y: -r, width: 2 * r, height: 2 * r, rx: 3 }) : s("circle", { r }),
+    s("text", { y: r + 13 }, name), node.queue_len ? s("text.q", { y: 4 }, String(node.queue_len)) : node.n_restarts ? s("text.q", { y: 4 }, `↻${node.n_restarts}`) : null);
+    let drag = null;
+    element.addEventListener("pointerdown", (event) => { drag = { x: event.clientX, y: event.clientY, moved: false }; element.setPointerCapture(event.pointerId); });
+    element.addEventListener("pointermove", (event) => {
+      if (!drag) return showTip(event.clientX, event.clientY, h("div", h("b", name), `  ${node.process}`, h("div.dim", `${node.module || ""} ${node.behaviour.replace("_", " ")} · ${node.status} · ${node.queue_len} waiting · ${number(node.weight)} messages`), node.state ? h("div.term", node.state) : ""));
+      const scale = svg.viewBox.baseVal.width / svg.clientWidth || 1;
+      place.x += (event.clientX - drag.x) * scale; place.y += (event.clientY - drag.y) * scale;
+      drag = { x: event.clientX, y: event.clientY, moved: true };
+      place.isHeld = true;
+      hideTip();
+      draw();
+    });
+    element.addEventListener("pointerup", () => { if (drag && !drag.moved) actions.select({ process: node.process }); drag = null; });
+    element.addEventListener("pointerleave", hideTip);
+    element.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.stopPropagation(); actions.select({ process: node.process }); } });
+    return element;
+  }
+
+  on(["position", "system", "process", "view", "from", "to", "n_recorded"], show);
+  return { root, show: () => { drawn = ""; show(); } };
+}

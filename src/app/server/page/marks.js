@@ -1,0 +1,37 @@
+// Marks, notes and snapshots: named moments, with what was written at them.
+
+import * as api from "./api.js";
+import { h, number, put } from "./format.js";
+import { doc, look, on } from "./state.js";
+
+export function makeMarks(root, actions) {
+  const list = h("div"), error = h("p.error", { role: "alert" });
+  const form = h("form", h("label.row", h("span.dim", { style: "width:50px" }, "name"), h("input", { name: "name", type: "text", placeholder: "here it starts" })),
+    h("label.row", h("span.dim", { style: "width:50px" }, "note"), h("input", { name: "note", type: "text", placeholder: "the pool is full from here on" })),
+    error, h("div.row", h("button.button.main", { type: "submit" }, "Mark this moment"), h("button.button", { type: "button", onclick: snapshot }, "Take a snapshot")));
+  const value = (name) => form.elements[name].value.trim();
+
+  async function save(name) {
+    error.textContent = "";
+    try {
+      if (value("name")) await api.operation(name, { name: value("name") });
+      if (value("note")) await api.operation("note", { moment: doc.seq, text: value("note") });
+      form.reset();
+    } catch (problem) { error.textContent = [problem.message, ...problem.hints].join("\n"); }
+  }
+  function snapshot() { if (value("name")) save("snapshot"); else error.textContent = "a snapshot needs a name"; }
+  form.addEventListener("submit", (event) => { event.preventDefault(); if (value("name") || value("note")) save("mark"); else error.textContent = "a name or a note"; });
+
+  function show() {
+    if (look.side !== "marks") return;
+    const rows = [...(doc.marks || [])].sort((a, b) => a.seq - b.seq);
+    put(list, rows.length ? h("ul", { style: "list-style:none;margin:0;padding:0" }, rows.map((row) => h("li", { style: "padding:4px 0" }, h("div.row", h("button.seqlink", { onclick: () => actions.seek(row.seq) }, `#${number(row.seq)}`), h("b", row.name), row.is_snapshot ? h("span.chip", "snapshot") : null,
+      row.is_snapshot && doc.can?.can_restore && !look.isReadOnly ? h("button.button.small", { onclick: () => api.operation("restore", { moment: row.name }).catch(actions.complain) }, "restore") : null), row.note ? h("div", row.note) : null)))
+      : h("p.dim", "No marks yet. M marks the moment where you stand."));
+  }
+  on(["marks", "side"], show);
+  return {
+    show: () => { put(root, h("section.card", h("h2", "Marks, notes, snapshots"), list), look.isReadOnly ? "" : h("section.card", form)); show(); },
+    begin: () => form.elements.name.focus(),
+  };
+}

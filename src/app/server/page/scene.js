@@ -1,0 +1,249 @@
+// The lanes: processes one below the other, their callbacks as bars, and, in the message view, messages as arrows. Two
+// canvases: what is drawn once per window, and what moves. What is on screen is a part of what was loaded, so that
+// panning and zooming never wait.
+
+import * as api from "./api.js";
+import { Axis } from "./axis.js";
+import { h, number, put } from "./format.js";
+import { color, reducedMotion, sharpen } from "./paint.js";
+import { drawMoving, drawStill, hitTest } from "./lanes.js";
+import { choose, doc, look, names, on, overview, rankOf, seqAt, tell } from "./state.js";
+import { hideTip, showTip } from "./tip.js";
+import { labelColumn } from "./labels.js";
+import { windowTwin } from "./twin.js";
+
+/** The loaded stretch reaches so much beyond what is shown, on either side, as a share of it. */
+const MARGIN = 0.5;
+const LOAD_MS = 70;
+
+export function makeScene(actions) {
+  const corner = h("div.corner");
+  const axisBox = h("div.axis", h("canvas", { "aria-hidden": "true" }));
+  const labels = h("div.labels", { role: "group", "aria-label": "Processes" });
+  const still = h("canvas", { role: "img" }), moving = h("canvas", { "aria-hidden": "true" });
+  const lanes = h("div.lanes", still, moving);
+  const scroll = h("div.scroll", labels, lanes);
+  const notes = h("div.notes");
+  const root = h("div.scene", corner, axisBox, scroll, notes);
+  const column = labelColumn(labels, actions);
+
+  const scene = { data: null, axis: null, laneHeight: 26, width: 100, height: 100, playhead: 0, isStale: true };
+  const cache = new Map();
+  const ask = api.latest((values, options) => api.view("window", values, options));
+  let timer = 0;
+
+  /** Loads what is shown, and around it, unless it is there. */
+  async function load() {
+    const { from, to } = look;
+    if (!overview.n_events || to <= from) return;
+    const span = Math.max(4, to - from);
+    const wide = { from: Math.max(0, Math.floor(from - span * MARGIN)), to: Math.min(overview.n_events, Math.ceil(to + span * MARGIN)) };
+    const have = scene.data;
+    const isCovered = have && have.version === doc.n_recorded && have.from <= Math.max(0, from) && have.to >= Math.min(overview.n_events, to);
+    if (isCovered && have.to - have.from < span * 3.2) return;
+    const key = `${wide.from}-${wide.to}-${doc.n_recorded}-${doc.branch}`;
+    let data = cache.get(key);
+    if (!data) {
+      try { data = await ask(wide); } catch (error) { return actions.complain(error); }
+      if (!data) return;
+      data.version = doc.n_recorded;
+      cache.set(key, data);
+      if (cache.size > 24) cache.delete(cache.keys().next().value);
+    }
+    data.lanes.forEach((lane) => names.set(lane.process, lane.name || lane.id));
+    scene.data = data;
+    scene.axis = new Axis(data.axis);
+    scene.isStale = true;
+    column.show(data.lanes);
+    layout();
+    tell("window");
+  }
+  const loadSoon = () => { clearTimeout(timer); timer = setTimeout(load, LOAD_MS); };
+
+  function layout() {
+    if (!scene.data || !root.isConnected) return;
+    const n = Math.max(1, scene.data.lanes.length);
+    const room = root.clientHeight - 26 - notes.offsetHeight;
+    scene.laneHeight = Math.max(look.view === "processes" ? 24 : 20, Math.min(46, Math.floor(room / n)));
+    scene.width = lanes.clientWidth;
+    scene.height = scene.laneHeight * n;
+    lanes.style.height = `${scene.height}px`;
+    labels.style.gridAutoRows = `${scene.laneHeight}px`;
+    scene.isStale = true;
+    corner.textContent = scene.data.subtitle.replace("; quiet stretches are cut out", "");
+    corner.title = scene.data.subtitle;
+    const texts = [...scene.data.notes];
+    if (scene.data.gaps.length) texts.push("quiet stretches are cut out");
+    put(notes, look.view === "messages" ? legend() : "", h("span.said", { title: texts.join("\n") }, texts.join(" · ")), twin.toggle);
+    still.setAttribute("aria-label", `${look.view}: ${scene.data.subtitle}. The table below says the same.`);
+  }
+
+  const twin = windowTwin(root, scene, actions);
+
+  /** The part of the loaded stretch that is shown, as shares of its axis. */
+  function shown() {
+    if (!scene.data || scene.data.to <= scene.data.from) return [0, 1];
+    const s0 = look.from <= scene.data.from ? 0 : scene.axis.ofSeq(seqAt(look.from));
+    const s1 = look.to >= scene.data.to ? 1 : scene.axis.ofSeq(seqAt(look.to));
+    // Shown beyond what is loaded, for the moment until it is: the loaded part at its place.
+    const span = scene.data.to - scene.data.from;
+    const before = Math.min(0, (look.from - scene.data.from) / span), after = Math.max(0, (look.to - scene.data.to) / span);
+    return [s0 + before, Math.max(s0 + 1e-6, s1 + after)];
+  }
+  scene.toX = (share) => { const [a, b] = scene.range; return ((share - a) / (b - a)) * scene.width; };
+  scene.toShare = (x) => { const [a, b] = scene.range; return a + (x / scene.width) * (b - a); };
+  scene.range = [0, 1];
+
+  function draw() {
+    if (!scene.data || !root.isConnected) return;
+    const range = shown();
+    if (range[0] !== scene.range[0] || range[1] !== scene.range[1]) scene.isStale = true;
+    scene.range = range;
+    if (scene.isStale) {
+      scene.isStale = false;
+      drawStill(sharpen(still, scene.width, scene.height), scene);
+      drawAxis();
+    }
+    const target = doc.seq === null || doc.seq === undefined ? -0.01 : scene.axis.ofSeq(doc.seq);
+    const isEased = doc.state !== "paused" && !reducedMotion.matches && Math.abs(target - scene.playhead) < 0.3;
+    scene.playhead = isEased ? scene.playhead + (target - scene.playhead) * 0.3 : target;
+    drawMoving(sharpen(moving, scene.width, scene.height), scene);
+    if (Math.abs(scene.playhead - target) > 1e-5) tell("position");
+  }
+
+  function drawAxis() {
+    const canvas = axisBox.firstChild;
+    const context = sharpen(canvas, axisBox.clientWidth, 26);
+    context.clearRect(0, 0, axisBox.clientWidth, 26);
+    context.font = "11px system-ui, sans-serif";
+    context.textBaseline = "middle";
+    for (const tick of scene.axis.ticks(scene.range[0], scene.range[1], scene.width, scene.data.start_ns)) {
+      context.fillStyle = color("ink2");
+      context.textAlign = tick.x < 14 ? "left" : "center";
+      context.fillText(tick.text, Math.max(3, tick.x), 12);
+      context.fillStyle = color("line2");
+      context.fillRect(Math.round(tick.x), 21, 1, 5);
+    }
+  }
+
+  /** Keeps the playhead in sight while it moves. */
+  function follow() {
+    if (look.isFitted || doc.seq === null || doc.seq === undefined) return;
+    const rank = rankOf(doc.seq), span = look.to - look.from;
+    const [low, high] = doc.state === "rewinding" ? [0.3, 1] : [0, 0.72];
+    if (rank >= look.from + span * low && rank <= look.from + span * high) return;
+    const wanted = doc.state === "paused" ? rank - span / 2 : rank - span * (doc.state === "rewinding" ? 0.6 : 0.4);
+    const isFar = Math.abs(wanted - look.from) > span || reducedMotion.matches || doc.state === "paused";
+    const from = clampFrom(isFar ? wanted : look.from + (wanted - look.from) * 0.12, span);
+    if (Math.abs(from - look.from) > 0.01) choose({ from, to: from + span });
+  }
+
+  const clampFrom = (from, span) => Math.max(0, Math.min(from, Math.max(0, overview.n_events - span)));
+
+  /** Zooms by a factor around a share of the shown stretch. */
+  function zoom(factor, around = null) {
+    const span = look.to - look.from;
+    if (around === null) {
+      // By key: around where one stands, when that is in sight.
+      const here = doc.seq === null || doc.seq === undefined ? 0 : (rankOf(doc.seq) - look.from) / span;
+      around = here >= 0 && here <= 1 ? here : 0.5;
+    }
+    const anchor = look.from + span * around;
+    const wanted = Math.max(8, Math.min(span * factor, overview.n_events));
+    const from = clampFrom(anchor - wanted * around, wanted);
+    choose({ from, to: from + wanted, isFitted: wanted >= overview.n_events });
+  }
+  function pan(share) {
+    const span = look.to - look.from;
+    const from = clampFrom(look.from + span * share, span);
+    choose({ from, to: from + span, isFitted: span >= overview.n_events });
+  }
+
+  // The pointer: drag pans, the wheel zooms where it is, a click selects what is there or goes there.
+  let drag = null;
+  lanes.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    drag = { x: event.clientX, from: look.from, moved: false };
+    lanes.setPointerCapture(event.pointerId);
+  });
+  lanes.addEventListener("pointermove", (event) => {
+    const box = lanes.getBoundingClientRect();
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    if (drag) {
+      if (Math.abs(event.clientX - drag.x) > 3) { drag.moved = true; lanes.classList.add("drag"); }
+      if (drag.moved && !look.isFitted) {
+        const span = look.to - look.from;
+        const from = clampFrom(drag.from - ((event.clientX - drag.x) / scene.width) * span, span);
+        choose({ from, to: from + span });
+      }
+      return hideTip();
+    }
+    const hit = scene.data && hitTest(scene, x, y);
+    if (hit) showTip(event.clientX, event.clientY, hit.tip());
+    else hideTip();
+  });
+  lanes.addEventListener("pointerup", (event) => {
+    const box = lanes.getBoundingClientRect();
+    const wasDrag = drag?.moved;
+    drag = null;
+    lanes.classList.remove("drag");
+    if (wasDrag || !scene.data) return;
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    const hit = hitTest(scene, x, y);
+    if (hit) return actions.select({ seq: hit.seq, process: hit.process });
+    actions.seek(Math.round(scene.axis.seqOf(scene.toShare(x))));
+    const lane = scene.data.lanes[Math.floor(y / scene.laneHeight)];
+    if (lane) choose({ process: lane.process });
+  });
+  lanes.addEventListener("dblclick", (event) => {
+    const box = lanes.getBoundingClientRect();
+    const hit = scene.data && hitTest(scene, event.clientX - box.left, event.clientY - box.top);
+    if (hit) actions.seek(hit.seq);
+  });
+  lanes.addEventListener("pointerleave", hideTip);
+  lanes.addEventListener("wheel", (event) => {
+    const box = lanes.getBoundingClientRect();
+    if (Math.abs(event.deltaX) > Math.abs(event.deltaY) || event.shiftKey) {
+      event.preventDefault();
+      return pan(((event.deltaX || event.deltaY) / scene.width) * 1.2);
+    }
+    const canScroll = scroll.scrollHeight > scroll.clientHeight + 1;
+    if (canScroll && !event.ctrlKey && !event.metaKey) return;
+    event.preventDefault();
+    zoom(Math.exp(Math.max(-60, Math.min(60, event.deltaY)) * 0.006), (event.clientX - box.left) / scene.width);
+  }, { passive: false });
+
+  new ResizeObserver(() => { layout(); tell("position"); }).observe(root);
+  on(["position"], follow);
+  on(["from", "to", "overview", "n_recorded", "branch"], () => (root.isConnected ? loadSoon() : undefined));
+  on(["process", "seq", "focus", "theme", "view", "window", "breakpoints"], () => { scene.isStale = true; });
+  on(["view"], layout);
+  on(["position", "window", "from", "to", "process", "seq", "focus", "theme", "view", "breakpoints", "overview"], draw);
+
+  return {
+    root, zoom, pan,
+    show: () => { load(); layout(); tell("position"); },
+    /** Shows these events, all of them, with a little around them. */
+    frame: (seqs) => {
+      const ranks = [...seqs].map(rankOf);
+      const [first, last] = [Math.min(...ranks), Math.max(...ranks)];
+      if (!ranks.length || (first >= look.from && last <= look.to)) return;
+      const margin = Math.max(6, (last - first) * 0.12);
+      const from = Math.max(0, first - margin), to = Math.min(overview.n_events, last + margin);
+      choose({ from, to, isFitted: from <= 0 && to >= overview.n_events });
+    },
+    fit: () => choose({ from: 0, to: overview.n_events, isFitted: true }),
+    /** For the tests, and for whoever measures. */
+    describe: () => ({ n_lanes: scene.data?.lanes.length ?? 0, n_arrows: scene.data?.arrows.length ?? 0, n_bars: scene.data?.bars.length ?? 0, is_dense: Boolean(scene.data?.density), span: number(look.to - look.from) }),
+  };
+}
+
+function legend() {
+  const line = (name, dash, width) => {
+    const box = h("span");
+    box.innerHTML = `<svg aria-hidden="true"><line x1="0" x2="26" y1="4" y2="4" stroke="var(--${name})" stroke-width="${width}" stroke-dasharray="${dash}"/></svg>`;
+    box.append(name);
+    return box;
+  };
+  return h("div.legend", line("call", "", 1.6), line("cast", "1.6 2.6", 1.8), line("reply", "5 3", 1.6), line("info", "7 2.5 1.5 2.5", 1.4), line("exit", "", 2.6));
+}

@@ -1,0 +1,111 @@
+// What the page knows: the session's document as the server keeps it, and what this viewer has chosen. Everything
+// that is shown follows from here; whoever changes something says so, and the others hear it at the next frame.
+
+import { sandbox, token } from "./api.js";
+
+export const VIEWS = ["processes", "messages", "supervision", "graph"];
+
+/** The session's document; see `pulse` in the server. */
+export const doc = {};
+
+/** What this viewer has chosen. `from` and `to` count events along the line. */
+export const look = {
+  view: "messages", from: 0, to: 0, isFitted: true, process: null, seq: null, focus: null,
+  filter: "", side: "inspector", drawer: "events", syntax: null, isConnected: false, isReadOnly: false,
+};
+
+/** The whole line at a glance; see `overview` in the server. */
+export const overview = { n_events: 0, ranges: [], axis: { seqs: [], at_ns: [], shares: [] }, density: [], edges: [], markers: [], start_ns: 0 };
+
+/** Names of processes by pid, learned from what was shown. */
+export const names = new Map();
+export const nameOf = (process) => (process ? names.get(process) || process : "");
+
+const listeners = [];
+const changed = new Set();
+let isScheduled = false;
+
+/** Calls `listener` in the next frame after any of `topics` changed. */
+export function on(topics, listener) {
+  listeners.push({ topics, listener });
+}
+
+/** Says that something changed. */
+export function tell(...topics) {
+  topics.forEach((topic) => changed.add(topic));
+  if (isScheduled) return;
+  isScheduled = true;
+  // Not every place draws frames (a hidden tab does not); what is known must still be told.
+  (document.hidden ? (run) => setTimeout(run, 50) : requestAnimationFrame)(flush);
+}
+
+function flush() {
+  isScheduled = false;
+  const now = new Set(changed);
+  changed.clear();
+  for (const { topics, listener } of listeners) {
+    if (topics.some((topic) => now.has(topic))) listener(now);
+  }
+}
+
+/** Changes what the viewer has chosen. */
+export function choose(values) {
+  const topics = Object.keys(values).filter((key) => look[key] !== values[key]);
+  Object.assign(look, values);
+  if (topics.length) tell(...topics);
+  scheduleUrl();
+}
+
+// Seqs and positions on the line: the same but where branches leave events out.
+
+export function rankOf(seq) {
+  let before = 0;
+  for (const [start, end] of overview.ranges) {
+    if (seq < start) return before;
+    if (seq < end) return before + seq - start;
+    before += end - start;
+  }
+  return before;
+}
+
+export function seqAt(rank) {
+  let before = 0;
+  for (const [start, end] of overview.ranges) {
+    if (rank < before + (end - start)) return start + Math.max(0, Math.floor(rank - before));
+    before += end - start;
+  }
+  return overview.ranges.length ? overview.ranges.at(-1)[1] - 1 : 0;
+}
+
+// The address holds where one is, so that a link leads there.
+
+let urlTimer = 0;
+function scheduleUrl() {
+  clearTimeout(urlTimer);
+  // Browsers take only so many changes of the address.
+  urlTimer = setTimeout(() => history.replaceState(null, "", `#${fragment(false)}`), 300);
+}
+
+export function fragment(withToken) {
+  const values = new URLSearchParams();
+  if (withToken) values.set("token", token);
+  if (sandbox) values.set("s", sandbox);
+  values.set("v", look.view);
+  if (doc.seq !== null && doc.seq !== undefined) values.set("at", doc.seq);
+  if (!look.isFitted) { values.set("f", Math.round(look.from)); values.set("t", Math.round(look.to)); }
+  if (look.process) values.set("p", look.process);
+  if (look.seq !== null) values.set("e", look.seq);
+  if (look.filter) values.set("q", look.filter);
+  return values.toString();
+}
+
+export function readFragment() {
+  const values = new URLSearchParams(location.hash.slice(1));
+  const count = (name) => (values.has(name) ? Number(values.get(name)) : null);
+  if (VIEWS.includes(values.get("v"))) look.view = values.get("v");
+  if (values.has("t")) Object.assign(look, { from: count("f"), to: count("t"), isFitted: false });
+  look.process = values.get("p");
+  look.seq = count("e");
+  look.filter = values.get("q") || "";
+  return { at: count("at") };
+}

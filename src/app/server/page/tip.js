@@ -1,0 +1,26 @@
+// The one tooltip. It knows no data.
+
+import { put } from "./format.js";
+const tip = () => document.querySelector("#tip");
+
+export function showTip(x, y, ...content) {
+  const element = tip();
+  put(element, ...content);
+  element.hidden = false;
+  const { width, height } = element.getBoundingClientRect();
+  element.style.left = `${Math.max(6, Math.min(x + 14, innerWidth - width - 8))}px`;
+  element.style.top = `${y + 18 + height > innerHeight ? y - height - 12 : y + 18}px`;
+}
+
+export const hideTip = () => { tip().hidden = true; };
+
+export function toast(text, isBad = false) {
+  const element = Object.assign(document.createElement("div"), { className: isBad ? "toast bad" : "toast", textContent: text });
+  document.querySelector("#toasts").append(element);
+  setTimeout(() => element.remove(), isBad ? 8_000 : 3_500);
+}
+
+export function announce(text) { document.querySelector("#announce").textContent = text; }
+
+/** Says what went wrong, with what to do about it. */
+export const complain = (error) => toast([error.message, ...(error.hints || [])].join("\n"), true);

@@ -1,0 +1,250 @@
+//! Events by pages: filters by columns, text and scripts, with a cursor. It must not know how rows are written.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{Path, Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value as Json, json};
+
+use super::answer::of_table;
+use super::api::{respond, sandbox_id};
+use super::problem::Problem;
+use super::shared::Shared;
+use crate::app::live::Live;
+use crate::breakpoint::{Condition, Search};
+use crate::export;
+use crate::model::{Atom, Class, Event, Filter, Kind, Moment, Outcome, Seq, Style, Syntax, limits};
+use crate::script::api::syntax_of;
+use crate::session::value::{Param, ProcessRef, Span};
+use crate::session::{Session, Source, SourceId};
+use crate::store::Recording;
+use crate::view::{Table, tables};
+
+/// Rows of a page when nothing else is asked for.
+const PAGE_ROWS: usize = 100;
+/// How long a search for text or by a script goes on before it answers with what it has.
+const SEARCH_MAX: Duration = Duration::from_millis(1_500);
+/// Events between two looks at the clock.
+const SEARCH_STRETCH: u64 = 65_536;
+
+/// Which events, and how many at a time.
+#[derive(Clone, Debug, Default)]
+struct Page {
+    filter: Filter,
+    /// A script `|e| ..`.
+    condition: Option<String>,
+    /// Text that stands in the event's words or payload.
+    text: Option<String>,
+    range: Option<(Moment, Moment)>,
+    processes: Vec<String>,
+    /// Only events after, or before, this one.
+    after: Option<u64>,
+    before: Option<u64>,
+    n_rows: usize,
+}
+
+impl Page {
+    fn read(query: Vec<(String, String)>) -> Result<Page, Problem> {
+        let mut page = Page { n_rows: PAGE_ROWS, ..Page::default() };
+        let (mut from, mut to) = (None, None);
+        let number = |name: &str, text: &str| {
+            text.parse::<u64>().map_err(|_| Problem::field(name, format!("expected a number, got {text:?}")))
+        };
+        for (name, text) in query.into_iter().filter(|(_, text)| !text.is_empty()) {
+            let moment = |text: &str| Moment::parse(text).map_err(|failure| Problem::field(&name, failure.error));
+            let items = || text.split(',').map(str::trim);
+            match name.as_str() {
+                "kind" => {
+                    let kind = |text: &str| {
+                        Kind::from_name(text).ok_or_else(|| unknown("kind", text, Kind::ALL.iter().map(|k| k.as_str())))
+                    };
+                    page.filter.kinds = items().map(kind).collect::<Result<_, _>>()?;
+                }
+                "class" => {
+                    let class = |text: &str| {
+                        Class::from_name(text)
+                            .ok_or_else(|| unknown("class", text, Class::ALL.iter().map(|c| c.as_str())))
+                    };
+                    page.filter.classes = items().map(class).collect::<Result<_, _>>()?;
+                }
+                "tag" => {
+                    let tag =
+                        |text: &str| Atom::try_new(text).map_err(|error| Problem::field("tag", error.to_string()));
+                    page.filter.tags = items().map(tag).collect::<Result<_, _>>()?;
+                }
+                "process" => page.processes = items().map(str::to_string).collect(),
+                "where" => page.condition = Some(text),
+                "q" => page.text = Some(text.to_lowercase()),
+                "from" => from = Some(moment(&text)?),
+                "to" => to = Some(moment(&text)?),
+                "after" => page.after = Some(number("after", &text)?),
+                "before" => page.before = Some(number("before", &text)?),
+                "limit" => page.n_rows = (number("limit", &text)? as usize).clamp(1, limits::SERVER_ROWS_MAX),
+                "format" => {}
+                _ => {
+                    return Err(Problem::field(
+                        name,
+                        "no such parameter; known: kind, class, tag, process, where, q, from, to, after, before, limit, format",
+                    ));
+                }
+            }
+        }
+        if from.is_some() || to.is_some() {
+            page.range = Some((from.unwrap_or(Moment::Start), to.unwrap_or(Moment::End)));
+        }
+        Ok(page)
+    }
+}
+
+fn unknown<'a>(field: &str, text: &str, known: impl Iterator<Item = &'a str>) -> Problem {
+    Problem::field(field, format!("no {field} {text:?}; known: {}", known.collect::<Vec<_>>().join(", ")))
+}
+
+/// `GET .../events`
+pub async fn events(
+    State(shared): State<Arc<Shared>>,
+    Path(path): Path<HashMap<String, String>>,
+    Query(query): Query<Vec<(String, String)>>,
+) -> Response {
+    let format = query.iter().find(|(name, _)| name == "format").map_or("json".to_string(), |(_, text)| text.clone());
+    match page(&shared, &path, query).await {
+        Ok((table, syntax, meta)) => match format.as_str() {
+            "json" => {
+                let mut answer = of_table(&table);
+                answer.meta.extend(meta.as_object().cloned().unwrap_or_default());
+                respond(Ok(answer))
+            }
+            "ndjson" => ([(header::CONTENT_TYPE, "application/x-ndjson")], export::jsonl(&table)).into_response(),
+            "csv" => ([(header::CONTENT_TYPE, "text/csv")], export::csv(&table, syntax)).into_response(),
+            other => unknown("format", other, ["json", "ndjson", "csv"].into_iter()).into_response(),
+        },
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn page(
+    shared: &Shared,
+    path: &HashMap<String, String>,
+    query: Vec<(String, String)>,
+) -> Result<(Table, Syntax, Json), Problem> {
+    let id = sandbox_id(path.get("sandbox").map_or("", String::as_str))?;
+    let page = Page::read(query)?;
+    shared.desk.look(move |live| Ok(find(live, id, page))).await?
+}
+
+/// Finds the page on the session's thread: scripts live there.
+fn find(live: &mut Live, id: SourceId, mut page: Page) -> Result<(Table, Syntax, Json), Problem> {
+    let condition = match &page.condition {
+        Some(text) => {
+            let value = live.console().argument(text, limits::SERVER_SCRIPT_OPERATIONS_MAX)?;
+            Some(Condition::from_value(value).map_err(|what| Problem::field("where", what))?)
+        }
+        None => None,
+    };
+    let mut session = live.session().borrow_mut();
+    let found = session.on_source(id, |session| {
+        let source = session.source()?;
+        for name in &page.processes {
+            page.filter.involved.push(source.find_process(&ProcessRef::Named(name.clone()), None)?);
+        }
+        let span = page.range.take().map(|(from, to)| Span { from, to });
+        let ranges = source.scope_of(span.as_ref())?;
+        let (seqs, next) = search(session, &page, condition.as_ref(), &ranges)?;
+        let recording = source.recording();
+        let mut table = tables::events(&recording, &source.names(), &seqs);
+        add_processes(&mut table, &recording, &seqs);
+        Ok((table, syntax_of(Some(source)), json!({ "next": next })))
+    });
+    found.map_err(Problem::from)
+}
+
+/// The pids beside the names: names are for people, pids for the next question.
+fn add_processes(table: &mut Table, recording: &Recording, seqs: &[Seq]) {
+    use crate::view::{Cell, Column};
+    for (name, of) in [("pid", 0), ("peer_pid", 1), ("cause", 2)] {
+        table.columns.push(Column { name: name.into(), is_right_aligned: false });
+        for (row, seq) in table.rows.iter_mut().zip(seqs) {
+            let event = recording.event(*seq);
+            row.push(match of {
+                0 => event.map_or(Cell::Empty, |event| Cell::Text(event.process.to_string())),
+                1 => event.and_then(|event| event.peer).map_or(Cell::Empty, |peer| Cell::Text(peer.to_string())),
+                _ => event.and_then(|event| event.cause).map_or(Cell::Empty, Cell::Seq),
+            });
+        }
+    }
+}
+
+/// A page of seqs, and the seq after which the next page begins, if there may be one.
+fn search(
+    session: &Session,
+    page: &Page,
+    condition: Option<&Condition>,
+    ranges: &[Range<u64>],
+) -> Outcome<(Vec<Seq>, Option<u64>)> {
+    let source = session.source()?;
+    let recording = source.recording();
+    let search = condition.map(|condition| Search::new(&recording, source.position().branch, condition));
+    let is_back = page.before.is_some();
+    let started = Instant::now();
+    let mut seqs = Vec::new();
+    let mut stretches: Vec<Range<u64>> = Vec::new();
+    for range in ranges {
+        let range =
+            range.start.max(page.after.map_or(0, |seq| seq + 1))..range.end.min(page.before.unwrap_or(u64::MAX));
+        let mut at = range.start;
+        while at < range.end {
+            let to = (at + SEARCH_STRETCH).min(range.end);
+            stretches.push(at..to);
+            at = to;
+        }
+    }
+    if is_back {
+        stretches.reverse();
+    }
+    for stretch in &stretches {
+        if started.elapsed() > SEARCH_MAX || session.is_interrupted() {
+            let next = if is_back { stretch.end } else { stretch.start.saturating_sub(1) };
+            return Ok((in_order(seqs, is_back), Some(next)));
+        }
+        let filter = Filter { ranges: vec![stretch.clone()], ..page.filter.clone() };
+        let passes = |event: &Event| page.text.as_ref().is_none_or(|text| has_text(source, &recording, event, text));
+        let candidates: Vec<Event> = match &search {
+            Some(search) => {
+                let hits = search.all(std::slice::from_ref(stretch), SEARCH_STRETCH as usize)?;
+                hits.into_iter().filter(|event| filter.matches(event) && passes(event)).collect()
+            }
+            None if is_back => recording.scan(&filter).rev().filter(passes).take(page.n_rows - seqs.len()).collect(),
+            None => recording.scan(&filter).filter(passes).take(page.n_rows - seqs.len()).collect(),
+        };
+        let ordered: Box<dyn Iterator<Item = &Event>> =
+            if is_back && search.is_some() { Box::new(candidates.iter().rev()) } else { Box::new(candidates.iter()) };
+        seqs.extend(ordered.map(|event| event.seq));
+        if seqs.len() >= page.n_rows {
+            seqs.truncate(page.n_rows);
+            let next = seqs.last().map(|seq| seq.0);
+            return Ok((in_order(seqs, is_back), next));
+        }
+    }
+    Ok((in_order(seqs, is_back), None))
+}
+
+fn in_order(mut seqs: Vec<Seq>, is_back: bool) -> Vec<Seq> {
+    if is_back {
+        seqs.reverse();
+    }
+    seqs
+}
+
+fn has_text(source: &Source, recording: &Recording, event: &Event, text: &str) -> bool {
+    let has = |words: &str| words.to_lowercase().contains(text);
+    has(event.kind.as_str())
+        || event.tag.is_some_and(|tag| has(tag.as_str()))
+        || has(&event.process.to_string())
+        || recording
+            .term(event.seq)
+            .is_some_and(|term| has(&term.display(Style::cell(syntax_of(Some(source))).chars_max(2_000)).to_string()))
+}

@@ -1,0 +1,269 @@
+// The page in Chromium: what a user does, with the mouse, with the keyboard alone, in two browsers and a shell at once.
+// Screenshots are left in target/browser.
+
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+import { ROOT, ask, serve, shell, until } from "./support.mjs";
+
+const PICTURES = join(ROOT, "target/browser");
+const FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+let browser, server;
+before(async () => {
+  mkdirSync(PICTURES, { recursive: true });
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM || "/usr/bin/chromium", args: FLAGS });
+  server = await serve("examples/bank/main.rhai");
+});
+after(async () => { await browser?.close(); await server?.stop(); });
+
+/** A page of its own that must not complain. */
+async function open(place = server, { fragment = "", ...options } = {}) {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  const page = await context.newPage();
+  page.complaints = [];
+  page.on("pageerror", (error) => page.complaints.push(error.message));
+  page.on("console", (message) => { if (message.type() === "error" && !/409|404|422/.test(message.text())) page.complaints.push(message.text()); });
+  await page.goto(place.url + fragment);
+  await page.waitForFunction(() => window.cinema?.scene.describe().n_lanes > 0);
+  page.seq = () => page.evaluate(() => window.cinema.doc.seq);
+  page.at = (seq) => page.waitForFunction((wanted) => window.cinema.doc.seq === wanted, seq);
+  page.shot = (name) => page.screenshot({ path: join(PICTURES, `${name}.png`) });
+  page.end = async () => { assert.deepEqual(page.complaints, []); await context.close(); };
+  return page;
+}
+
+test("loads, and shows where one is", async () => {
+  const page = await open();
+  const about = await page.evaluate(() => window.cinema.scene.describe());
+  assert.ok(about.n_lanes >= 9 && about.n_arrows > 100 && about.n_bars > 50, JSON.stringify(about));
+  assert.match(await page.textContent("#position"), /#\d+.*of/);
+  assert.match(await page.title(), /bank/);
+  await page.shot("messages");
+  await page.end();
+});
+
+test("the views change, and the position stays", async () => {
+  const page = await open();
+  await page.evaluate(() => window.cinema.channel.push("timeline_seek", { moment: "#300" }));
+  await page.at(300);
+  for (const [name, look] of [["processes", ".label"], ["supervision", ".suptree .node"], ["graph", ".graph .n"]]) {
+    await page.click(`[data-view=${name}]`);
+    await page.waitForFunction((selector) => document.querySelectorAll(selector).length > 5, look);
+    assert.equal(await page.seq(), 300);
+    assert.equal(await page.getAttribute(`[data-view=${name}]`, "aria-selected"), "true");
+    await page.shot(name);
+  }
+  // What is selected in one view is selected in the others and in the inspector.
+  await page.click(".graph .n:has-text('ledger')");
+  await page.waitForFunction(() => document.querySelector("#side h2 .pid") && /ledger/.test(document.querySelector("#side").textContent));
+  await page.click("[data-view=supervision]");
+  await page.waitForFunction(() => document.querySelector(".suptree [aria-pressed=true]")?.textContent.includes("ledger"));
+  await page.end();
+});
+
+test("plays, pauses, steps, and messages move", async () => {
+  const page = await open();
+  await page.evaluate(() => window.cinema.channel.push("timeline_seek", { moment: "#60" }));
+  await page.at(60);
+  await page.evaluate(() => window.cinema.channel.push("set_speed", { speed: 0.1 }));
+  await page.click("[data-do=toggle]");
+  await page.waitForFunction(() => window.cinema.doc.state === "playing" && window.cinema.doc.seq > 75);
+  await page.shot("playing");
+  await page.click("[data-do=toggle]");
+  await page.waitForFunction(() => window.cinema.doc.state === "paused");
+  const seq = await page.seq();
+  await page.click("[data-do=step]");
+  await page.at(seq + 1);
+  await page.click("[data-do=step_back]");
+  await page.at(seq);
+  await page.end();
+});
+
+test("the keyboard alone is enough", async () => {
+  const page = await open();
+  await page.keyboard.press("Home");
+  await page.at(null);
+  await page.keyboard.press("ArrowRight");
+  await page.at(0);
+  await page.keyboard.press("End");
+  await page.waitForFunction(() => window.cinema.doc.n_passed === window.cinema.doc.n_events);
+  await page.keyboard.press("ArrowLeft");
+  await page.waitForFunction(() => window.cinema.doc.n_passed === window.cinema.doc.n_events - 1);
+  const before = await page.evaluate(() => window.cinema.look.to - window.cinema.look.from);
+  await page.keyboard.press("w");
+  await page.waitForFunction((span) => window.cinema.look.to - window.cinema.look.from < span, before);
+  await page.keyboard.press("a");
+  await page.keyboard.press("0");
+  await page.waitForFunction((span) => window.cinema.look.to - window.cinema.look.from === span, before);
+  await page.keyboard.press("3");
+  await page.waitForSelector(".suptree .node");
+  await page.keyboard.press("2");
+  await page.keyboard.press("/");
+  await page.keyboard.type("kind:timeout");
+  await page.waitForFunction(() => document.querySelectorAll("#drawer tr[data-seq]").length === 1);
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("m");
+  await page.waitForFunction(() => document.activeElement?.name === "name");
+  await page.keyboard.type("from the keyboard");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => window.cinema.doc.marks.some((mark) => mark.name === "from the keyboard"));
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("?");
+  await page.waitForSelector("dialog[open]");
+  await page.shot("help");
+  await page.keyboard.press("Escape");
+  // Everything that can be reached has a name.
+  const nameless = await page.evaluate(() => [...document.querySelectorAll("button, input, select, [role=tab]")].filter((element) => element.offsetParent && !(element.textContent.trim() || element.ariaLabel || element.getAttribute("aria-label") || element.labels?.length || element.placeholder)).map((element) => element.outerHTML.slice(0, 120)));
+  assert.deepEqual(nameless, []);
+  await page.end();
+});
+
+test("a breakpoint is set in the form, and playing stops at its hit", async () => {
+  const page = await open();
+  await page.keyboard.press("Home");
+  await page.at(null);
+  await page.click("[data-tab=breakpoints]");
+  await page.selectOption("#side select[name=sort]", "state");
+  await page.fill("#side input[name=process]", "alice");
+  await page.fill("#side input[name=path]", "balance");
+  await page.selectOption("#side select[name=test]", "gt");
+  await page.fill("#side input[name=value]", "500");
+  assert.match(await page.textContent("#side .code"), /brk\(on_state\("alice", "balance", gt\(500\)\)\)/);
+  await page.click("#side button[type=submit]");
+  await page.waitForFunction(() => window.cinema.doc.breakpoints.length === 1);
+  await page.evaluate(() => window.cinema.channel.push("toggle_playback", { action: "play", speed: 20 }));
+  await page.waitForSelector(".toast:has-text('state change')");
+  await page.waitForFunction(() => window.cinema.doc.state === "paused" && window.cinema.doc.event.kind === "state_change");
+  await page.shot("breakpoint");
+  await page.click("#side [aria-label^=Remove]");
+  await page.waitForFunction(() => window.cinema.doc.breakpoints.length === 0);
+  await page.selectOption("#side select[name=sort]", "script");
+  await page.fill("#side input[name=script]", "|e| e.nonsense > 1");
+  await page.click("#side button[type=submit]");
+  await page.waitForSelector("#side .error:not(:empty)");
+  await page.end();
+});
+
+test("why: sentences, evidence, and the causal chain in the picture", async () => {
+  const page = await open();
+  const late = (await ask(server, "sandboxes/0/events?kind=timeout")).data[0].seq;
+  await page.evaluate((seq) => window.cinema.channel.push("timeline_seek", { moment: seq }), late);
+  await page.at(late);
+  await page.click("[data-tab=inspector]");
+  await page.keyboard.press("y");
+  await page.waitForSelector(".why li");
+  assert.match(await page.textContent(".why"), /ledger/);
+  assert.equal(await page.getAttribute("#focus", "aria-pressed"), "true");
+  await page.shot("why");
+  await page.click("[data-tab=patterns]");
+  await page.waitForSelector("#drawer td.wrap");
+  await page.shot("patterns");
+  await page.click("[data-tab=latency]");
+  await page.waitForSelector("#drawer .spark");
+  await page.click("[data-tab=shell]");
+  await page.fill("#drawer input", "events().by(\"kind\")");
+  await page.press("#drawer input", "Enter");
+  await page.waitForSelector("#drawer .log table");
+  await page.shot("shell");
+  await page.end();
+});
+
+test("the view as a table, in the dark, without motion", async () => {
+  const page = await open(server, { colorScheme: "dark", reducedMotion: "reduce" });
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+  await page.click("text=as a table");
+  await page.waitForSelector(".twin-panel table");
+  const about = await page.evaluate(() => window.cinema.scene.describe());
+  assert.ok((await page.locator(".twin-panel tbody tr").count()) >= Math.min(400, about.n_arrows));
+  await page.shot("dark");
+  await page.keyboard.press("Escape");
+  await page.waitForSelector(".twin-panel", { state: "detached" });
+  await page.end();
+});
+
+test("a link leads to the same moment, view and filter", async () => {
+  const page = await open(server, { fragment: "&v=processes&at=123&f=100&t=200&q=kind%3Areceive" });
+  await page.at(123);
+  const look = await page.evaluate(() => ({ ...window.cinema.look, focus: null }));
+  assert.equal(look.view, "processes");
+  assert.equal(look.filter, "kind:receive");
+  assert.ok(look.from <= 123 && look.to >= 123 && look.to - look.from === 100, JSON.stringify(look));
+  // The token leaves the address bar, and the session remembers it.
+  await page.waitForFunction(() => !location.hash.includes("token"));
+  await page.reload();
+  await page.at(123);
+  await page.end();
+});
+
+test("a recording is dropped and opened; the other stays", async () => {
+  const place = await serve(null);
+  const context = await browser.newContext({ viewport: { width: 1200, height: 800 } });
+  const page = await context.newPage();
+  await page.goto(place.url);
+  await page.waitForSelector(".welcome");
+  await page.screenshot({ path: join(PICTURES, "welcome.png") });
+  await page.setInputFiles("#file", join(ROOT, "tests/data/ejabberd-small.trace"));
+  await page.waitForFunction(() => window.cinema.doc.title === "ejabberd-small.trace" && window.cinema.scene.describe().is_dense);
+  await page.screenshot({ path: join(PICTURES, "dense.png") });
+  await page.setInputFiles("#file", { name: "nonsense.cinema", mimeType: "application/octet-stream", buffer: Buffer.from("this is no recording") });
+  await page.waitForSelector(".toast.bad");
+  const saved = page.waitForEvent("download");
+  await page.click("#save");
+  assert.match((await saved).suggestedFilename(), /ejabberd.*\.cinema/);
+  await context.close();
+  await place.stop();
+});
+
+test("two browsers and the shell are on one session", async () => {
+  const place = await shell("load(\"examples/bank/main.rhai\");");
+  const [one, other] = [await open(place), await open(place)];
+  place.type("seek(\"#50\");");
+  await one.at(50);
+  await other.at(50);
+  await one.keyboard.press("ArrowRight");
+  await other.at(51);
+  place.type("when().seq");
+  await place.line(/^51$/);
+  place.type("mark(\"from the shell\", \"#40\");");
+  await other.waitForFunction(() => window.cinema.doc.marks.some(({ name }) => name === "from the shell"));
+  place.type("brk(on_result(\"timeout\"));");
+  await one.waitForFunction(() => window.cinema.doc.breakpoints.length === 1);
+  await one.end();
+  await other.end();
+  await place.stop();
+});
+
+test("a server that goes away is waited for", async () => {
+  const place = await serve("examples/counter/main.rhai");
+  const page = await open(place);
+  await place.stop();
+  await page.waitForSelector(".connection.bad");
+  await until(async () => /disconnected/.test(await page.textContent("#connection")), "the notice");
+  await page.context().close();
+});
+
+test("frames while playing take little of the main thread", async () => {
+  const page = await open();
+  const client = await page.context().newCDPSession(page);
+  await client.send("Performance.enable");
+  const busy = async () => {
+    const { metrics } = await client.send("Performance.getMetrics");
+    const value = (name) => metrics.find((metric) => metric.name === name).value;
+    return { task_s: value("TaskDuration"), at_s: value("Timestamp") };
+  };
+  await page.evaluate(() => window.cinema.channel.push("timeline_seek", { moment: "#60" }));
+  await page.at(60);
+  await page.evaluate(() => { window.cinema.choose({ from: 50, to: 250, isFitted: false }); window.n = 0; const count = () => { window.n += 1; requestAnimationFrame(count); }; requestAnimationFrame(count); });
+  await page.evaluate(() => window.cinema.channel.push("toggle_playback", { action: "play", speed: 0.05 }));
+  const [from, frames] = [await busy(), await page.evaluate(() => window.n)];
+  await page.waitForFunction((n) => window.n > n + 120, frames);
+  const [to, n] = [await busy(), (await page.evaluate(() => window.n)) - frames];
+  const per_frame_ms = ((to.task_s - from.task_s) * 1_000) / n;
+  await page.evaluate(() => window.cinema.channel.push("toggle_playback", { action: "pause" }));
+  writeFileSync(join(PICTURES, "frames.json"), JSON.stringify({ per_frame_ms, n_frames: n, seconds: to.at_s - from.at_s }));
+  console.log(`main thread while playing: ${per_frame_ms.toFixed(2)} ms per frame, ${n} frames in ${(to.at_s - from.at_s).toFixed(2)} s`);
+  assert.ok(per_frame_ms < 40, `${per_frame_ms} ms per frame: a machine that draws without a GPU needs a few, not this many`);
+  await page.end();
+});

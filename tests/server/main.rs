@@ -1,0 +1,229 @@
+//! The server from outside: who gets in, what the routes answer, the document against the routes, the assistant's
+//! protocol, and, with node and a browser, the channel and the page.
+
+mod browser;
+mod client;
+mod mcp;
+
+use client::{Server, TOKEN};
+use serde_json::{Value, json};
+
+const BANK: &str = "/api/v1/sandboxes/0";
+
+#[test]
+fn only_the_holder_of_the_token_from_this_place_gets_in() {
+    let server = Server::bank(&[]);
+    let tries: [(&str, &[(&str, &str)], u16, &str); 6] = [
+        ("/api/v1/sandboxes", &[("authorization", "")], 401, "token"),
+        ("/api/v1/sandboxes", &[("authorization", "Bearer wrong")], 401, "token"),
+        ("/api/v1/sandboxes", &[("host", "evil.example")], 421, "foreign_host"),
+        ("/", &[("host", "evil.example")], 421, "foreign_host"),
+        ("/api/v1/sandboxes", &[("origin", "http://evil.example")], 403, "foreign_origin"),
+        ("/socket/websocket?vsn=2.0.0", &[("authorization", "")], 401, "token"),
+    ];
+    for (path, headers, status, code) in tries {
+        let (got, problem) = server.refused("GET", path, headers, b"");
+        assert_eq!((got, &problem["code"]), (status, &json!(code)), "{path} {headers:?}");
+    }
+    // The token is not in the page, nor in the document.
+    for path in ["/", "/page/main.js", "/api/openapi.json"] {
+        let response = server.send("GET", path, &[("authorization", "")], b"");
+        assert_eq!(response.status, 200, "{path}");
+        assert!(!response.text().contains(TOKEN));
+    }
+    let page = server.send("GET", "/", &[], b"");
+    assert!(page.head.contains("content-security-policy: default-src 'none'"), "{}", page.head);
+}
+
+#[test]
+fn answers_are_those_of_the_operations() {
+    let server = Server::bank(&[]);
+    let n_events = server.get(BANK)["data"]["n_events"].as_u64().unwrap();
+    let late = server.get(&format!("{BANK}/events?kind=timeout&limit=1"))["data"][0].clone();
+    assert_eq!(
+        (&late["kind"], &late["process"], &late["peer"]),
+        (&json!("timeout"), &json!("teller"), &json!("ledger"))
+    );
+
+    server.post(&format!("{BANK}/seek"), json!({"moment": late["seq"]}));
+    assert_eq!(server.get(&format!("{BANK}/position"))["data"]["seq"], late["seq"]);
+    let why = server.get(&format!("{BANK}/why"));
+    assert!(why["data"]["sentences"][0].as_str().unwrap().contains("ledger"), "{why}");
+    let waiting = server.get(&format!("{BANK}/processes/ledger/mailbox"));
+    assert_eq!(waiting["data"][0]["from"], "teller", "{waiting}");
+    let state = server.get(&format!("{BANK}/processes/alice/state?moment=end"));
+    assert!(state["meta"]["erlang"].as_str().unwrap().starts_with("#{balance => "), "{state}");
+
+    let same = server.get(&format!("{BANK}/operations/patterns"));
+    assert_eq!(server.get(&format!("{BANK}/patterns")), same);
+    assert!(same["data"].as_array().unwrap().len() > 1);
+
+    let id = server.post(&format!("{BANK}/breakpoints"), json!({"condition": "on_result(\"timeout\")"}))["data"]["id"]
+        .clone();
+    let hits = server.get(&format!("{BANK}/breakpoints/hits"));
+    assert_eq!(hits["data"][0]["seq"], late["seq"]);
+    assert_eq!(server.send("DELETE", &format!("{BANK}/breakpoints/{id}"), &[], b"").status, 200);
+    assert_eq!(server.get(&format!("{BANK}/breakpoints"))["data"], json!([]));
+
+    // A sandbox runs on where its recording ends.
+    server
+        .post(&format!("{BANK}/operations/gen_call"), json!({"dest": "alice", "request": {"$tuple": ["deposit", 50]}}));
+    assert!(server.get(BANK)["data"]["n_events"].as_u64().unwrap() > n_events);
+}
+
+#[test]
+fn pages_of_events_lead_through_the_whole_line() {
+    let server = Server::bank(&[]);
+    let n_events = server.get(BANK)["data"]["n_events"].as_u64().unwrap();
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = server.get(&format!("{BANK}/events?limit=200{after}"));
+        seen.extend(page["data"].as_array().unwrap().iter().map(|row| row["seq"].as_u64().unwrap()));
+        match page["meta"]["next"].as_u64() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, (0..n_events).collect::<Vec<_>>());
+    let last = server.get(&format!("{BANK}/events?before={n_events}&limit=3"));
+    let seqs: Vec<u64> = last["data"].as_array().unwrap().iter().map(|row| row["seq"].as_u64().unwrap()).collect();
+    assert_eq!(seqs, [n_events - 3, n_events - 2, n_events - 1]);
+
+    let script = server.get(&format!("{BANK}/events?where=%7Ce%7C%20e.kind%20%3D%3D%20%22crash%22"));
+    let column = server.get(&format!("{BANK}/events?kind=crash"));
+    assert_eq!(script["data"], column["data"]);
+    let text = server.get(&format!("{BANK}/events?q=withdraw&limit=5"));
+    assert!(text["data"].as_array().unwrap().iter().all(|row| row.to_string().contains("withdraw")), "{text}");
+    let csv = server.send("GET", &format!("{BANK}/events?kind=crash&format=csv"), &[], b"").text();
+    assert!(csv.starts_with("seq,at_ns,kind,"), "{csv}");
+    let lines = server.send("GET", &format!("{BANK}/events?limit=7&format=ndjson"), &[], b"").text();
+    assert_eq!(lines.lines().count(), 7);
+}
+
+#[test]
+fn what_is_wrong_is_said_field_by_field() {
+    let server = Server::bank(&[]);
+    let post = |path: &str, body: &str| server.refused("POST", &format!("{BANK}/{path}"), &[], body.as_bytes());
+    let (status, problem) = post("seek", r#"{"moment": true, "speed": 1}"#);
+    assert_eq!((status, &problem["code"]), (422, &json!("usage")));
+    let fields: Vec<&str> =
+        problem["errors"].as_array().unwrap().iter().map(|e| e["field"].as_str().unwrap()).collect();
+    assert_eq!(fields, ["speed", "moment"]);
+    let (status, problem) = post("breakpoints", r#"{"condition": "on_mesage(\"x\")"}"#);
+    assert_eq!(status, 422);
+    assert!(problem["detail"].as_str().unwrap().contains("did you mean on_message"), "{problem}");
+    let (status, problem) = post("operations/step_back", r#"{"n": 0}"#);
+    assert_eq!((status, &problem["hints"][0]), (422, &json!("step_back() goes the other way")), "{problem}");
+
+    assert_eq!(post("seek", "{").0, 400);
+    assert_eq!(post("seek", "[1]").0, 400);
+    assert_eq!(post("seek", r#"{"moment": "nowhere"}"#).0, 404);
+    assert_eq!(server.refused("POST", "/api/v1/sandboxes/7/step", &[], b"").0, 404);
+    assert_eq!(server.refused("GET", "/api/v1/nothing", &[], b"").0, 404);
+    assert_eq!(server.refused("PUT", "/api/v1/sandboxes", &[], b"").0, 405);
+    server.post(&format!("{BANK}/seek"), json!({"moment": "start"}));
+    let (status, problem) = post("step_back", "");
+    assert_eq!((status, &problem["code"]), (409, &json!("edge")));
+    let large = vec![b' '; (1 << 20) + 1];
+    let response = server.send("POST", &format!("{BANK}/seek"), &[], &large);
+    assert_eq!(response.status, 413);
+    // A script that never ends is ended; the session lives on.
+    let endless = server.send("POST", "/api/v1/eval", &[], br#"{"line": "loop {}"}"#);
+    assert_eq!(endless.status, 422, "{}", endless.text());
+    assert_eq!(server.get(&format!("{BANK}/position"))["data"]["seq"], Value::Null);
+}
+
+#[test]
+fn a_read_only_server_shows_and_moves_and_changes_nothing() {
+    let server = Server::bank(&["--read-only"]);
+    server.post(&format!("{BANK}/seek"), json!({"moment": "50%"}));
+    for (path, body) in [
+        ("breakpoints", json!({"condition": "on_result(\"timeout\")"})),
+        ("marks", json!({"name": "x"})),
+        ("operations/run", json!({})),
+        ("operations/save", json!({"path": "/tmp/x.cinema"})),
+        ("operations/gen_call", json!({"dest": "alice", "request": "balance"})),
+    ] {
+        let (status, problem) = server.refused("POST", &format!("{BANK}/{path}"), &[], body.to_string().as_bytes());
+        assert_eq!((status, &problem["code"]), (403, &json!("read_only")), "{path}");
+    }
+    assert_eq!(server.refused("POST", "/api/v1/eval", &[], br#"{"line": "run()"}"#).0, 403);
+    // At its end a step would let the sandbox run on.
+    server.post(&format!("{BANK}/seek"), json!({"moment": "end"}));
+    assert_eq!(server.refused("POST", &format!("{BANK}/step"), &[], b"").0, 403);
+}
+
+#[test]
+fn a_recording_goes_out_and_comes_in_again() {
+    let server = Server::bank(&[]);
+    let export = server.send("GET", &format!("{BANK}/export"), &[], b"");
+    assert!(export.head.contains("filename=\"bank.cinema\""), "{}", export.head);
+    let response = server.send("POST", "/api/v1/import?name=copy.cinema", &[], &export.body);
+    let source = response.json();
+    assert_eq!(
+        (response.status, &source["data"]["id"], &source["data"]["title"]),
+        (200, &json!(1), &json!("copy.cinema"))
+    );
+    let events = |id: u64| server.get(&format!("/api/v1/sandboxes/{id}/events?limit=10000"))["data"].clone();
+    assert_eq!(events(1), events(0));
+    for format in ["jsonl", "json", "csv", "chrome", "dot"] {
+        let response = server.send("GET", &format!("{BANK}/export?format={format}"), &[], b"");
+        assert!(response.status == 200 && !response.body.is_empty(), "{format}");
+    }
+    assert_eq!(server.refused("GET", &format!("{BANK}/export?format=pdf"), &[], b"").0, 422);
+    assert_eq!(server.refused("POST", "/api/v1/import?name=x", &[], b"no recording at all").0, 422);
+}
+
+#[test]
+fn views_are_bounded_and_agree_with_the_events() {
+    let server = Server::bank(&[]);
+    let n_events = server.get(BANK)["data"]["n_events"].as_u64().unwrap();
+    let overview = server.get(&format!("{BANK}/views/overview"))["data"].clone();
+    let counted: u64 = overview["density"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|bin| bin.as_array().unwrap())
+        .map(|n| n.as_u64().unwrap())
+        .sum();
+    assert_eq!(counted, n_events);
+    let window = server.get(&format!("{BANK}/views/window?from=0&to={n_events}"))["data"].clone();
+    let marks = |key: &str| window[key].as_array().unwrap().len();
+    assert!(marks("arrows") > 50 && marks("bars") > 50 && marks("arrows") + marks("bars") + marks("points") <= 5_000);
+    let shares: Vec<f64> = window["axis"]["shares"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
+    assert!(shares.is_sorted() && shares[0] == 0.0 && shares[shares.len() - 1] == 1.0, "{shares:?}");
+    let graph = server.get(&format!("{BANK}/views/graph"))["data"].clone();
+    assert_eq!(graph["nodes"][0]["name"], "bank");
+    let alice = server.get(&format!("{BANK}/views/inspect?process=alice"))["data"].clone();
+    assert_eq!(alice["path"][0]["name"], "bank");
+    assert!(alice["state"]["erlang"].as_str().unwrap().contains("balance"));
+    assert_eq!(server.refused("GET", &format!("{BANK}/views/inspect?process=nobody"), &[], b"").0, 404);
+    assert_eq!(server.refused("GET", &format!("{BANK}/views/graph?at=999999"), &[], b"").0, 404);
+    assert_eq!(server.refused("GET", &format!("{BANK}/views/window?from=x"), &[], b"").0, 422);
+}
+
+/// Every path of the document leads somewhere, and every operation stands in it.
+#[test]
+fn the_document_and_the_routes_are_the_same() {
+    let server = Server::bank(&[]);
+    let document = server.get("/api/openapi.json");
+    let mut n_paths = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let path = path.replace("{sandbox}", "0").replace("{process}", "alice").replace("{id}", "1");
+        for method in methods.as_object().unwrap().keys() {
+            // Not asked in earnest: an empty host is refused at the gate, but only a route that is there answers OPTIONS' 405.
+            let response = server.send("OPTIONS", &path, &[], b"");
+            assert_eq!(response.status, 405, "{path}");
+            let allowed =
+                response.head.lines().find(|line| line.starts_with("allow:")).unwrap_or_default().to_uppercase();
+            assert!(allowed.contains(&method.to_uppercase()), "{method} {path}: {allowed}");
+            n_paths += 1;
+        }
+    }
+    assert!(n_paths > 100);
+    let table = server.get("/api/v1/operations")["data"].clone();
+    for info in table.as_array().unwrap() {
+        let path = format!("/api/v1/sandboxes/{{sandbox}}/operations/{}", info["name"].as_str().unwrap());
+        assert!(document["paths"].get(&path).is_some(), "{path}");
+    }
+}

@@ -1,0 +1,63 @@
+//! The assistant's protocol on standard input and output.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+/// Sends messages, one a line; gives the answers.
+fn talk(messages: &[Value]) -> Vec<Value> {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cinema"))
+        .args(["mcp", "examples/bank/main.rhai"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    for message in messages {
+        writeln!(input, "{message}").unwrap();
+    }
+    drop(input);
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let answers = lines.map(|line| serde_json::from_str(&line.unwrap()).expect("standard output holds only answers"));
+    let answers = answers.collect();
+    assert!(child.wait().unwrap().success());
+    answers
+}
+
+fn request(id: u64, method: &str, params: Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
+}
+
+#[test]
+fn an_assistant_asks_why() {
+    let answers = talk(&[
+        request(
+            1,
+            "initialize",
+            json!({"protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}),
+        ),
+        json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
+        request(2, "tools/list", json!({})),
+        request(3, "tools/call", json!({"name": "why", "arguments": {}})),
+        request(4, "tools/call", json!({"name": "writes", "arguments": {"path": "balance", "process": "alice"}})),
+        request(5, "tools/call", json!({"name": "seek", "arguments": {"moment": "nowhere"}})),
+        request(6, "tools/call", json!({"name": "run", "arguments": {}})),
+        request(7, "no/such", json!({})),
+        json!("not a request"),
+    ]);
+    let result = |id: u64| answers.iter().find(|answer| answer["id"] == id).unwrap();
+    assert_eq!(result(1)["result"]["protocolVersion"], "2025-03-26");
+    let tools = result(2)["result"]["tools"].as_array().unwrap();
+    assert!(tools.iter().any(|tool| tool["name"] == "patterns" && tool["inputSchema"]["type"] == "object"));
+    let text = |id: u64| result(id)["result"]["content"][0]["text"].as_str().unwrap().to_string();
+    assert!(text(3).contains("teller crashed"), "{}", text(3));
+    let writes: Value = serde_json::from_str(&text(4)).unwrap();
+    assert!(writes["data"].as_array().unwrap().iter().all(|row| row["process"] == "alice"));
+    assert_eq!(result(5)["result"]["isError"], true);
+    assert!(text(5).contains("nowhere"));
+    assert_eq!(result(6)["error"]["code"], -32602, "what changes the session is not offered");
+    assert_eq!(result(7)["error"]["code"], -32601);
+}
