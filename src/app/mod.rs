@@ -121,32 +121,22 @@ fn drive(
             batch::open(worker, &file)?;
             return batch::code_of(worker.ask(move |live| host::Host::play(live, speed)));
         }
-        Some(Command::Open { file, script: Some(script), args }) => {
-            batch::open(worker, &file)?;
-            return batch::run_script(worker, &script, args);
-        }
-        Some(Command::Open { file, .. }) => {
+        Some(Command::Open { file, script, args }) => {
             let told = batch::open(worker, &file)?;
-            if is_shell {
-                console::talk(&told);
+            if let Some(code) = run_on(worker, &told, script, args, is_shell)? {
+                return Ok(code);
             }
         }
         Some(Command::Attach { target, trace, script, args }) => {
             let told = nodes::attach(worker, &target, &trace)?;
-            if let Some(script) = script {
-                return batch::run_script(worker, &script, args);
-            }
-            if is_shell {
-                console::talk(&told);
+            if let Some(code) = run_on(worker, &told, script, args, is_shell)? {
+                return Ok(code);
             }
         }
         Some(Command::Beam { launch, trace, script, flags }) => {
             let told = nodes::launch(worker, &launch, &trace, &flags)?;
-            if let Some(script) = script {
-                return batch::run_script(worker, &script, Vec::new());
-            }
-            if is_shell {
-                console::talk(&told);
+            if let Some(code) = run_on(worker, &told, script, Vec::new(), is_shell)? {
+                return Ok(code);
             }
         }
         Some(Command::Serve { what, args, server }) => {
@@ -172,6 +162,20 @@ fn drive(
         }
         None => repl::read_lines(worker, place, options.echo, std::io::stdin().lock()),
     })
+}
+
+/// Runs the script on what was opened and gives its exit code; without one, tells a user of the shell what that is.
+fn run_on(
+    worker: &Worker<Live>,
+    told: &str,
+    script: Option<std::path::PathBuf>,
+    args: Vec<String>,
+    is_shell: bool,
+) -> Outcome<Option<u8>> {
+    if is_shell {
+        console::talk(told);
+    }
+    script.map(|script| batch::run_script(worker, &script, args)).transpose()
 }
 
 /// Opens what is to be shown: a recording, or what a script makes.

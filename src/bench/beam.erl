@@ -5,15 +5,15 @@
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, client/0, sink/0]).
 
 start() ->
-    {ok, _} = gen_server:start({local, cinema_bench}, ?MODULE, [], []),
-    register(cinema_bench_client, spawn(?MODULE, client, [])),
-    register(cinema_bench_sink, spawn(?MODULE, sink, [])),
+    {ok, _} = gen_server:start({local, cinema_bench}, cinema_bench, [], []),
+    register(cinema_bench_client, spawn(cinema_bench, client, [])),
+    register(cinema_bench_sink, spawn(cinema_bench, sink, [])),
     ok.
 
 init([]) -> {ok, #{count => 0}};
 init({children, N}) ->
     Child = fun(Id) ->
-        #{id => Id, start => {gen_server, start_link, [{local, list_to_atom("child_" ++ integer_to_list(Id))}, ?MODULE, [], []]}}
+        #{id => Id, start => {gen_server, start_link, [{local, list_to_atom("child_" ++ integer_to_list(Id))}, cinema_bench, [], []]}}
     end,
     {ok, {#{}, [Child(Id) || Id <- lists:seq(1, N)]}}.
 
@@ -58,7 +58,7 @@ send(N) -> cinema_bench_sink ! {item, N, <<"some payload of a message">>}, send(
 sink() -> receive _ -> sink() end.
 
 children(N) ->
-    {ok, Sup} = supervisor:start_link({local, cinema_bench_sup}, ?MODULE, {children, N}),
+    {ok, Sup} = supervisor:start_link({local, cinema_bench_sup}, cinema_bench, {children, N}),
     unlink(Sup),
     ok.
 
@@ -73,12 +73,12 @@ dbg_file(File) ->
 dbg_flags() ->
     Traced = [whereis(Name) || Name <- [cinema_bench, cinema_bench_client, cinema_bench_sink]],
     [{ok, _} = dbg:p(Pid, [m, p, c, strict_monotonic_timestamp]) || Pid <- Traced],
-    [dbg:tpl(?MODULE, F, A, [{'_', [], [{exception_trace}]}])
+    [dbg:tpl(cinema_bench, F, A, [{'_', [], [{exception_trace}]}])
         || {F, A} <- [{handle_call, 3}, {handle_cast, 2}, {handle_info, 2}]],
     ok.
 
 dbg_stop() ->
     dbg:flush_trace_port(),
-    dbg:ctpl(?MODULE),
+    dbg:ctpl(cinema_bench),
     dbg:stop(),
     ok.

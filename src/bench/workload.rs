@@ -88,6 +88,10 @@ impl Workload {
         self.rows.len()
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Bytes of all payloads.
     pub fn payload_bytes(&self) -> usize {
         self.payloads.len()

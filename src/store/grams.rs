@@ -54,6 +54,7 @@ pub fn filter(block: &[u8]) -> Vec<u8> {
 }
 
 /// Whether a block with this filter may have `text`. A filter that is none passes everything.
+#[cfg(test)]
 pub fn may_contain(filter: &[u8], text: &[u8]) -> bool {
     let n_bits = filter.len() * 8;
     if !n_bits.is_power_of_two() {

@@ -205,7 +205,8 @@ impl<'r> Query<'r> {
     /// Makes the shortest posting list the candidates, and tests of the other conditions on actors and tags.
     fn plan_numbers(&self, plan: &mut Plan<'r>) -> Option<()> {
         let columns = plan.columns;
-        let conditions: [(&Option<Vec<u32>>, &[Role], &[[u8; 4]]); 4] = [
+        type Wanted<'a> = (&'a Option<Vec<u32>>, &'a [Role], &'a [[u8; 4]]);
+        let conditions: [Wanted<'_>; 4] = [
             (&self.processes, &[Role::Process], columns.actors),
             (&self.peers, &[Role::Peer], columns.actors),
             (&self.involved, &[Role::Process, Role::Peer], columns.actors),

@@ -28,10 +28,9 @@ pub fn seal_columns(open: &Columns<'_>, stored: Stored, paths: &PathIndex) -> Se
     let (actors, actor_places) = ascending(open.actors, |number| u32::from_le_bytes(*number));
     let (tags, tag_places) = ascending(open.tags, |number| u32::from_le_bytes(*number));
     let (calls, call_places) = ascending(open.calls, |key| u64::from_le_bytes(*key));
-    let place = |places: &[u16], local: usize| usize::from(places[local]);
     // Peers, tags and calls are numbered from 1: 0, none, stays what it is.
-    let after_none = |places: &[u16], number: usize| number.checked_sub(1).map(|local| place(places, local));
-    let process = |idx: usize| place(&actor_places, open.process.get(idx));
+    let after_none = |places: &[u16], number: usize| number.checked_sub(1).map(|local| usize::from(places[local]));
+    let process = |idx: usize| usize::from(actor_places[open.process.get(idx)]);
     let peer = |idx: usize| after_none(&actor_places, open.peer.get(idx));
     let tag = |idx: usize| after_none(&tag_places, open.tag.get(idx));
     let call = |idx: usize| after_none(&call_places, open.call.get(idx));

@@ -13,7 +13,8 @@ const BANK: &str = "/api/v1/sandboxes/0";
 #[test]
 fn only_the_holder_of_the_token_from_this_place_gets_in() {
     let server = Server::bank(&[]);
-    let tries: [(&str, &[(&str, &str)], u16, &str); 6] = [
+    type Try<'a> = (&'a str, &'a [(&'a str, &'a str)], u16, &'a str);
+    let tries: [Try<'_>; 6] = [
         ("/api/v1/sandboxes", &[("authorization", "")], 401, "token"),
         ("/api/v1/sandboxes", &[("authorization", "Bearer wrong")], 401, "token"),
         ("/api/v1/sandboxes", &[("host", "evil.example")], 421, "foreign_host"),

@@ -90,7 +90,7 @@ fn segment_place(block: &Block, file: &[u8], before: &Directory) -> Option<Segme
         && head.n_actors as usize <= before.actors.len()
         && head.n_tags as usize <= before.tags.len()
         && begin <= block.content.end;
-    is_next.then(|| SegmentPlace { head, image_checksum, image: begin..block.content.end, stored: 0..0 })
+    is_next.then_some(SegmentPlace { head, image_checksum, image: begin..block.content.end, stored: 0..0 })
 }
 
 /// Adds the keyframes of a block that cover what was read so far.
