@@ -150,6 +150,9 @@ impl<'r> Case<'r> {
             Class::Terminate => format!("its terminate (#{seq})"),
             Class::Continue => format!("its handle_continue {} (#{seq})", self.message(start)),
             Class::Timeout => format!("its own timeout (#{seq})"),
+            Class::Internal => format!("its own event {} (#{seq})", self.message(start)),
+            Class::Enter => format!("entering its state (#{seq})"),
+            Class::CodeChange => format!("its code_change (#{seq})"),
             Class::Timer => format!("the timer message {} (#{seq})", self.message(start)),
             Class::Call => format!("the call {}{of} (#{seq})", self.message(start)),
             Class::Cast => format!("the cast {}{of} (#{seq})", self.message(start)),
@@ -163,7 +166,7 @@ impl<'r> Case<'r> {
 /// The request inside `{'$gen_call', From, Request}` or `{'$gen_cast', Request}`, the value inside a reply
 /// `{[alias | Ref], Value}` or `{Ref, Value}`; others are what they are.
 fn unwrap(message: &Term) -> &Term {
-    if let Some([.., request]) = message.tagged("$gen_call", 3).or_else(|| message.tagged("$gen_cast", 2)) {
+    if let Some(request) = message.request() {
         return request;
     }
     let is_ref = |tag: &Term| match tag {
