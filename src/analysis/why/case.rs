@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::{Evidence, Explanation};
 use crate::analysis::names::Names;
+use crate::analysis::process::is_exact;
 use crate::analysis::{Scope, causality, within};
 use crate::model::time::show_ns;
 use crate::model::{Actor, Class, Event, Filter, Kind, Seq, Style, Syntax, Term};
@@ -83,6 +84,16 @@ impl<'r> Case<'r> {
     /// The scope's part within `range`.
     pub fn within(&self, range: Range<u64>) -> Vec<Range<u64>> {
         within(self.rec, &self.scope, range)
+    }
+
+    /// Whether the recording has events of these kinds of the process where there were some: on a BEAM, what was not
+    /// traced is not there.
+    pub fn is_recorded(&self, process: Actor, kinds: &[Kind]) -> bool {
+        if is_exact(self.rec) {
+            return true;
+        }
+        let filter = Filter { ranges: self.scope.clone(), ..Filter::kinds(kinds).process(process) };
+        self.rec.scan(&filter).next().is_some()
     }
 
     /// The first event of these kinds in `range` that `wanted` accepts.
