@@ -89,15 +89,15 @@ fn ejabberd_collapses_after_ten_restarts_against_a_survivor() {
         &rec,
         restarts[4].seq.0,
         expect![[r#"
-            ejabberd_sm was killed (#9010). No recorded process sent the signal: it came from outside.
-            ejabberd_sup, its supervisor, restarted it ten times within 12.6 ms (#9061 to #9604), each time as a new process.
+            ejabberd_sm was killed (#9016). No recorded process sent the signal: it came from outside.
+            ejabberd_sup, its supervisor, restarted it ten times within 12.6 ms (#9067 to #9610), each time as a new process.
             Every new ejabberd_sm failed in turn with {already_started,<0.362.0>}.
             That pid is ejabberd_sm_mnesia <0.362.0>. It was running before ejabberd_sm died and survived it under another supervisor, ejabberd_backend_sup: what each new ejabberd_sm wanted to start was there already.
-            ejabberd_sm got that reason as the answer of ejabberd_backend_sup (#9107) to its call {start_child,{ejabberd_sm_mnesia,{… 3 more},transient,5000,worker,… 1 more}} (#9097).
-            ejabberd_sup allows 10 restarts within 1 s; the next one was too many, and it gave up (#9658).
-            The collapse that followed is its effect: it took down 33 processes below it (#9667 to #10471) and then ended itself with shutdown (#10477), 26.6 ms after giving up.
-            evidence: #9010 end, #9061 restart, #9097 its call, #9102 survivor, #9107 the answer, #9134 restart, #9198 restart, #9254 restart, #9315 restart, #9357 restart, #9399 restart, #9507 restart, #9559 restart, #9604 restart, #9658 gave up, #9811 failed again, #10477 supervisor's end
-            next: tree(seq(9658)), why(seq(9010))
+            ejabberd_sm got that reason as the answer of ejabberd_backend_sup (#9113) to its call {start_child,{ejabberd_sm_mnesia,{… 3 more},transient,5000,worker,… 1 more}} (#9103).
+            ejabberd_sup allows 10 restarts within 1 s; the next one was too many, and it gave up (#9664).
+            The collapse that followed is its effect: it took down 33 processes below it (#9673 to #10477) and then ended itself with shutdown (#10483), 26.6 ms after giving up.
+            evidence: #9016 end, #9067 restart, #9103 its call, #9108 survivor, #9113 the answer, #9140 restart, #9204 restart, #9260 restart, #9321 restart, #9363 restart, #9405 restart, #9513 restart, #9565 restart, #9610 restart, #9664 gave up, #9817 failed again, #10483 supervisor's end
+            next: tree(seq(9664)), why(seq(9016))
         "#]],
     );
     check(
@@ -119,11 +119,11 @@ fn an_ejabberd_process_that_fell_with_the_rest_points_to_the_root() {
         &rec,
         survivor.expect("it ends").seq.0,
         expect![[r#"
-            ejabberd_sm_mnesia ended with shutdown (#10341): its supervisor ejabberd_backend_sup shut it down (#10335).
-            ejabberd_backend_sup in turn was told to end by ejabberd_sup (#10334).
-            ejabberd_sup was going down because it had given up on restarting ejabberd_sm (#9658).
-            evidence: #9658 gave up, #10334 from above, #10335 shut down, #10341 end
-            next: why(seq(9658)), chain(seq(10341))
+            ejabberd_sm_mnesia ended with shutdown (#10347): its supervisor ejabberd_backend_sup shut it down (#10341).
+            ejabberd_backend_sup in turn was told to end by ejabberd_sup (#10340).
+            ejabberd_sup was going down because it had given up on restarting ejabberd_sm (#9664).
+            evidence: #9664 gave up, #10340 from above, #10341 shut down, #10347 end
+            next: why(seq(9664)), chain(seq(10347))
         "#]],
     );
 }
@@ -140,8 +140,8 @@ fn patterns_of_the_recorded_traces() {
     "#]]
     .assert_eq(&titles(&recorded("shop-ttb")));
     expect![[r#"
-        Error restart_storm: ejabberd_sup restarted ejabberd_sm 10 times within 12.6 ms (why(seq(9061)))
-        Error crash_loop: ejabberd_sm crashed 10 times with one reason (why(seq(9719)))
+        Error restart_storm: ejabberd_sup restarted ejabberd_sm 10 times within 12.6 ms (why(seq(9067)))
+        Error crash_loop: ejabberd_sm crashed 10 times with one reason (why(seq(9725)))
     "#]]
     .assert_eq(&titles(&recorded("ejabberd-small.trace")));
 }

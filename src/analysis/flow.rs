@@ -226,7 +226,7 @@ impl From<CallRow> for MessageRow {
             reply_ns: call.reply_ns,
             total_ns: call.total_ns,
             result: match call.outcome {
-                CallOutcome::Received => MessageResult::Received,
+                CallOutcome::Received | CallOutcome::Served => MessageResult::Received,
                 CallOutcome::Timeout => MessageResult::Timeout,
                 CallOutcome::Exit => MessageResult::Exit,
                 CallOutcome::Noproc => MessageResult::Noproc,

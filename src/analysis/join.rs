@@ -1,7 +1,7 @@
 //! Joins the events of one call into one row, by the call's reference, as a stream.
 //! It must not know who asks: latency, flow and patterns share it.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::latency::{CallOutcome, CallRow};
@@ -9,10 +9,11 @@ use crate::model::{Actor, CallKey, Class, Event, Kind, Seq};
 use crate::store::Recording;
 
 /// The kinds that [`CallJoin::push`] wants to see, in order of seq.
-pub const CALL_KINDS: [Kind; 10] = [
+pub const CALL_KINDS: [Kind; 11] = [
     Kind::Send,
     Kind::Receive,
     Kind::HandleStart,
+    Kind::HandleEnd,
     Kind::Reply,
     Kind::Timeout,
     Kind::LateReply,
@@ -32,6 +33,9 @@ pub struct CallJoin<'r> {
     /// Open calls per caller; nearly always one.
     callers: FxHashMap<Actor, SmallVec<[CallKey; 1]>>,
     ends: FxHashMap<Actor, Seq>,
+    /// Processes whose sends are recorded.
+    senders: FxHashSet<Actor>,
+    last_sender: Option<Actor>,
 }
 
 /// A call under way, with the times that its row does not keep.
@@ -51,11 +55,17 @@ impl<'r> CallJoin<'r> {
             arrivals: FxHashMap::default(),
             callers: FxHashMap::default(),
             ends: FxHashMap::default(),
+            senders: FxHashSet::default(),
+            last_sender: None,
         }
     }
 
     /// Takes the next event; gives the call that is over with it.
     pub fn push(&mut self, event: &Event) -> Option<CallRow> {
+        if event.kind.is_sending() && self.last_sender != Some(event.process) {
+            self.last_sender = Some(event.process);
+            self.senders.insert(event.process);
+        }
         match (event.kind, event.class, event.call) {
             (Kind::Send, Class::Call, Some(key)) => self.sent(event, key),
             (Kind::SendToDead, Class::Call, Some(key)) => {
@@ -64,6 +74,7 @@ impl<'r> CallJoin<'r> {
             }
             (Kind::Receive, Class::Call, Some(key)) => self.arrived(event, key),
             (Kind::HandleStart, Class::Call, key) => self.started(event, key),
+            (Kind::HandleEnd, Class::Call, Some(key)) => return self.handled(event, key),
             (Kind::Reply, _, Some(key)) | (Kind::Send, Class::Reply, Some(key)) => return self.replied(event, key),
             (Kind::Receive, Class::Reply, Some(key)) => return self.over(key, event, CallOutcome::Received),
             (Kind::Timeout, _, Some(key)) => return self.given_up(event, key),
@@ -125,10 +136,25 @@ impl<'r> CallJoin<'r> {
         open.row.reply_seq = Some(event.seq);
         open.row.handling_ns = open.started_ns.map(|started| since(started, event.at_ns));
         open.replied_ns = Some(event.at_ns);
+        if open.row.send_seq.is_none() {
+            open.row.outcome = CallOutcome::Served;
+            return self.remove(key);
+        }
         if open.row.outcome != CallOutcome::Timeout {
             return None;
         }
         open.row.is_late = true;
+        self.remove(key)
+    }
+
+    /// The callback is over: nothing more will be heard of a call whose caller, and whose callee's sends, are not recorded.
+    fn handled(&mut self, event: &Event, key: CallKey) -> Option<CallRow> {
+        let open = self.open.get_mut(&key)?;
+        if open.row.send_seq.is_some() || self.senders.contains(&event.process) {
+            return None;
+        }
+        open.row.handling_ns = open.started_ns.map(|started| since(started, event.at_ns));
+        open.row.outcome = CallOutcome::Served;
         self.remove(key)
     }
 

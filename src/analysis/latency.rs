@@ -23,6 +23,9 @@ pub enum CallOutcome {
     Noproc,
     /// Not over within the scope.
     Open,
+    /// The callee served it: it answered, or, where what it sends is not recorded, ended its callback. The caller was
+    /// not recorded: whether it got the answer in time is not known.
+    Served,
 }
 
 /// One call: what is known of it, from whichever of its two ends was recorded.
@@ -44,7 +47,8 @@ pub struct CallRow {
     pub end_seq: Option<Seq>,
     /// Arrival to begin of the callback; from the send when no arrival was recorded.
     pub queue_ns: Option<i64>,
-    /// Begin of the callback to the reply (which may come after the callback).
+    /// Begin of the callback to the reply (which may come after the callback), or to the callback's end where what the
+    /// callee sends is not recorded.
     pub handling_ns: Option<i64>,
     /// The reply's way back.
     pub reply_ns: Option<i64>,
@@ -131,6 +135,9 @@ pub fn call_of(rec: &Recording, scope: Scope<'_>, seq: Seq) -> Option<CallRow> {
     let last = events.iter().rfind(|e| e.kind == Kind::Receive || e.kind == Kind::Send);
     let callee = last.map(|e| if e.kind == Kind::Receive { Some(e.process) } else { e.peer })?;
     if let Some(callee) = callee {
+        // Whether what the callee sends is recorded at all.
+        let sends = Filter { ranges: scope.to_vec(), ..Filter::kinds(&[Kind::Send, Kind::Reply]) }.process(callee);
+        events.extend(rec.scan(&sends).next());
         let ends = Filter { ranges: scope.to_vec(), ..Filter::kinds(&[Kind::Exit, Kind::Crash]) }.process(callee);
         events.extend(rec.scan(&ends));
     }
@@ -152,8 +159,10 @@ pub fn latency(rec: &Recording, scope: Scope<'_>) -> Vec<LatencyRow> {
             group.into_row(callee, name, tag)
         })
         .collect();
+    // Where callers are not recorded, what the callee took is the least that they waited.
+    let waited = |row: &LatencyRow| row.total.p99_ns.max(row.queue.p99_ns.saturating_add(row.handling.p99_ns));
     rows.sort_by(|a, b| {
-        b.total.p99_ns.cmp(&a.total.p99_ns).then_with(|| (&a.name, a.tag, a.callee).cmp(&(&b.name, b.tag, b.callee)))
+        waited(b).cmp(&waited(a)).then_with(|| (&a.name, a.tag, a.callee).cmp(&(&b.name, b.tag, b.callee)))
     });
     rows
 }

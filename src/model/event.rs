@@ -83,7 +83,7 @@ byte_enum! {
     /// What happened. `process` acts or is acted on, `peer` is the other end; a payload is a term.
     Kind {
         /// `process` = the new one, `peer` = its parent, `tag` = its callback module; payload
-        /// `#{module, function, args, name, supervisor, behaviour, label, initial_call}`, each optional. With `meta.since`
+        /// `#{module, function, args, name, supervisor, behaviour, label, initial_call, ancestors}`, each optional. With `meta.since`
         /// it ran before the recording began, and this event only introduces it.
         Spawn = 1 "spawn",
         /// `process` ended with reason `normal`, `shutdown` or `{shutdown, _}` (the payload); `cause` = what made it.

@@ -169,14 +169,24 @@ impl Term {
         }
     }
 
-    /// The request that a `$gen_call` or `$gen_cast` wraps, or the term itself.
-    pub fn unwrapped(self) -> Term {
-        if let Some([_, _, request]) = self.tagged("$gen_call", 3) {
-            return request.clone();
+    /// The request that a `$gen_call` or a `$gen_cast` wraps, or the call of a gen_event: `{Pid, {Pid, Tag}, Request}`.
+    pub fn request(&self) -> Option<&Term> {
+        match self.as_tuple()? {
+            [tag, _from, request] if tag.is_atom("$gen_call") => Some(request),
+            [tag, request] if tag.is_atom("$gen_cast") => Some(request),
+            [Term::Pid(caller), from, request] => match from.as_tuple()? {
+                [Term::Pid(from), _tag] if from == caller => Some(request),
+                _ => None,
+            },
+            _ => None,
         }
-        match self.tagged("$gen_cast", 2) {
-            Some([_, request]) => request.clone(),
-            _ => self,
+    }
+
+    /// The [`Term::request`] inside, or the term itself.
+    pub fn unwrapped(self) -> Term {
+        match self.request() {
+            Some(request) => request.clone(),
+            None => self,
         }
     }
 

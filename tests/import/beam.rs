@@ -37,3 +37,10 @@ pub fn erl_with(folder: &Path, modules: &[&str], code: &str) -> Option<String> {
     text_of("erlc", &run(folder, "erlc", &sources)?);
     erl(folder, code)
 }
+
+/// Runs an Elixir script of `tests/data` in `folder`.
+pub fn elixir(folder: &Path, script: &str, args: &[&str]) -> Option<String> {
+    let script = data(script).display().to_string();
+    let output = run(folder, "elixir", &[&[script.as_str()], args].concat())?;
+    Some(text_of("elixir", &output))
+}

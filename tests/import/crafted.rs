@@ -189,9 +189,10 @@ fn elixir_servers_and_supervisors_are_known_by_their_start() {
     let (recording, report) = recorded_bytes(&trace(&lines));
     assert!(report.is_elixir);
     expect![[r#"
-        0 0us spawn <0.2.0> peer=<0.1.0> tag=Elixir.Cart #{args => [],behaviour => gen_server,function => init,module => 'Elixir.Cart',name => 'Elixir.Cart'}
-        1 1us spawn <0.3.0> peer=<0.1.0> tag=Elixir.Shop #{args => [],behaviour => supervisor,function => init,module => 'Elixir.Shop',name => 'Elixir.Shop.Supervisor'}
-        2 2us spawn <0.4.0> peer=<0.3.0> tag=Elixir.Item #{args => [],behaviour => gen_server,function => init,module => 'Elixir.Item',supervisor => <0.3.0>}
+        0 0us register <0.1.0> tag=Elixir.Top  #{since => before_trace}
+        1 0us spawn <0.2.0> peer=<0.1.0> tag=Elixir.Cart #{ancestors => ['Elixir.Top'],args => [],behaviour => gen_server,function => init,module => 'Elixir.Cart',name => 'Elixir.Cart'}
+        2 1us spawn <0.3.0> peer=<0.1.0> tag=Elixir.Shop #{ancestors => ['Elixir.Top'],args => [],behaviour => supervisor,function => init,module => 'Elixir.Shop',name => 'Elixir.Shop.Supervisor'}
+        3 2us spawn <0.4.0> peer=<0.3.0> tag=Elixir.Item #{ancestors => ['Elixir.S'],args => [],behaviour => gen_server,function => init,module => 'Elixir.Item',supervisor => <0.3.0>}
     "#]].assert_eq(&listing(&recording));
 }
 
@@ -232,4 +233,36 @@ fn arguments_that_are_encoded_as_a_string_are_read() {
             3 1us handle_end <0.1.0> class=cast cause=1
         "#]],
     );
+}
+
+#[test]
+fn labels_and_keys_of_a_registry_name_a_process() {
+    check(
+        "<0.1.0>,spawn,<0.2.0>,{proc_lib,init_p,[top,[],gen,init_it,[gen_server,<0.1.0>,<0.1.0>,{via,'Elixir.Registry',{reg,<<\"cart-7\">>}},cart,[],[]]]}
+         <0.2.0>,call,{proc_lib,set_label,[{cart,7}]}
+         <0.3.0>,call,{proc_lib,set_label,[worker]}",
+        &expect![[r#"
+            0 0us register <0.1.0> tag=top  #{since => before_trace}
+            1 0us spawn <0.2.0> peer=<0.1.0> tag=cart #{ancestors => [top],args => [],behaviour => gen_server,function => init,label => <<"cart-7">>,module => cart}
+            2 1us sample <0.2.0> #{label => {cart,7}}
+            3 2us sample <0.3.0> tag=worker #{label => worker}
+        "#]],
+    );
+}
+
+#[test]
+fn children_in_the_state_of_a_dynamic_supervisor_are_older_than_the_trace() {
+    let state = "#{'__struct__' => 'Elixir.DynamicSupervisor',children => #{<0.2.0> => {{cart,start_link,[7]},transient,5000,worker,[cart]}}}";
+    let lines = format!(
+        "<0.1.0>,call,{{'Elixir.DynamicSupervisor',handle_info,[one,{state}]}}
+         <0.1.0>,return_from,{{'Elixir.DynamicSupervisor',handle_info,2}},{{noreply,{state}}}
+         <0.2.0>,exit,boom
+         <0.1.0>,'receive',{{'EXIT',<0.2.0>,boom}}
+         <0.1.0>,spawn,<0.3.0>,{{proc_lib,init_p,[<0.1.0>,[],gen,init_it,[gen_server,<0.1.0>,<0.1.0>,cart,7,[]]]}}"
+    );
+    let (recording, _) = recorded_bytes(&trace(&lines));
+    let [restart] = of_kind(&recording, Kind::SupervisorRestart)[..] else { panic!("one restart") };
+    assert_eq!(restart.process, Actor::from(Pid::local(1)));
+    let [child] = of_kind(&recording, Kind::ChildSpecChange)[..] else { panic!("one child") };
+    assert_eq!(child.peer, Some(Actor::from(Pid::local(2))));
 }

@@ -1,5 +1,6 @@
 //! Lean traces: the server's side only, without its states (`tests/data/till.erl`).
 
+use cinema::analysis::latency::{CallOutcome, calls, latency};
 use cinema::model::{Filter, Kind};
 use cinema::store::Recording;
 use expect_test::expect;
@@ -99,4 +100,26 @@ fn a_return_that_was_lost_does_not_hide_the_next_callback() {
             3 4us handle_end <0.1.0> class=cast tag=b cause=2
         "#]],
     );
+}
+
+#[test]
+fn calls_are_split_into_their_waits_on_the_servers_side_alone() {
+    let Some(recording) = till() else { return };
+    let rows = calls(&recording, &[]);
+    let tags: Vec<&str> = rows.iter().map(|call| call.tag.expect("a request has a tag").as_str()).collect();
+    assert_eq!(tags, ["sell", "sell_twice", "later", "careful", "sold", "sleep", "sold"]);
+    for call in &rows {
+        // Who called is told with the arrival; nobody but the server was traced.
+        assert!(call.caller.is_some() && call.send_seq.is_none() && call.receive_seq.is_some(), "{call:?}");
+        assert_eq!((call.outcome, call.total_ns, call.reply_ns), (CallOutcome::Served, None, None), "{call:?}");
+        assert!(call.queue_ns.is_some() && call.handling_ns.is_some(), "{call:?}");
+    }
+    let ms = |ns: Option<i64>| ns.unwrap_or(0) / 1_000_000;
+    // The caller of `sleep` gave up after 10 ms and called again: that call waited for the rest of the 40.
+    assert!(ms(rows[5].handling_ns) >= 40, "{:?}", rows[5]);
+    assert!((15..=40).contains(&ms(rows[6].queue_ns)), "{:?}", rows[6]);
+    // A timeout is claimed of callers that were traced only.
+    assert_eq!(recording.count(&Filter::kinds(&[Kind::Timeout, Kind::LateReply])), 0);
+    let worst = &latency(&recording, &[])[0];
+    assert_eq!((worst.tag.map(|tag| tag.as_str()), worst.n_calls, worst.n_open), (Some("sleep"), 1, 0));
 }

@@ -2,8 +2,10 @@
 //! a trace that a BEAM writes while the test runs, and damaged files.
 
 mod beam;
+mod behaviours;
 mod crafted;
 mod damage;
+mod elixir;
 mod fuzz;
 mod lean;
 mod live;

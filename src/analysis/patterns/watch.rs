@@ -209,7 +209,10 @@ impl Running {
     }
 
     fn over(mut self, end: &Event, n_waiting: u64, is_over: bool) -> Done {
-        self.unblock(end.at_ns);
+        // A callback does not end in a call that it waits for: what is open then was only sent, to be awaited later.
+        if end.kind != Kind::HandleEnd {
+            self.unblock(end.at_ns);
+        }
         Done {
             start: self.start,
             end: end.seq,

@@ -7,6 +7,9 @@ use crate::analysis::process::is_exact;
 use crate::model::time::show_ns;
 use crate::model::{Actor, CallKey, Class, Event, Filter, Kind, Seq};
 
+/// What shows that a process's sends are recorded.
+pub(super) const SENDING: [Kind; 3] = [Kind::Send, Kind::Reply, Kind::SendToDead];
+
 /// Processes that are followed from one blocked call to the next.
 const FOLLOWED_MAX: usize = 16;
 
@@ -261,7 +264,7 @@ fn tell_unanswered(case: &mut Case<'_>, process: Actor, window: Window) {
     let is_open = |reply: &Option<Event>| reply.is_none_or(|reply| reply.seq > window.from.seq);
     // Calls are answered in the order of their arrival: the oldest one without an answer is the one at work.
     let held = earlier.iter().map(|call| (*call, reply_of(call))).find(|(_, reply)| is_open(reply));
-    let Some((call, reply)) = held else {
+    let Some((call, reply)) = held.filter(|_| case.is_recorded(process, &SENDING)) else {
         case.say(format!("What {name} was doing meanwhile was not recorded."));
         return;
     };

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::{Evidence, Explanation};
 use crate::analysis::names::Names;
+use crate::analysis::process::is_exact;
 use crate::analysis::{Scope, causality, within};
 use crate::model::time::show_ns;
 use crate::model::{Actor, Class, Event, Filter, Kind, Seq, Style, Syntax, Term};
@@ -85,6 +86,16 @@ impl<'r> Case<'r> {
         within(self.rec, &self.scope, range)
     }
 
+    /// Whether the recording has events of these kinds of the process where there were some: on a BEAM, what was not
+    /// traced is not there.
+    pub fn is_recorded(&self, process: Actor, kinds: &[Kind]) -> bool {
+        if is_exact(self.rec) {
+            return true;
+        }
+        let filter = Filter { ranges: self.scope.clone(), ..Filter::kinds(kinds).process(process) };
+        self.rec.scan(&filter).next().is_some()
+    }
+
     /// The first event of these kinds in `range` that `wanted` accepts.
     pub fn find(&self, kinds: &[Kind], range: Range<u64>, wanted: impl Fn(&Event) -> bool) -> Option<Event> {
         let filter = Filter { ranges: self.within(range), ..Filter::kinds(kinds) };
@@ -150,6 +161,9 @@ impl<'r> Case<'r> {
             Class::Terminate => format!("its terminate (#{seq})"),
             Class::Continue => format!("its handle_continue {} (#{seq})", self.message(start)),
             Class::Timeout => format!("its own timeout (#{seq})"),
+            Class::Internal => format!("its own event {} (#{seq})", self.message(start)),
+            Class::Enter => format!("entering its state (#{seq})"),
+            Class::CodeChange => format!("its code_change (#{seq})"),
             Class::Timer => format!("the timer message {} (#{seq})", self.message(start)),
             Class::Call => format!("the call {}{of} (#{seq})", self.message(start)),
             Class::Cast => format!("the cast {}{of} (#{seq})", self.message(start)),
@@ -163,7 +177,7 @@ impl<'r> Case<'r> {
 /// The request inside `{'$gen_call', From, Request}` or `{'$gen_cast', Request}`, the value inside a reply
 /// `{[alias | Ref], Value}` or `{Ref, Value}`; others are what they are.
 fn unwrap(message: &Term) -> &Term {
-    if let Some([.., request]) = message.tagged("$gen_call", 3).or_else(|| message.tagged("$gen_cast", 2)) {
+    if let Some(request) = message.request() {
         return request;
     }
     let is_ref = |tag: &Term| match tag {

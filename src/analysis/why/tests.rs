@@ -413,3 +413,61 @@ fn any_other_event_is_told_by_its_chain() {
     let failure = why(&fx.rec, &[], Seq(99)).expect_err("there are fewer");
     assert_eq!(failure.error, "there is no event #99 (the recording has 8)");
 }
+
+/// As [`servers`], on a BEAM: what is not there was not traced.
+fn traced_servers<const N: usize>(names: [&str; N]) -> (Fixture, [Actor; N]) {
+    let (mut fx, actors) = servers(names);
+    fx.rec.info.source = "trace".into();
+    (fx, actors)
+}
+
+#[test]
+fn a_timeout_tells_what_it_cannot_know() {
+    // Only the caller was traced.
+    let (mut fx, [client, shop]) = traced_servers(["client", "shop"]);
+    let lost = fx.call_lost(client, shop, "{buy,1}");
+    let timeout = fx.at(50.0).timeout(lost);
+    check(
+        &fx,
+        timeout,
+        expect![[r#"
+        client gave up on its call {buy,1} to shop after 50 ms (sent #4, given up #5).
+        Whether it arrived, and what shop did meanwhile, is not recorded.
+        focus: 4 5
+        note: shop itself was not traced: trace it too, to see what keeps it.
+    "#]],
+    );
+
+    // The callee's messages and callbacks were traced, not what it sends.
+    let (mut fx, [client, shop]) = traced_servers(["client", "shop"]);
+    let call = fx.call(client, shop, "{buy,1}");
+    let start = fx.start(call.arrival);
+    fx.wait(1.0).end(start);
+    let timeout = fx.wait(49.0).timeout(call);
+    check(
+        &fx,
+        timeout,
+        expect![[r#"
+        client gave up on its call {buy,1} to shop after 50 ms (sent #4, given up #8).
+        shop took it up at once (#6) and its callback was over 1 ms later (#7). Whether it had answered by then is not recorded.
+        focus: 4 5 6 7 8
+        note: What shop sends was not traced.
+    "#]],
+    );
+
+    // The callee's messages only.
+    let (mut fx, [client, auditor, shop]) = traced_servers(["client", "auditor", "shop"]);
+    fx.call(auditor, shop, "audit");
+    let call = fx.at(10.0).call(client, shop, "{buy,1}");
+    let timeout = fx.at(60.0).timeout(call);
+    check(
+        &fx,
+        timeout,
+        expect![[r#"
+        client gave up on its call {buy,1} to shop after 50 ms (sent #8, given up #10).
+        What shop was doing meanwhile was not recorded.
+        focus: 8 9 10
+        note: No callbacks of shop were recorded (calls of its handle_* functions were not traced).
+    "#]],
+    );
+}

@@ -89,15 +89,15 @@ fn tell_callee(case: &mut Case<'_>, timeout: Event, callee: Actor, call: &CallRo
         case.prove(end.seq, "callee's end", format!("{name} ends"));
         return;
     }
-    let Some(arrival) = arrival else {
-        case.say(format!("The call never arrived in {name}'s mailbox."));
-        return;
-    };
-    case.prove(arrival.seq, "arrival", format!("the call arrives in {name}'s mailbox"));
+    match arrival {
+        Some(arrival) => case.prove(arrival.seq, "arrival", format!("the call arrives in {name}'s mailbox")),
+        None if start.is_some() => {}
+        None => return tell_no_arrival(case, callee, &name),
+    }
     match start {
         None => activity::tell_queue(case, callee, window, &mut waiters),
-        Some(start) if since(arrival.at_ns, start.at_ns) > since(start.at_ns, timeout.at_ns) => {
-            activity::tell_queue(case, callee, Window { from: arrival, to: start }, &mut waiters);
+        Some(start) if since(from.at_ns, start.at_ns) > since(start.at_ns, timeout.at_ns) => {
+            activity::tell_queue(case, callee, Window { from, to: start }, &mut waiters);
             case.say(format!(
                 "{name} took it up only {} before the timeout (#{}).",
                 case.between(&start, &timeout),
@@ -109,6 +109,15 @@ fn tell_callee(case: &mut Case<'_>, timeout: Event, callee: Actor, call: &CallRo
     }
 }
 
+/// A call that is not seen to arrive: it did not, or arrivals at the callee are not recorded.
+fn tell_no_arrival(case: &mut Case<'_>, callee: Actor, name: &str) {
+    if case.is_recorded(callee, &[Kind::Receive, Kind::Down, Kind::TimerFire]) {
+        return case.say(format!("The call never arrived in {name}'s mailbox."));
+    }
+    case.say(format!("Whether it arrived, and what {name} did meanwhile, is not recorded."));
+    case.note(format!("{name} itself was not traced: trace it too, to see what keeps it."));
+}
+
 /// The callee was busy with this very call.
 fn tell_own_callback(case: &mut Case<'_>, callee: Actor, start: Event, window: Window, waiters: &mut Vec<Actor>) {
     let name = case.name(callee, window.to.seq);
@@ -117,6 +126,17 @@ fn tell_own_callback(case: &mut Case<'_>, callee: Actor, start: Event, window: W
     let queue_ns = since(window.from.at_ns, start.at_ns);
     let after = if queue_ns == 0 { "at once".to_string() } else { format!("after {}", show_ns(queue_ns)) };
     match run.end.filter(|end| end.seq < window.to.seq) {
+        Some(end) if !case.is_recorded(callee, &activity::SENDING) => {
+            case.say(format!(
+                "{name} took it up {after} (#{}) and its callback was over {} later (#{}). Whether it had answered by \
+                 then is not recorded.",
+                start.seq.0,
+                case.between(&start, &end),
+                end.seq.0
+            ));
+            case.prove(end.seq, "callback ends", format!("{name}'s callback ends"));
+            case.note(format!("What {name} sends was not traced."));
+        }
         Some(end) => {
             case.say(format!(
                 "{name} took it up {after} (#{}) and its callback was over {} later (#{}) without a reply: \

@@ -331,7 +331,8 @@ fn child_spec_change<R: Rows>(rows: &mut R, event: &Event, payload: Option<Term>
             let Some(child) = child else { return };
             let row = rows.row(child);
             row.child_id = id.or(row.child_id);
-            row.restart_type = fields.get_atom("restart").and_then(Term::as_atom).and_then(RestartType::from_atom);
+            let restart = fields.get_atom("restart").and_then(Term::as_atom).and_then(RestartType::from_atom);
+            row.restart_type = restart.or(row.restart_type);
             row.module = row.module.or_else(|| fields.get_atom("module").and_then(Term::as_atom));
             if fields.get_atom("type").is_some_and(|sort| sort.is_atom("supervisor")) {
                 row.behaviour = Behaviour::Supervisor;

@@ -21,14 +21,12 @@ pub(super) fn message(rec: &Recording, event: &Event) -> String {
     }
 }
 
-/// The request inside of a `$gen_call` or `$gen_cast`, the answer inside of a reply; other terms as they are.
+/// The request inside of a call or cast, the answer inside of a reply; other terms as they are.
 fn unwrapped(term: &Term, class: Class) -> &Term {
-    if let Some([_, _, request]) = term.tagged("$gen_call", 3) {
-        return request;
-    }
-    match (term.tagged("$gen_cast", 2), term.as_tuple()) {
-        (Some([_, request]), _) => request,
+    match (term.request(), term.as_tuple()) {
+        (Some(request), _) => request,
         (_, Some([_, answer])) if class == Class::Reply => answer,
+        (_, Some([notify, event])) if class == Class::Cast && notify.is_atom("notify") => event,
         _ => term,
     }
 }
@@ -42,6 +40,8 @@ pub(super) fn callback(event: &Event) -> String {
         Class::Continue => "handle_continue",
         Class::Terminate => "terminate",
         Class::CodeChange => "code_change",
+        Class::Enter => "enter",
+        Class::Internal => "internal",
         _ => "handle_info",
     };
     match event.tag {

@@ -36,6 +36,8 @@ pub(super) struct Row {
     pub last: Option<Running>,
     /// Messages that arrived and are to be handled one after the other.
     pub n_arrivals: u32,
+    /// One of Elixir's tasks.
+    pub is_task: bool,
     /// Whether it was sent a `{notify, _}`, as managers of gen_event are.
     pub is_notified: bool,
     /// Its own calls without an outcome yet, oldest first.
@@ -59,6 +61,8 @@ pub(super) struct More {
     pub watched_hash: Option<u64>,
     /// Of a process whose state was asked for.
     pub looked: Option<Looked>,
+    /// The request to change its code that it works on.
+    pub code_change: Option<CallKey>,
     /// What the handlers of a gen_event are given now.
     pub shared: Option<Shared>,
 }

@@ -389,6 +389,18 @@ fn class_of_info(message: &Message<'_>) -> Class {
     }
 }
 
+/// Whether a value is `{ok, ..}`.
+pub(super) fn is_ok(value: RawTerm<'_>) -> bool {
+    value.tuple().and_then(|mut items| items.next()).is_some_and(|tag| tag.is_atom("ok"))
+}
+
+/// The answer in `{reply, Answer, ..}`.
+pub(super) fn answer(value: RawTerm<'_>) -> Option<RawTerm<'_>> {
+    let mut items = value.tuple()?;
+    let tag = items.next()?;
+    items.next().filter(|_| tag.is_atom("reply"))
+}
+
 /// The reason in `{stop, Reason, ..}`, gen_statem's `{stop_and_reply, Reason, ..}` or init's `{error, Reason}`.
 pub(super) fn stop_reason(value: RawTerm<'_>) -> Option<RawTerm<'_>> {
     let mut items = value.tuple()?;

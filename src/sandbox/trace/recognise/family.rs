@@ -14,7 +14,7 @@ use super::handlers::Running;
 use super::looks::since_before_trace;
 use super::message::hash;
 use super::start::Start;
-use crate::codec::walk::RawTerm;
+use crate::codec::walk::{Items, RawTerm};
 use crate::model::{Actor, ActorId, Atom, Class, Kind, NewEvent, Seq};
 
 /// Ended children that a parent is remembered to have had; older ones are not recognised when they come back.
@@ -30,6 +30,8 @@ pub(super) struct Family {
     ended: VecDeque<Child>,
     /// The child that was restarted last.
     restarted: Option<Atom>,
+    /// Whether the children in a DynamicSupervisor's state were read.
+    is_read: bool,
 }
 
 /// A child, by what is known of its spec.
@@ -56,6 +58,8 @@ pub(super) struct ChildSpec<'a> {
     pub module: Option<Atom>,
     pub restart: Option<Atom>,
     pub is_supervisor: bool,
+    /// What told of it.
+    pub cause: Option<Seq>,
 }
 
 /// How a child ended.
@@ -211,6 +215,9 @@ impl Recogniser {
     /// Reads the children out of a `supervisor`'s state, for those that began before the trace:
     /// `{state, Name, Strategy, {Ids, #{Id => {child, Pid, Id, Mfa, Restart, ..}}}, ..}` (supervisor.erl, OTP 21 on).
     pub(super) fn learn_children(&mut self, process: Actor, state: RawTerm<'_>) {
+        if let Some(children) = state.get("children").and_then(RawTerm::map) {
+            return self.learn_dynamic_children(process, children);
+        }
         let Some(children) = state.tuple().and_then(|mut items| items.nth(3)).and_then(|pair| pair.tuple_of()) else {
             return;
         };
@@ -227,9 +234,30 @@ impl Recogniser {
                     module: mfa.tuple().and_then(|mut items| items.next()).and_then(RawTerm::as_atom),
                     restart: restart.as_atom(),
                     is_supervisor: more.iter().any(|item| item.is_atom("supervisor")),
+                    cause: None,
                 };
                 self.learn_child(process, ActorId::Pid(child), &spec);
             }
+        }
+    }
+
+    /// The children of Elixir's DynamicSupervisor, `%{Pid => {Mfa, Restart, Shutdown, Type, Modules}}`: read once, as
+    /// there may be very many. Those that come later are seen to be started.
+    fn learn_dynamic_children(&mut self, process: Actor, mut children: Items<'_>) {
+        if std::mem::replace(&mut self.family(process.id).is_read, true) {
+            return;
+        }
+        while let (Some(child), Some(spec)) = (children.next(), children.next()) {
+            let Some([mfa, restart, _shutdown, kind, _modules]) = spec.tuple_of() else { continue };
+            let Some(child) = child.as_pid() else { continue };
+            let spec = ChildSpec {
+                id: None,
+                module: mfa.tuple().and_then(|mut items| items.next()).and_then(RawTerm::as_atom),
+                restart: restart.as_atom(),
+                is_supervisor: kind.is_atom("supervisor"),
+                cause: None,
+            };
+            self.learn_child(process, ActorId::Pid(child), &spec);
         }
     }
 
@@ -240,7 +268,8 @@ impl Recogniser {
         let (name, ended) = (row.name, row.ended);
         let known = self.family(parent.id).alive.get_mut(&child);
         let is_told = known.as_ref().is_some_and(|known| known.is_told);
-        if ended.is_some() || is_told || (known.is_none() && !is_from_before) {
+        let is_sure = known.is_some() || is_from_before || spec.cause.is_some();
+        if ended.is_some() || is_told || !is_sure {
             return;
         }
         let (id, module) = (spec.id.and_then(RawTerm::as_atom), spec.module);
@@ -271,6 +300,7 @@ impl Recogniser {
         let event = NewEvent {
             peer: Some(self.actors.actor(child)),
             tag: id,
+            cause: spec.cause,
             payload: &payload,
             meta: &meta,
             ..self.event(Kind::ChildSpecChange, parent)

@@ -63,6 +63,15 @@ impl Fields {
     pub fn value(&mut self, key: &str, value: &Term) {
         write::term(self.key(key), value);
     }
+    /// The proper list `rest` with `first` in front.
+    pub fn list(&mut self, key: &str, first: RawTerm<'_>, rest: RawTerm<'_>) {
+        let items = rest.list();
+        let out = self.key(key);
+        write::list_header(out, 1 + items.as_ref().map_or(0, ExactSizeIterator::len));
+        out.extend_from_slice(first.bytes());
+        items.into_iter().flatten().for_each(|item| out.extend_from_slice(item.bytes()));
+        write::nil(out);
+    }
     /// `{Module, Name, Arity}`.
     pub fn function(&mut self, key: &str, value: Function) {
         let out = self.key(key);

@@ -19,6 +19,7 @@ use crate::codec::walk::RawTerm;
 use crate::model::limits::OPEN_ENDS_MAX;
 use crate::model::{Actor, ActorId, Atom, Behaviour, CallKey, Class, Kind, NewEvent, Seq};
 use crate::sandbox::trace::lean::Lean;
+use crate::sandbox::trace::look::Sample;
 use crate::sandbox::trace::message::Mfa;
 
 /// A callback that runs.
@@ -83,7 +84,7 @@ impl Recogniser {
         let given = lean.map_or(function.args, |lean| lean.args);
         let args = Args::of(given);
         let Some(callback) = self.callback_of(who, module, name, arity, &args) else {
-            return self.count("call of a function that is no callback");
+            return self.called_other(who, module, name, &args);
         };
         let Ok(name) = Atom::try_new(name) else { return self.count("call") };
         self.arrivals.raise(OPEN_ENDS_MAX);
@@ -139,6 +140,15 @@ impl Recogniser {
             taken,
             ordinal,
         });
+    }
+
+    /// A function that is no callback: `proc_lib:set_label/1` tells something all the same.
+    fn called_other(&mut self, who: ActorId, module: Atom, name: &str, args: &Args<'_>) {
+        let label = args.get(0).filter(|_| module == "proc_lib" && name == "set_label");
+        let Some(label) = label.and_then(|label| label.term.to_term().ok()) else {
+            return self.count("call of a function that is no callback");
+        };
+        self.sample(who, &Sample { label: Some(label), ..Sample::default() });
     }
 
     /// Which callback a function is, by what is known of the process; of one whose behaviour is not known, what
@@ -284,12 +294,19 @@ impl Recogniser {
         let process = self.actors.actor(who);
         let is_supervisor = self.actors.row(who).is_supervisor;
         // A supervisor's own init returns child specs to `supervisor`, whose state is another.
-        let has_state = running.callback.handler != Handler::Init || !is_supervisor || running.module == "supervisor";
+        let is_own = matches!(running.module.as_str(), "supervisor" | "Elixir.DynamicSupervisor");
+        let has_state = running.callback.handler != Handler::Init || !is_supervisor || is_own;
         if has_state {
             self.note_state(process, running.module, running.callback.new_state(value), Source::from(&running));
         }
         if running.is_ours {
             return;
+        }
+        if running.callback.handler == Handler::CodeChange && callback::is_ok(value) {
+            self.code_change_done(process, running.start);
+        }
+        if let (Some(key), Some(answer)) = (running.call, callback::answer(value)) {
+            self.answered(process, key, answer, running.start);
         }
         if let Some(reason) = callback::stop_reason(value) {
             self.actors.row(who).signals.stop = Some((hash(reason.bytes()), running.start));

@@ -108,6 +108,7 @@ impl Recogniser {
             module: None,
             restart: found.restart.map(|restart| Atom::new(restart.as_str())),
             is_supervisor: found.behaviour == Some(Behaviour::Supervisor),
+            cause: None,
         };
         self.learn_child(supervisor, child, &spec);
     }
@@ -132,7 +133,7 @@ impl Recogniser {
         Some(self.sample(id, sample))
     }
 
-    fn sample(&mut self, id: ActorId, sample: &Sample) -> Seq {
+    pub(super) fn sample(&mut self, id: ActorId, sample: &Sample) -> Seq {
         let mut payload = Fields::default();
         let counts =
             [("memory_bytes", sample.memory_bytes), ("reductions", sample.reductions), ("queue_len", sample.queue_len)];

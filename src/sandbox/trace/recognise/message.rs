@@ -6,7 +6,7 @@ use std::hash::Hasher;
 use rustc_hash::FxHasher;
 
 use super::callback::is_timeout_type;
-use crate::codec::walk::RawTerm;
+use crate::codec::walk::{Items, RawTerm};
 use crate::model::{ActorId, Atom, CallKey, Class};
 
 /// What OTP's envelope around a message says.
@@ -23,6 +23,8 @@ pub(super) struct Envelope {
     pub about: Option<ActorId>,
     /// Whether it has the form of what is sent to a gen_event's manager: `{notify, _}`, or a call of its own sort.
     pub is_for_manager: bool,
+    /// Whether it has the form of what one of Elixir's tasks is sent to do.
+    pub is_for_task: bool,
 }
 
 /// A message and what its envelope says.
@@ -40,8 +42,15 @@ impl std::ops::Deref for Message<'_> {
 }
 
 impl Envelope {
-    const BARE: Envelope =
-        Envelope { class: Class::Info, tag: None, call: None, is_alias: false, about: None, is_for_manager: false };
+    const BARE: Envelope = Envelope {
+        class: Class::Info,
+        tag: None,
+        call: None,
+        is_alias: false,
+        about: None,
+        is_for_manager: false,
+        is_for_task: false,
+    };
 
     /// Of a message without any envelope.
     fn plain(whole: RawTerm<'_>) -> Envelope {
@@ -59,6 +68,7 @@ impl Envelope {
                     Envelope { class: Class::Reply, tag: second.tag(), call: Some(key), is_alias, ..Envelope::BARE }
                 }
                 None if arity == 3 => Envelope::of_manager_call(first, second, items.next()).unwrap_or(Envelope::BARE),
+                None if arity == 5 => Envelope::of_task(first, second, items).unwrap_or(Envelope::BARE),
                 _ => Envelope::BARE,
             };
         };
@@ -90,7 +100,7 @@ impl Envelope {
         let [caller, reference] = from.tuple_of()?;
         let about = caller.as_actor().map(|actor| actor.id);
         let call = call_key(reference);
-        Some(Envelope { class, tag: request?.tag(), call, is_alias: false, about, is_for_manager: false })
+        Some(Envelope { class, tag: request?.tag(), call, about, ..Envelope::BARE })
     }
 
     /// `{Caller, {Caller, Reference}, Request}`: how gen_event is called.
@@ -106,7 +116,27 @@ impl Envelope {
     }
 }
 
+impl Envelope {
+    /// `{Owner, Reference, ReplyTo, Callers, {Module, Function, Args}}`: what Elixir's Task.async has a task do. The
+    /// task answers `{Reference, Value}`, and the owner watches it by the same reference.
+    fn of_task(owner: RawTerm<'_>, reference: RawTerm<'_>, mut rest: Items<'_>) -> Option<Envelope> {
+        let (owner, call) = (ActorId::Pid(owner.as_pid()?), call_key(reference)?);
+        let (_reply_to, callers, work) = (rest.next()?, rest.next()?, rest.next()?);
+        let [module, function, args] = work.tuple_of().filter(|_| callers.list().is_some())?;
+        let fun = args.list()?.next().and_then(RawTerm::fun_module).filter(|_| module.is_atom("erlang"));
+        let tag = fun.or_else(|| function.as_atom());
+        Some(Envelope { tag, call: Some(call), about: Some(owner), is_for_task: true, ..Envelope::BARE })
+    }
+}
+
 impl<'a> Message<'a> {
+    /// Reads it as what one of Elixir's tasks is to do, if it is sent as to one.
+    pub fn read_as_tasks(&mut self) {
+        if self.envelope.is_for_task {
+            self.envelope.class = Class::Call;
+        }
+    }
+
     /// A message without any envelope: what a callback is given.
     pub fn plain(whole: RawTerm<'a>) -> Message<'a> {
         Message { envelope: Envelope::plain(whole), whole }
@@ -125,11 +155,12 @@ impl<'a> Message<'a> {
     }
 
     /// What a callback is given: the request of a cast or a call, else the whole message.
-    fn body(&self) -> RawTerm<'a> {
+    pub fn body(&self) -> RawTerm<'a> {
         let mut items = self.whole.tuple();
         let request = match self.class {
             Class::Call if self.is_for_manager => items.as_mut().and_then(|items| items.nth(2)).map(event_or_query),
             Class::Info if self.is_for_manager => items.as_mut().and_then(|items| items.nth(1)),
+            Class::Call if self.is_for_task => items.as_mut().and_then(|items| items.nth(4)),
             Class::Call | Class::System => items.as_mut().and_then(|items| items.nth(2)),
             Class::Cast => items.as_mut().and_then(|items| items.nth(1)),
             _ => None,
@@ -141,6 +172,7 @@ impl<'a> Message<'a> {
     pub fn arrival_hash(&self, whole: u64) -> u64 {
         match (self.class, self.call) {
             _ if self.is_for_manager => hash(self.body().bytes()),
+            _ if self.is_for_task => whole,
             (Class::Call, Some(key)) => key.0,
             (Class::Cast | Class::System, _) => hash(self.body().bytes()),
             _ => whole,

@@ -16,6 +16,7 @@ mod looks;
 mod message;
 mod ours;
 mod recent;
+mod requests;
 mod signals;
 mod start;
 mod states;
@@ -32,6 +33,7 @@ use self::handlers::Arrival;
 use self::message::Envelope;
 use self::ours::Ours;
 use self::recent::{Queues, Recent};
+use self::requests::Request;
 use super::message::{Trace, What};
 use crate::codec::walk::{Part, RawTerm};
 use crate::codec::write;
@@ -68,6 +70,8 @@ pub struct Recogniser {
     /// Messages in mailboxes, by receiver and [`message::Message::arrival_hash`].
     arrivals: Queues<u64, Arrival>,
     calls: Recent<CallKey, Call>,
+    /// Requests whose answers tell more, until they are answered.
+    requests: Recent<CallKey, Request>,
     /// The calls of a gen_event's managers, by their arrival's key: handlers are not told whose call it is.
     manager_calls: Recent<u64, CallKey>,
     /// Callbacks that were seen to return: the trace has their ends.
@@ -137,6 +141,7 @@ impl Recogniser {
             sends_to_names: Queues::new(OPEN_ENDS_MAX),
             arrivals: Queues::new(ARRIVALS_UNTIL_CALLS),
             calls: Recent::new(OPEN_ENDS_MAX),
+            requests: Recent::new(OPEN_ENDS_MAX),
             manager_calls: Recent::new(OPEN_ENDS_MAX),
             returning: FxHashSet::default(),
             unstored: BTreeMap::new(),

@@ -10,6 +10,7 @@ use rustc_hash::FxHasher;
 use super::fields::Fields;
 use super::handlers::Arrival;
 use super::message::{Envelope, Message, hash};
+use super::requests::Asked;
 use super::{Call, Recogniser, Sent, end_key, node_of};
 use crate::codec::walk::{Part, RawTerm};
 use crate::model::{Actor, ActorId, Atom, Behaviour, CallKey, Class, Kind, NewEvent, Seq};
@@ -37,8 +38,8 @@ impl Recogniser {
         let mut message = Message::of(whole.term());
         let call = message.call.and_then(|key| self.calls.get(&key).copied());
         let target = self.target(who, to, call);
-        if message.is_for_manager && target.actor.is_some_and(|to| self.is_manager(to.id)) {
-            message.read_as_managers();
+        if let Some(to) = target.actor {
+            self.read_as_receiver(&mut message, to.id);
         }
         let is_reply = message.class == Class::Reply && (call.is_some() || message.is_alias);
         let kind = match (is_to_dead, is_reply) {
@@ -65,9 +66,15 @@ impl Recogniser {
             meta: &meta.finish(),
             ..self.event(kind, process)
         };
+        let cause = event.cause;
         let seq = self.emit_term(&event, bytes);
         if is_to_dead {
             return;
+        }
+        if message.class == Class::Reply
+            && let (Some(key), Some([_reference, answer])) = (message.call, message.whole.tuple_of())
+        {
+            self.answered(process, key, answer, cause.unwrap_or(seq));
         }
         let sent = Sent { seq, from: process, envelope: message.envelope };
         match (target.actor, target.name) {
@@ -77,9 +84,17 @@ impl Recogniser {
         }
         match message.class {
             Class::Call => self.begin_call(who, &message, target.actor, Some(seq)),
+            Class::System => _ = self.note_system_request(&message),
             Class::Reply if is_reply => self.replied(process, &message, seq),
             _ => {}
         }
+    }
+
+    /// The key of a request to change code.
+    fn note_system_request(&mut self, message: &Message<'_>) -> Option<CallKey> {
+        let asked = Asked::of(message.tag).filter(|asked| *asked == Asked::ChangeCode)?;
+        self.asked(asked, message.call?, message);
+        message.call
     }
 
     fn target(&mut self, sender: ActorId, to: RawTerm<'_>, call: Option<Call>) -> Target {
@@ -101,12 +116,18 @@ impl Recogniser {
 
     fn begin_call(&mut self, caller: ActorId, message: &Message<'_>, server: Option<Actor>, send: Option<Seq>) {
         let Some(key) = message.call else { return };
-        let is_start_request = message.tag.is_some_and(|tag| {
-            matches!(tag.as_str(), "start_child" | "restart_child" | "start_task" | "start_children")
-        });
+        let asked = Asked::of(message.tag).filter(|_| !message.is_for_task);
+        if let Some(asked) = asked {
+            self.asked(asked, key, message);
+        }
+        let is_start_request = asked.is_some_and(Asked::starts_child);
         let call =
             Call { caller, server, tag: message.tag, send, handled: None, is_timed_out: false, is_start_request };
         self.calls.insert(key, call);
+        if message.is_for_task {
+            // Its owner goes on, and may wait for other things before it awaits the answer.
+            return;
+        }
         let waits = &mut self.actors.row(caller).waits;
         if waits.len() == WAITS_MAX {
             waits.remove(0);
@@ -164,9 +185,7 @@ impl Recogniser {
             Some(sent) => Message { envelope: sent.envelope, whole },
             None => Message::of(whole),
         };
-        if message.is_for_manager && self.is_manager(who) {
-            message.read_as_managers();
-        }
+        self.read_as_receiver(&mut message, who);
         self.doubt(&mut message.envelope, sender.is_some());
         let is_from_clock = extra.is_some_and(|[node, _]| node.is_atom("clock_service"));
         let kind = match message.class {
@@ -177,6 +196,11 @@ impl Recogniser {
             _ => Kind::Receive,
         };
         let about = message.about.map(|id| self.actors.actor(id));
+        if message.class == Class::System
+            && let Some(key) = self.note_system_request(&message)
+        {
+            self.actors.row(who).more().code_change = Some(key);
+        }
         let (peer, cause) = match (kind, message.class) {
             (Kind::Down | Kind::ExitSignal, _) => {
                 (about, about.and_then(|actor| self.actors.get(actor.id)).and_then(|row| row.ended))
@@ -226,8 +250,18 @@ impl Recogniser {
         Some(self.actors.actor(sender?.as_actor()?.id))
     }
 
-    fn is_manager(&self, id: ActorId) -> bool {
-        self.actors.get(id).is_some_and(|row| row.behaviour == Some(Behaviour::GenEvent))
+    /// Some messages mean something to managers of gen_event, or to Elixir's tasks, only.
+    fn read_as_receiver(&self, message: &mut Message<'_>, receiver: ActorId) {
+        if !message.is_for_manager && !message.is_for_task {
+            return;
+        }
+        let Some(row) = self.actors.get(receiver) else { return };
+        if row.behaviour == Some(Behaviour::GenEvent) {
+            message.read_as_managers();
+        }
+        if row.is_task {
+            message.read_as_tasks();
+        }
     }
 
     /// Takes back what an envelope seems to say: a reference and a value that answer no call we know of, and
