@@ -47,7 +47,8 @@ export function makeScene(actions) {
       try { data = await ask(wide); } catch (error) { return actions.complain(error); }
       if (!data) return;
       data.version = doc.n_recorded;
-      cache.set(key, data);
+      if (data.is_complete) cache.set(key, data);
+      else setTimeout(() => { if (scene.data === data) { scene.data = { ...data, version: -1 }; load(); } }, 400);
       if (cache.size > 24) cache.delete(cache.keys().next().value);
     }
     data.lanes.forEach((lane) => names.set(lane.process, lane.name || lane.id));
