@@ -129,7 +129,8 @@ export function makeScene(actions) {
 
   /** Keeps the playhead in sight while it moves. */
   function follow() {
-    if (look.isFitted || doc.seq === null || doc.seq === undefined) return;
+    // Before the line is known, and on the way to where a link leads, there is nowhere to go.
+    if (look.isFitted || doc.seq === null || doc.seq === undefined || !overview.ranges.length || look.goingTo !== null) return;
     const rank = rankOf(doc.seq), span = look.to - look.from;
     const [low, high] = doc.state === "rewinding" ? [0.3, 1] : [0, 0.72];
     if (rank >= look.from + span * low && rank <= look.from + span * high) return;
