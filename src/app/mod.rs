@@ -212,6 +212,10 @@ fn begin_serving(worker: &Worker<Live>, settings: &server::Settings) -> Outcome<
         );
     }
     console::print_line(&running.url());
+    worker.ask(move |live| {
+        live.add_server(&running);
+        Ok(host::Ending::Value(String::new()))
+    })?;
     Ok(())
 }
 
