@@ -263,6 +263,11 @@ impl Pyramid {
         self.n_covered() + BIN_EVENTS <= rec.len()
     }
 
+    /// Whether what is left is so little that every question counts it.
+    pub fn is_nearly_complete(&self, rec: &Recording) -> bool {
+        rec.len().saturating_sub(self.n_covered()) <= SCANNED_REST_MAX
+    }
+
     fn sum(&mut self, level: usize) -> &mut Sum {
         if self.sums.len() <= level {
             self.sums.resize_with(level + 1, Sum::default);
@@ -307,7 +312,7 @@ impl Pyramid {
         let to = self.notable.partition_point(|event| event.seq.0 < range.end.min(self.n_covered()));
         let mut found = self.notable[from..to.max(from)].to_vec();
         let rest = range.start.max(self.n_covered())..range.end.min(rec.len());
-        if rest.start < rest.end && rest.end - rest.start <= SCANNED_EVENTS_MAX {
+        if rest.start < rest.end && self.is_nearly_complete(rec) {
             let kinds =
                 [Kind::Crash, Kind::SupervisorRestart, Kind::Timeout, Kind::LateReply, Kind::SendToDead, Kind::Loss];
             let filter = Filter::kinds(&kinds).range(rest);
@@ -317,8 +322,8 @@ impl Pyramid {
         found.into_iter().step_by(step).collect()
     }
 
-    /// The counts over `range`. Whole bins are added up, the edges counted; where nothing is covered yet, more than
-    /// [`SCANNED_EVENTS_MAX`] events are left out.
+    /// The counts over `range`. Whole bins are added up, the edges counted. Of what is not covered yet, only a short
+    /// range or a short rest is counted: the beginning of a long recording does not wait for its end.
     pub fn counts(&self, rec: &Recording, range: Range<u64>, detail: Detail) -> Counts {
         let (mut sum, end) = (Sum::default(), range.end.min(rec.len()));
         // Edges may name actors that no bin has: those get numbers of this question only.
@@ -331,12 +336,13 @@ impl Pyramid {
                 continue;
             }
             let is_covered = at < self.n_covered();
-            let next_bin = (at / BIN_EVENTS + 1) * BIN_EVENTS;
-            let to = if is_covered { next_bin.min(end) } else { end.min(at + SCANNED_EVENTS_MAX) };
-            edges.0.last_ns = None;
-            let filter = Filter::default().range(at..to);
-            rec.scan(&filter).for_each(|event| edges.0.add_event(&event, &mut edges.1, Some(detail)));
-            at = if is_covered { to } else { end };
+            let to = if is_covered { ((at / BIN_EVENTS + 1) * BIN_EVENTS).min(end) } else { end };
+            if is_covered || self.is_nearly_complete(rec) || to - at <= SCANNED_RANGE_MAX {
+                edges.0.last_ns = None;
+                let filter = Filter::default().range(at..to);
+                rec.scan(&filter).for_each(|event| edges.0.add_event(&event, &mut edges.1, Some(detail)));
+            }
+            at = to;
         }
         let mut counts = sum.finish(&self.known);
         merge(&mut counts, edges.0.finish(&edges.1));
@@ -388,8 +394,10 @@ fn add_rows<T: Copy + Eq + std::hash::Hash>(rows: &mut Vec<(T, u64)>, others: Ve
     }
 }
 
-/// Events that one question counts one by one.
-const SCANNED_EVENTS_MAX: u64 = 1 << 18;
+/// Events of a range that is counted one by one though nothing is covered yet.
+const SCANNED_RANGE_MAX: u64 = 1 << 12;
+/// Events after what is covered that are counted one by one.
+const SCANNED_REST_MAX: u64 = 1 << 17;
 
 #[cfg(test)]
 mod tests;

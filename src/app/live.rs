@@ -1,8 +1,9 @@
 //! The real [`Host`]: a session with its shell, on the session's thread; results as text in the format asked for.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::cli::Format;
 use super::console;
@@ -28,6 +29,9 @@ const PROCESSES_PUBLISHED_MAX: usize = 2_000;
 /// Takes a line that the session tells while it works; must not block.
 type Notify = Rc<dyn Fn(String)>;
 
+/// The number of viewers of each server.
+type Viewers = Rc<RefCell<Vec<Arc<AtomicUsize>>>>;
+
 /// What a session is made with.
 pub struct Setup {
     pub format: Format,
@@ -49,8 +53,8 @@ pub struct Live {
     is_background: Rc<Cell<bool>>,
     /// Something that was opened is not whole.
     has_damage: Rc<Cell<bool>>,
-    /// Browsers look on: shared with the function `serve`.
-    is_serving: Rc<Cell<bool>>,
+    /// Who looks on by each server; shared with the function `serve`.
+    viewers: Viewers,
     /// The functions as published, and how many names they were made of.
     functions: (usize, Arc<[FunctionHelp]>),
 }
@@ -101,15 +105,23 @@ impl Live {
             is_shell: setup.is_shell,
             is_background,
             has_damage,
-            is_serving: Rc::default(),
+            viewers: Viewers::default(),
             functions: (0, Arc::default()),
         }
     }
 
     /// Tells the way to this session, so that `serve()` works.
     pub fn can_serve(&mut self, worker: Worker<Live>) -> String {
-        self.console.set_serve(serve_function(worker, Rc::clone(&self.is_serving)));
+        self.console.set_serve(serve_function(worker, Rc::clone(&self.viewers)));
         String::new()
+    }
+
+    /// A server has begun, by which others may look on.
+    pub fn add_server(&mut self, running: &server::Running) {
+        self.viewers.borrow_mut().push(Arc::clone(&running.n_viewers));
+    }
+    fn has_viewers(&self) -> bool {
+        self.viewers.borrow().iter().any(|n_viewers| n_viewers.load(Ordering::Relaxed) > 0)
     }
 
     /// The session, for those who drive it by operations.
@@ -188,7 +200,7 @@ impl Live {
 }
 
 /// What the script function `serve` does.
-fn serve_function(worker: Worker<Live>, is_serving: Rc<Cell<bool>>) -> api::ServeFunction {
+fn serve_function(worker: Worker<Live>, viewers: Viewers) -> api::ServeFunction {
     Box::new(move |wanted| {
         let settings = server::Settings {
             port: wanted.port,
@@ -197,7 +209,7 @@ fn serve_function(worker: Worker<Live>, is_serving: Rc<Cell<bool>>) -> api::Serv
             ..server::Settings::default()
         };
         let running = server::start(worker.clone(), &settings)?;
-        is_serving.set(true);
+        viewers.borrow_mut().push(Arc::clone(&running.n_viewers));
         Ok(running.url())
     })
 }
@@ -264,7 +276,7 @@ impl Host for Live {
         let syntax = self.text_options().syntax;
         let ending = self.ending(value, |value| shown(value, syntax, n_rows_max(self.format)))?;
         // Where browsers look on, playing is what the server does, and the shell stays free.
-        if self.is_shell && !is_background && !self.is_serving.get() {
+        if self.is_shell && !is_background && !self.has_viewers() {
             self.play_on()?;
         }
         Ok(ending)

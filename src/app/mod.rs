@@ -149,6 +149,17 @@ fn drive(
         }
         Some(Command::Bench { .. }) | None => {}
     }
+    go_on(options, place, is_shell, terminal, worker)
+}
+
+/// What follows when the sources are open: lines from the command line, a user or a pipe.
+fn go_on(
+    options: &Options,
+    place: Place,
+    is_shell: bool,
+    terminal: Option<repl::Terminal>,
+    worker: &Worker<Live>,
+) -> Outcome<u8> {
     if options.serve {
         begin_serving(worker, &server::Settings::default())?;
     }
@@ -201,6 +212,10 @@ fn begin_serving(worker: &Worker<Live>, settings: &server::Settings) -> Outcome<
         );
     }
     console::print_line(&running.url());
+    worker.ask(move |live| {
+        live.add_server(&running);
+        Ok(host::Ending::Value(String::new()))
+    })?;
     Ok(())
 }
 

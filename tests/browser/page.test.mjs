@@ -230,6 +230,12 @@ test("two browsers and the shell are on one session", async () => {
   await other.waitForFunction(() => window.cinema.doc.marks.some(({ name }) => name === "from the shell"));
   place.type("brk(on_result(\"timeout\"));");
   await one.waitForFunction(() => window.cinema.doc.breakpoints.length === 1);
+  // While somebody looks on, the shell stays free when it plays.
+  place.type("seek(\"#60\");");
+  place.type("play(0.1)");
+  await one.waitForFunction(() => window.cinema.doc.state === "playing" && window.cinema.doc.seq > 62);
+  place.type("pause()");
+  await other.waitForFunction(() => window.cinema.doc.state === "paused");
   await one.end();
   await other.end();
   await place.stop();

@@ -32,6 +32,7 @@ mod views;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::Next;
@@ -71,6 +72,8 @@ impl Default for Settings {
 #[derive(Clone, Debug)]
 pub struct Running {
     pub address: SocketAddr,
+    /// Channel clients that are connected now.
+    pub n_viewers: Arc<AtomicUsize>,
     token: String,
 }
 
@@ -94,14 +97,15 @@ pub fn start(worker: Worker<Live>, settings: &Settings) -> Outcome<Running> {
     let listener = listen(settings)?;
     let address = listener.local_addr().map_err(|error| Failure::io(format!("no address: {error}")))?;
     let gate = Gate::new(address, token.clone());
-    let running = Running { address, token };
+    let n_viewers = Arc::new(AtomicUsize::new(0));
+    let running = Running { address, n_viewers: Arc::clone(&n_viewers), token };
     let is_read_only = settings.is_read_only;
     let (ready, is_ready) = bounded(1);
     let thread = std::thread::Builder::new().name("server".into());
     let serve = move || {
         let served = tokio::runtime::Builder::new_current_thread().enable_all().build().map(|runtime| {
             runtime.block_on(async {
-                let shared = Shared::new(Desk::new(worker), gate, is_read_only);
+                let shared = Shared::new(Desk::new(worker), gate, is_read_only, n_viewers);
                 let listener = tokio::net::TcpListener::from_std(listener)?;
                 // Whoever started us waits for this.
                 let _ = ready.send(Ok(()));

@@ -5,13 +5,16 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::app::live::Live;
 use crate::breakpoint::{BreakpointId, Past};
-use crate::model::{Event, Moment, Outcome, Seq};
+use crate::model::{Event, Filter, Kind, Moment, Outcome, Seq};
 use crate::sandbox::RunLimit;
 use crate::session::{Session, Source, SourceId};
+use crate::store::Recording;
 use crate::timeline::PlaybackState;
 
 /// Breakpoints and marks that the document lists; the whole lists are operations of their own.
 const LISTED_MAX: usize = 200;
+/// Loss events that are added up at each beat.
+const LOSSES_MAX: usize = 1_000;
 /// Events that one beat lets a sandbox do.
 const EVENTS_PER_BEAT_MAX: u64 = 50_000;
 
@@ -126,6 +129,16 @@ pub fn event_json(event: &Event) -> Json {
     })
 }
 
+/// Events that were lost while recording, as the loss events tell: of very many, the first [`LOSSES_MAX`].
+fn n_lost(recording: &Recording) -> u64 {
+    let filter = Filter::kind(Kind::Loss);
+    let total = |event: Event| {
+        let payload = recording.term(event.seq)?;
+        payload.as_map()?.get_atom("total")?.as_int().and_then(|n| u64::try_from(n).ok())
+    };
+    recording.scan(&filter).take(LOSSES_MAX).filter_map(total).sum()
+}
+
 fn document(source: &Source, id: SourceId) -> Map<String, Json> {
     let recording = source.recording();
     let position = source.position();
@@ -154,6 +167,7 @@ fn document(source: &Source, id: SourceId) -> Map<String, Json> {
         "n_recorded": recording.len(),
         "n_events": position.n_events,
         "time_range_ns": recording.time_range_ns(),
+        "n_lost": n_lost(&recording),
         "wall_offset_ns": recording.info.wall_offset_ns,
         "is_elixir": recording.info.is_elixir,
         "branch": position.branch,
@@ -172,5 +186,26 @@ fn document(source: &Source, id: SourceId) -> Map<String, Json> {
     match document {
         Json::Object(fields) => fields,
         _ => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::etf;
+    use crate::model::{NewEvent, Pid, Term};
+
+    #[test]
+    fn losses_are_added_up() {
+        let mut recording = Recording::default();
+        for total in [3, 4] {
+            let mut payload = Vec::new();
+            etf::encode(&Term::map([(Term::atom("total"), Term::Int(total))]), &mut payload);
+            recording
+                .append(&NewEvent { payload: &payload, ..NewEvent::new(total, Kind::Loss, Pid::local(1)) })
+                .unwrap();
+        }
+        recording.append(&NewEvent::new(9, Kind::Send, Pid::local(1))).unwrap();
+        assert_eq!(n_lost(&recording), 7);
     }
 }

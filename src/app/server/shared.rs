@@ -18,19 +18,19 @@ pub struct Shared {
     pub gate: Gate,
     /// The server shows the session, and changes nothing but the position.
     pub is_read_only: bool,
-    pub n_clients: AtomicUsize,
+    pub n_clients: Arc<AtomicUsize>,
     /// One permit per HTTP request that is worked on.
     pub requests: Semaphore,
     stages: Mutex<BTreeMap<usize, Arc<Stage>>>,
 }
 
 impl Shared {
-    pub fn new(desk: Desk, gate: Gate, is_read_only: bool) -> Arc<Shared> {
+    pub fn new(desk: Desk, gate: Gate, is_read_only: bool, n_clients: Arc<AtomicUsize>) -> Arc<Shared> {
         Arc::new(Shared {
             desk,
             gate,
             is_read_only,
-            n_clients: AtomicUsize::new(0),
+            n_clients,
             requests: Semaphore::new(limits::SERVER_REQUESTS_MAX),
             stages: Mutex::default(),
         })

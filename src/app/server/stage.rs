@@ -4,6 +4,7 @@
 //! somebody looks. Viewers wait for it on a watch, which holds one value: whoever is slow sees the newest, and costs
 //! the others nothing. It must not know how viewers are reached.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,8 +23,10 @@ use crate::session::SourceId;
 const HITS_WAITING_MAX: usize = 256;
 /// Wall time that one beat may stand for: after a long run, playing goes on where it was.
 const BEAT_MAX: Duration = Duration::from_millis(250);
-/// Bins of the pyramid that are made at a stretch, between which readers have their turn: some 15 ms.
-const BINS_AT_A_STRETCH: usize = 256;
+/// Bins of the pyramid that are made at a stretch, between which readers have their turn: some 5 ms.
+const BINS_AT_A_STRETCH: usize = 64;
+/// How long the making waits for readers to have had it: locks alone are not fair.
+const TURN: Duration = Duration::from_millis(1);
 
 /// One sandbox as the server sees it.
 pub struct Stage {
@@ -36,6 +39,8 @@ pub struct Stage {
     wake: Notify,
     glass: tokio::sync::Mutex<Option<Arc<Glass>>>,
     pyramid: Mutex<Pyramid>,
+    /// Readers that wait for the pyramid.
+    n_waiting: AtomicUsize,
 }
 
 impl Stage {
@@ -49,6 +54,7 @@ impl Stage {
             wake: Notify::new(),
             glass: tokio::sync::Mutex::default(),
             pyramid: Mutex::default(),
+            n_waiting: AtomicUsize::new(0),
         });
         tokio::spawn(Arc::clone(&stage).keep_beating());
         stage
@@ -126,8 +132,10 @@ impl Stage {
             let shown = Arc::clone(&glass);
             // In the background: pictures are drawn from what is there meanwhile.
             tokio::task::spawn_blocking(move || {
-                while stage.pyramid().extend(&shown.recording, BINS_AT_A_STRETCH) {
-                    std::thread::yield_now();
+                while stage.locked_pyramid().extend(&shown.recording, BINS_AT_A_STRETCH) {
+                    while stage.n_waiting.load(Ordering::Relaxed) > 0 {
+                        std::thread::sleep(TURN);
+                    }
                 }
             });
             *kept = Some(glass);
@@ -137,6 +145,12 @@ impl Stage {
 
     /// The densities so far.
     pub fn pyramid(&self) -> MutexGuard<'_, Pyramid> {
+        self.n_waiting.fetch_add(1, Ordering::Relaxed);
+        let pyramid = self.locked_pyramid();
+        self.n_waiting.fetch_sub(1, Ordering::Relaxed);
+        pyramid
+    }
+    fn locked_pyramid(&self) -> MutexGuard<'_, Pyramid> {
         self.pyramid.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

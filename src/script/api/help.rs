@@ -32,7 +32,9 @@ pub fn functions(names: &Names) -> Vec<FunctionHelp> {
         all.extend(of_group.map(operation));
     }
     let is_operation = |name: &str| ops::entries().any(|entry| entry.info.name == name);
-    let others = names.functions.iter().chain(&names.properties).filter(|f| !is_operation(&f.name));
+    // What lies in the namespace `cinema` is for ourselves.
+    let is_shown = |name: &str| !is_operation(name) && !name.starts_with("cinema::");
+    let others = names.functions.iter().chain(&names.properties).filter(|f| is_shown(&f.name));
     for function in others {
         let is_picture = function.name.ends_with("_chart")
             || function.name == "svg"

@@ -18,7 +18,7 @@ import { makeSupervision } from "./supervision.js";
 import { announce, complain, toast } from "./tip.js";
 
 const $ = (selector) => document.querySelector(selector);
-const wanted = readFragment();
+readFragment();
 
 // What parts ask of each other.
 
@@ -26,13 +26,14 @@ let seeking = null;
 /** Goes to an event, to the start (null) or to a named moment. Of many wishes in a row the last one counts. */
 function seek(seq) {
   const isFree = seeking === null;
+  if (seq !== look.goingTo) look.goingTo = null;
   seeking = { moment: seq === null ? "start" : seq };
   if (isFree) sendSeek();
 }
 async function sendSeek() {
   while (seeking) {
     const { moment } = seeking;
-    try { await channel.push("timeline_seek", { moment }); } catch (error) { complain(error); }
+    try { await channel.push("timeline_seek", { moment }); } catch (error) { look.goingTo = null; complain(error); }
     if (seeking?.moment === moment) seeking = null;
   }
 }
@@ -132,6 +133,7 @@ const scrubber = makeScrubber(seek);
 const POSITION = ["seq", "n_passed", "at_ns", "since_start_ns", "event", "state", "n_events"];
 function take(changed) {
   Object.assign(doc, changed);
+  if (doc.seq === look.goingTo) look.goingTo = null;
   const keys = Object.keys(changed);
   tell(...keys, ...(keys.some((key) => POSITION.includes(key)) ? ["position"] : []));
   if ("title" in changed) { $("#title").textContent = doc.title; document.title = `${doc.title} · cinema`; }
@@ -152,8 +154,8 @@ const channel = new Channel(`${location.origin.replace("http", "ws")}/socket/web
     showView();
     showTabs("side", sides);
     showTabs("drawer", drawers);
-    if (wanted.at !== null && wanted.at !== doc.seq && wanted.at < doc.n_recorded) seek(wanted.at);
-    wanted.at = null;
+    if (look.goingTo !== null && look.goingTo < doc.n_recorded && look.goingTo !== doc.seq) seek(look.goingTo);
+    else look.goingTo = null;
   },
   push(event, payload) {
     if (event === "timeline_update") {

@@ -47,7 +47,8 @@ export function makeScene(actions) {
       try { data = await ask(wide); } catch (error) { return actions.complain(error); }
       if (!data) return;
       data.version = doc.n_recorded;
-      cache.set(key, data);
+      if (data.is_complete) cache.set(key, data);
+      else setTimeout(() => { if (scene.data === data) { scene.data = { ...data, version: -1 }; load(); } }, 400);
       if (cache.size > 24) cache.delete(cache.keys().next().value);
     }
     data.lanes.forEach((lane) => names.set(lane.process, lane.name || lane.id));
@@ -128,7 +129,8 @@ export function makeScene(actions) {
 
   /** Keeps the playhead in sight while it moves. */
   function follow() {
-    if (look.isFitted || doc.seq === null || doc.seq === undefined) return;
+    // Before the line is known, and on the way to where a link leads, there is nowhere to go.
+    if (look.isFitted || doc.seq === null || doc.seq === undefined || !overview.ranges.length || look.goingTo !== null) return;
     const rank = rankOf(doc.seq), span = look.to - look.from;
     const [low, high] = doc.state === "rewinding" ? [0.3, 1] : [0, 0.72];
     if (rank >= look.from + span * low && rank <= look.from + span * high) return;

@@ -12,6 +12,8 @@ export const doc = {};
 export const look = {
   view: "messages", from: 0, to: 0, isFitted: true, process: null, seq: null, focus: null,
   filter: "", side: "inspector", drawer: "events", syntax: null, isConnected: false, isReadOnly: false,
+  /** The event that the address named, until the session is there. */
+  goingTo: null,
 };
 
 /** The whole line at a glance; see `overview` in the server. */
@@ -107,5 +109,5 @@ export function readFragment() {
   look.process = values.get("p");
   look.seq = count("e");
   look.filter = values.get("q") || "";
-  return { at: count("at") };
+  look.goingTo = count("at");
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::{Wanted, axis, rounded};
-use crate::analysis::pyramid::{BIN_EVENTS, Detail, Group};
+use crate::analysis::pyramid::{Detail, Group};
 use crate::app::server::glass::Glass;
 use crate::app::server::problem::Problem;
 use crate::app::server::stage::Stage;
@@ -34,7 +34,7 @@ pub fn make(stage: &Stage, glass: &Glass, _: &Wanted) -> Result<Json, Problem> {
     Ok(json!({
         "n_events": glass.n_events(),
         "n_covered": pyramid.n_covered(),
-        "is_complete": pyramid.n_covered() + BIN_EVENTS > rec.len(),
+        "is_complete": pyramid.is_nearly_complete(rec),
         "start_ns": glass.start_ns(),
         "ranges": glass.line.iter().map(|range| [range.start, range.end]).collect::<Vec<_>>(),
         "groups": Group::ALL,

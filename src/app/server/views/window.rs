@@ -42,7 +42,8 @@ pub fn make(stage: &Stage, glass: &Glass, wanted: &Wanted) -> Result<Json, Probl
     } else {
         dense(stage, glass, &ranges, if only.is_empty() { &keep } else { &only }, n_lanes_max)
     };
-    Ok(to_json(glass, &view, ranks))
+    let is_complete = view.density.is_none() || stage.pyramid().is_nearly_complete(&glass.recording);
+    Ok(to_json(glass, &view, ranks, is_complete))
 }
 
 fn dense(stage: &Stage, glass: &Glass, ranges: &[Range<u64>], keep: &[Actor], n_lanes_max: usize) -> Spacetime {
@@ -62,7 +63,7 @@ fn lanes_to_keep(glass: &Glass, only: &[Actor], n_lanes_max: usize) -> Vec<Actor
     if actors.len() <= n_lanes_max { actors } else { Vec::new() }
 }
 
-fn to_json(glass: &Glass, view: &Spacetime, ranks: Range<u64>) -> Json {
+fn to_json(glass: &Glass, view: &Spacetime, ranks: Range<u64>, is_complete: bool) -> Json {
     let scale = TimeScale::new(&view.moments, &view.gaps);
     let share = |at: At| rounded(scale.share(at));
     let bars = view.bars.iter().map(|bar| {
@@ -95,6 +96,7 @@ fn to_json(glass: &Glass, view: &Spacetime, ranks: Range<u64>) -> Json {
     json!({
         "from": ranks.start,
         "to": ranks.end,
+        "is_complete": is_complete,
         "start_ns": view.start_ns,
         "subtitle": view.subtitle,
         "notes": view.notes,
