@@ -1,12 +1,12 @@
 //! What a person calls a process: its registered name, else its label or module, else its pid.
 //! One pass over the name events; a spawn's payload is read only when its process never registers.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Scope;
 use crate::model::display::Syntax;
 use crate::model::system::label_of;
-use crate::model::{Actor, Atom, Event, Filter, Kind, ProcessRow, Seq, Status, Term};
+use crate::model::{Actor, Atom, Event, Filter, Kind, Origin, ProcessRow, Seq, Status, Term};
 use crate::store::Recording;
 
 /// The names of a scope's processes.
@@ -20,8 +20,8 @@ pub struct Names {
     set_labels: FxHashMap<Actor, Atom>,
     /// Names a process took, in order.
     taken: FxHashMap<Actor, Vec<(Seq, Atom)>>,
-    /// Who took (or gave back) a name, in order.
-    holders: FxHashMap<Atom, Vec<(Seq, Option<Actor>)>>,
+    /// What tells the nodes of a cluster apart; empty for one node.
+    nodes: FxHashMap<Origin, String>,
     /// The event that ended a process.
     ends: FxHashMap<Actor, Seq>,
 }
@@ -29,21 +29,15 @@ pub struct Names {
 impl Names {
     /// Reads the spawn, name, child and end events of the scope.
     pub fn new(rec: &Recording, scope: Scope<'_>) -> Names {
-        let kinds = [
-            Kind::Spawn,
-            Kind::Register,
-            Kind::Unregister,
-            Kind::ChildSpecChange,
-            Kind::Sample,
-            Kind::Exit,
-            Kind::Crash,
-        ];
+        let kinds = [Kind::Spawn, Kind::Register, Kind::ChildSpecChange, Kind::Sample, Kind::Exit, Kind::Crash];
         let filter = Filter { ranges: scope.to_vec(), ..Filter::kinds(&kinds) };
         let mut names =
             Names { syntax: if rec.info.is_elixir { Syntax::Elixir } else { Syntax::Erlang }, ..Names::default() };
         for event in rec.scan(&filter) {
             names.learn(&event);
         }
+        let acting = names.spawns.keys().chain(names.taken.keys()).map(|actor| actor.origin());
+        names.nodes = suffixes(acting.collect());
         names.labels.extend(names.set_labels.iter().map(|(actor, label)| (*actor, *label)));
         for (actor, spawn) in names.spawns.iter().filter(|(actor, _)| !names.taken.contains_key(actor)) {
             if spawn.size_bytes == 0 {
@@ -63,11 +57,7 @@ impl Names {
         let Event { seq, process, .. } = *event;
         match (event.kind, event.tag) {
             (Kind::Spawn, _) => drop(self.spawns.insert(process, *event)),
-            (Kind::Register, Some(name)) => {
-                self.taken.entry(process).or_default().push((seq, name));
-                self.holders.entry(name).or_default().push((seq, Some(process)));
-            }
-            (Kind::Unregister, Some(name)) => self.holders.entry(name).or_default().push((seq, None)),
+            (Kind::Register, Some(name)) => self.taken.entry(process).or_default().push((seq, name)),
             // What proc_lib:set_label/1 set last.
             (Kind::Sample, Some(label)) => drop(self.set_labels.insert(process, label)),
             // A child of a static supervisor goes by its id.
@@ -84,7 +74,7 @@ impl Names {
     /// The name as of `at`: the registered one that it had last, or will have first; `worker <0.120.0>`
     /// for a process without one.
     pub fn at(&self, actor: Actor, at: Seq) -> String {
-        self.registered(actor, at).map_or_else(|| self.unregistered(actor), |name| name.display(self.syntax))
+        self.registered(actor, at).map_or_else(|| self.unregistered(actor), |name| self.on_node(name, actor))
     }
 
     /// The name of a row of the system at `at`: what it is registered as; the dead keep the name that they had last.
@@ -92,7 +82,7 @@ impl Names {
         let last = || self.taken.get(&row.actor)?.iter().rfind(|(seq, _)| *seq <= at).map(|(_, name)| *name);
         let held = row.names.first().copied();
         match held.or_else(|| last().filter(|_| row.status != Status::Alive)) {
-            Some(name) => name.display(self.syntax),
+            Some(name) => self.on_node(name, row.actor),
             None => self.with_word(row.label.or(row.child_id).or(row.module), row.actor),
         }
     }
@@ -130,21 +120,36 @@ impl Names {
         self.ends.get(&actor).copied()
     }
 
-    /// Who held the registered name just after `at`.
-    pub fn whereis(&self, name: Atom, at: Seq) -> Option<Actor> {
-        let (_, holder) = self.holders.get(&name)?.iter().rfind(|(seq, _)| *seq <= at)?;
-        holder.filter(|actor| self.end(*actor).is_none_or(|end| end > at))
-    }
-
     fn unregistered(&self, actor: Actor) -> String {
         self.with_word(self.labels.get(&actor).copied().or_else(|| self.module(actor)), actor)
     }
 
+    /// A name, with its node in a cluster: each node has names of its own.
+    fn on_node(&self, name: Atom, actor: Actor) -> String {
+        let node = self.nodes.get(&actor.origin()).map_or("", String::as_str);
+        format!("{}{node}", name.display(self.syntax))
+    }
+
     fn with_word(&self, word: Option<Atom>, actor: Actor) -> String {
-        let id = actor.display(self.syntax);
+        let node = self.nodes.get(&actor.origin()).map_or("", String::as_str);
+        let id = format!("{}{node}", actor.display(self.syntax));
         match word {
             Some(word) => format!("{} {id}", word.display(self.syntax)),
             None => id,
         }
     }
+}
+
+/// `@shop` for the node `shop@host`, or all of its name where two have that part in common; nothing for a single node.
+fn suffixes(origins: FxHashSet<Origin>) -> FxHashMap<Origin, String> {
+    let nodes: FxHashSet<Atom> = origins.iter().map(|origin| origin.id().node).collect();
+    if nodes.len() < 2 {
+        return FxHashMap::default();
+    }
+    let short = |node: Atom| node.as_str().split('@').next().unwrap_or_default();
+    let suffix = |node: Atom| match nodes.iter().filter(|other| short(**other) == short(node)).count() {
+        1 => format!("@{}", short(node)),
+        _ => format!("@{}", node.as_str()),
+    };
+    origins.iter().map(|origin| (*origin, suffix(origin.id().node))).collect()
 }

@@ -336,7 +336,7 @@ impl Host for Live {
         if let Some(seq) = position.seq {
             let system = recording.materialise(seq);
             names.registered =
-                system.names.keys().take(PROCESSES_PUBLISHED_MAX).map(|n| n.as_str().to_string()).collect();
+                system.names.keys().take(PROCESSES_PUBLISHED_MAX).map(|(name, _)| name.as_str().to_string()).collect();
             let syntax = syntax_of(Some(source));
             let actors = system.processes.keys().take(PROCESSES_PUBLISHED_MAX);
             names.pids = actors.map(|actor| actor.display(syntax)).collect();

@@ -1,6 +1,8 @@
 //! Floor 1: bytes to model and back, pure. In reading order: [`etf`] (terms), [`walk`] (terms
-//! that stay bytes), [`write`] (bytes without terms), [`json`].
+//! that stay bytes), [`write`] (bytes without terms), [`canon`] (one hash for
+//! every encoding of a term), [`json`].
 
+pub mod canon;
 pub mod etf;
 pub mod json;
 mod read;

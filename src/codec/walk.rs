@@ -139,7 +139,7 @@ impl<'a> RawTerm<'a> {
         Ok(etf::decode_bare(self.rest, 0)?.0)
     }
 
-    fn tag_byte(self) -> u8 {
+    pub(super) fn tag_byte(self) -> u8 {
         self.rest[0]
     }
     fn body(self) -> Reader<'a> {

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::atom::Atom;
-use super::pid::{Pid, Port};
+use super::pid::{Origin, Pid, Port};
 
 /// The identity and order of an event in its recording, from 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
@@ -37,6 +37,13 @@ pub enum ActorId {
 }
 
 impl Actor {
+    /// The node incarnation that it lives on.
+    pub fn origin(self) -> Origin {
+        match self.id {
+            ActorId::Pid(pid) => pid.origin,
+            ActorId::Port(port) => port.origin,
+        }
+    }
     pub fn pid(self) -> Option<Pid> {
         match self.id {
             ActorId::Pid(pid) => Some(pid),

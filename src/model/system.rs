@@ -24,8 +24,8 @@ pub struct SystemState {
     pub at_ns: i64,
     /// Every actor seen so far, the dead ones too. Shared rows make clones cheap.
     pub processes: BTreeMap<Actor, Arc<ProcessRow>>,
-    /// Registered names in force.
-    pub names: BTreeMap<Atom, Actor>,
+    /// Registered names in force, by name and node: each node has names of its own.
+    pub names: BTreeMap<(Atom, Atom), Actor>,
     /// Events lost until here.
     pub n_lost: u64,
 }
@@ -204,6 +204,12 @@ impl RestartType {
 }
 
 impl SystemState {
+    /// Who has the registered name, on one node or on several.
+    pub fn named(&self, name: Atom) -> impl Iterator<Item = Actor> + '_ {
+        let from = (name, Atom::new(""));
+        self.names.range(from..).take_while(move |((held, _), _)| *held == name).map(|(_, actor)| *actor)
+    }
+
     /// Folds one event in. `payload` decodes its payload; it is called only for the kinds that need it.
     /// After `restored` or `forked` the caller puts the state at their cause in place of this one.
     pub fn apply(&mut self, event: &Event, payload: &mut dyn FnMut() -> Option<Term>) {
@@ -227,11 +233,9 @@ impl Rows for SystemState {
         let incarnation = |incarnation| Actor { id: ActorId::Pid(pid), incarnation };
         self.processes.range(incarnation(0)..=incarnation(u32::MAX)).next_back().map(|(actor, _)| *actor)
     }
-    fn set_name(&mut self, name: Atom, owner: Option<Actor>) -> Option<Actor> {
-        match owner {
-            Some(owner) => self.names.insert(name, owner),
-            None => self.names.remove(&name),
-        }
+    fn set_name(&mut self, name: Atom, process: Actor, is_taken: bool) -> Option<Actor> {
+        let key = (name, process.origin().id().node);
+        if is_taken { self.names.insert(key, process) } else { self.names.remove(&key) }
     }
     fn add_lost(&mut self, n_events: u64) {
         self.n_lost += n_events;

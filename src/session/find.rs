@@ -1,44 +1,79 @@
 //! Finding a process by what a user types. It must not know sources.
 
-use crate::model::{Actor, Atom, Pid, ProcessRow, Seq, Status};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::model::{Actor, Atom, Pid, ProcessRow, Seq, Status, SystemState};
 use crate::store::Recording;
 
 /// The process that `text` names at `at`: a pid (`<0.12.0>`, `#PID<0.12.0>`), a registered name, else the label, child
-/// id or module of a process (the first one alive). Errors: the names that would have been found.
+/// id or module of a process (the first one alive). An Elixir module needs no `Elixir.` in front, and `@node` may follow
+/// where several nodes were recorded. Errors: the names that would have been found.
 pub fn process(recording: &Recording, at: Seq, text: &str) -> Result<Actor, Vec<String>> {
     let system = recording.materialise(at);
-    let rows = || system.processes.values();
+    let found = on_any_node(&system, text, None)?;
+    let found = found.or_else(|| {
+        let (text, node) = text.rsplit_once('@')?;
+        on_any_node(&system, text, Some(node)).ok()?
+    });
+    found.ok_or_else(|| known(&system, text))
+}
+
+/// As [`process`], of the processes of one node or of all. Errors: several nodes have a process of this name.
+fn on_any_node(system: &SystemState, text: &str, node: Option<&str>) -> Result<Option<Actor>, Vec<String>> {
+    let is_there = |actor: &Actor| node.is_none_or(|node| is_node(*actor, node));
+    let rows = || system.processes.values().filter(|row| is_there(&row.actor));
     if let Some((serial, id)) = pid_numbers(text) {
         let is_it = |pid: Pid| pid.id == id && pid.serial == serial;
-        let found = rows().map(|row| row.actor).filter(|actor| actor.pid().is_some_and(is_it)).max();
-        return found.ok_or_else(|| {
-            rows().filter_map(|row| row.actor.pid()).map(|pid| format!("<0.{}.{}>", pid.id, pid.serial)).collect()
-        });
+        let found = rows().map(|row| row.actor).filter(|actor| actor.pid().is_some_and(is_it)).collect();
+        return one_node(found, text);
     }
-    let written = Atom::try_new(text).map_err(|_| Vec::new())?;
-    let is_known = |name: &Atom| {
-        system.names.contains_key(name) || rows().any(|row| row.names.contains(name) || row.module == Some(*name))
-    };
-    // As Elixir writes its modules' names, unless something is really called so.
-    let atom = written.elixir_module().filter(|module| !is_known(&written) && is_known(module)).unwrap_or(written);
-    if let Some(actor) = system.names.get(&atom) {
-        return Ok(*actor);
+    for spelling in [text.to_string(), format!("Elixir.{text}")] {
+        let Ok(atom) = Atom::try_new(&spelling) else { continue };
+        let named = system.named(atom).filter(is_there).collect::<Vec<_>>();
+        if !named.is_empty() {
+            return one_node(named, text);
+        }
+        // A dead process is still found by the name that it had.
+        let had_name = |row: &&Arc<ProcessRow>| row.names.contains(&atom);
+        let is_called = |row: &&Arc<ProcessRow>| [row.label, row.child_id, row.module].contains(&Some(atom));
+        let alive_first = |row: &&Arc<ProcessRow>| (row.status != Status::Alive, row.spawned);
+        let best = rows()
+            .filter(had_name)
+            .max_by_key(|row| row.spawned)
+            .or_else(|| rows().filter(is_called).min_by_key(alive_first));
+        if let Some(row) = best {
+            return Ok(Some(row.actor));
+        }
     }
-    // A dead process is still found by the name that it had.
-    let had_name = |row: &&std::sync::Arc<ProcessRow>| row.names.contains(&atom);
-    let is_called = |row: &&std::sync::Arc<ProcessRow>| [row.label, row.child_id, row.module].contains(&Some(atom));
-    let alive_first = |row: &&std::sync::Arc<ProcessRow>| (row.status != Status::Alive, row.spawned);
-    let best = rows()
-        .filter(had_name)
-        .max_by_key(|row| row.spawned)
-        .or_else(|| rows().filter(is_called).min_by_key(alive_first));
-    best.map(|row| row.actor).ok_or_else(|| {
-        let mut known: Vec<String> = system.names.keys().map(|name| name.as_str().to_string()).collect();
-        known.extend(rows().flat_map(|row| [row.label, row.module]).flatten().map(|name| name.as_str().to_string()));
-        known.sort();
-        known.dedup();
-        known
-    })
+    Ok(None)
+}
+
+/// The newest of `found` when all are of one node; else how to name each.
+fn one_node(found: Vec<Actor>, text: &str) -> Result<Option<Actor>, Vec<String>> {
+    let nodes: BTreeSet<Atom> = found.iter().map(|actor| actor.origin().id().node).collect();
+    match nodes.len() {
+        0 | 1 => Ok(found.into_iter().max()),
+        _ => Err(nodes.into_iter().map(|node| format!("{text}@{}", node.as_str())).collect()),
+    }
+}
+
+/// Whether `actor` lives on the node: its whole name, or what stands before the `@` of it.
+fn is_node(actor: Actor, node: &str) -> bool {
+    let own = actor.origin().id().node.as_str();
+    own == node || own.split('@').next() == Some(node)
+}
+
+fn known(system: &SystemState, text: &str) -> Vec<String> {
+    let rows = || system.processes.values();
+    if pid_numbers(text).is_some() {
+        return rows().filter_map(|row| row.actor.pid()).map(|pid| format!("<0.{}.{}>", pid.id, pid.serial)).collect();
+    }
+    let mut known: Vec<String> = system.names.keys().map(|(name, _)| name.as_str().to_string()).collect();
+    known.extend(rows().flat_map(|row| [row.label, row.module]).flatten().map(|name| name.as_str().to_string()));
+    known.sort();
+    known.dedup();
+    known
 }
 
 /// The nearest of `known` to `text`, when it is near enough to be a slip.

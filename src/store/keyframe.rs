@@ -60,7 +60,7 @@ pub struct Folder {
     dirty: Vec<u32>,
     /// Actors of the last checkpoint that a branch left behind.
     gone: Vec<Actor>,
-    names: BTreeMap<Atom, Actor>,
+    names: BTreeMap<(Atom, Atom), Actor>,
     /// The newest incarnation of each pid that was used again.
     reused: FxHashMap<Pid, u32>,
     n_lost: u64,
@@ -356,7 +356,7 @@ impl Folder {
     /// Takes a row over as it is; it is not there yet.
     fn insert(&mut self, row: Box<ProcessRow>) {
         for name in &row.names {
-            self.names.insert(*name, row.actor);
+            self.names.insert((*name, row.actor.origin().id().node), row.actor);
         }
         self.add_row(row);
     }
@@ -442,11 +442,9 @@ impl Rows for Folder {
         let actor = Actor { id: ActorId::Pid(pid), incarnation };
         self.places.contains_key(&actor).then_some(actor)
     }
-    fn set_name(&mut self, name: Atom, owner: Option<Actor>) -> Option<Actor> {
-        match owner {
-            Some(owner) => self.names.insert(name, owner),
-            None => self.names.remove(&name),
-        }
+    fn set_name(&mut self, name: Atom, process: Actor, is_taken: bool) -> Option<Actor> {
+        let key = (name, process.origin().id().node);
+        if is_taken { self.names.insert(key, process) } else { self.names.remove(&key) }
     }
     fn add_lost(&mut self, n_events: u64) {
         self.n_lost += n_events;

@@ -20,8 +20,8 @@ pub trait Rows {
     fn row(&mut self, actor: Actor) -> &mut ProcessRow;
     /// The newest incarnation of `pid` that was seen.
     fn newest(&self, pid: Pid) -> Option<Actor>;
-    /// `name` now stands for `owner`, or for nobody; gives who had it.
-    fn set_name(&mut self, name: Atom, owner: Option<Actor>) -> Option<Actor>;
+    /// `name` now stands for `process` on its node, or (not taken) for nobody there; gives who had it.
+    fn set_name(&mut self, name: Atom, process: Actor, is_taken: bool) -> Option<Actor>;
     fn add_lost(&mut self, n_events: u64);
 }
 
@@ -180,7 +180,7 @@ fn set_link<R: Rows>(rows: &mut R, a: Actor, b: Actor, is_linked: bool) {
 }
 
 fn register<R: Rows>(rows: &mut R, name: Atom, process: Actor, is_taken: bool) {
-    let before = rows.set_name(name, is_taken.then_some(process));
+    let before = rows.set_name(name, process, is_taken);
     for owner in before.into_iter().chain([process]) {
         rows.row(owner).names.retain(|held| *held != name);
     }
@@ -255,7 +255,7 @@ fn end<R: Rows>(rows: &mut R, event: &Event, payload: &mut dyn FnMut() -> Option
     let (names, links) = (std::mem::take(&mut row.names), std::mem::take(&mut row.links));
     let orphans = row.children.clone();
     for name in names {
-        rows.set_name(name, None);
+        rows.set_name(name, process, false);
     }
     for linked in links {
         rows.row(linked).links.remove(&process);

@@ -38,7 +38,7 @@ use super::message::{Trace, What};
 use crate::codec::walk::{Part, RawTerm};
 use crate::codec::write;
 use crate::model::limits::{OPEN_ENDS_MAX, PAYLOAD_BYTES_MAX};
-use crate::model::{Actor, ActorId, Atom, CallKey, EventBatch, Kind, NewEvent, Pid, Seq};
+use crate::model::{Actor, ActorId, Atom, CallKey, EventBatch, Kind, NewEvent, Origin, Pid, Seq};
 
 /// Kinds of trace messages that are counted by name; further ones together.
 const UNSTORED_KINDS_MAX: usize = 64;
@@ -67,6 +67,9 @@ pub struct Recogniser {
     sends: Queues<u64, Sent>,
     /// Sends to names whose owner is not known yet, by content.
     sends_to_names: Queues<u64, (Atom, Sent)>,
+    /// The node whose trace came first, and whether others' came too: then messages go from one to another.
+    node: Option<Origin>,
+    is_cluster: bool,
     /// Messages in mailboxes, by receiver and [`message::Message::arrival_hash`].
     arrivals: Queues<u64, Arrival>,
     calls: Recent<CallKey, Call>,
@@ -115,12 +118,16 @@ fn end_key(actor: Actor, content: u64) -> u64 {
     hasher.finish()
 }
 
+fn origin_of(id: ActorId) -> Origin {
+    match id {
+        ActorId::Pid(pid) => pid.origin,
+        ActorId::Port(port) => port.origin,
+    }
+}
+
 /// The node that `id` belongs to.
 fn node_of(id: ActorId) -> Atom {
-    match id {
-        ActorId::Pid(pid) => pid.origin.id().node,
-        ActorId::Port(port) => port.origin.id().node,
-    }
+    origin_of(id).id().node
 }
 
 impl Recogniser {
@@ -139,6 +146,8 @@ impl Recogniser {
             hinted_names: FxHashMap::default(),
             sends: Queues::new(OPEN_ENDS_MAX),
             sends_to_names: Queues::new(OPEN_ENDS_MAX),
+            node: None,
+            is_cluster: false,
             arrivals: Queues::new(ARRIVALS_UNTIL_CALLS),
             calls: Recent::new(OPEN_ENDS_MAX),
             requests: Recent::new(OPEN_ENDS_MAX),
@@ -218,6 +227,7 @@ impl Recogniser {
             return;
         }
         let who = trace.who;
+        self.is_cluster |= *self.node.get_or_insert(origin_of(who)) != origin_of(who);
         if !matches!(trace.what, What::Spawned { .. }) {
             self.take_hint(who);
         }

@@ -11,7 +11,8 @@ use super::fields::Fields;
 use super::handlers::Arrival;
 use super::message::{Envelope, Message, hash};
 use super::requests::Asked;
-use super::{Call, Recogniser, Sent, end_key, node_of};
+use super::{Call, Recogniser, Sent, end_key, node_of, origin_of};
+use crate::codec::canon;
 use crate::codec::walk::{Part, RawTerm};
 use crate::model::{Actor, ActorId, Atom, Behaviour, CallKey, Class, Kind, NewEvent, Seq};
 
@@ -77,9 +78,17 @@ impl Recogniser {
             self.answered(process, key, answer, cause.unwrap_or(seq));
         }
         let sent = Sent { seq, from: process, envelope: message.envelope };
+        // Another node may write the same message in other bytes.
+        let content = |is_near: bool| if is_near { hash(bytes) } else { canon::hash(whole.term()) };
         match (target.actor, target.name) {
-            (Some(receiver), _) => self.sends.push(end_key(receiver, hash(bytes)), sent),
-            (None, Some((node, name))) => self.sends_to_names.push(name_key(node, hash(bytes)), (name, sent)),
+            (Some(receiver), _) => {
+                let content = content(origin_of(receiver.id) == origin_of(who));
+                self.sends.push(end_key(receiver, content), sent);
+            }
+            (None, Some((node, name))) => {
+                let content = content(node == node_of(who));
+                self.sends_to_names.push(name_key(node, content), (name, sent));
+            }
             (None, None) => {}
         }
         match message.class {
@@ -306,8 +315,13 @@ impl Recogniser {
         }
     }
 
-    /// The send that this receive belongs to.
+    /// The send that this receive belongs to: of the same node, or of another one.
     fn sent(&mut self, process: Actor, whole: RawTerm<'_>, content: u64) -> Option<Sent> {
+        let near = self.sent_as(process, whole, content);
+        near.or_else(|| self.is_cluster.then(|| self.sent_as(process, whole, canon::hash(whole)))?)
+    }
+
+    fn sent_as(&mut self, process: Actor, whole: RawTerm<'_>, content: u64) -> Option<Sent> {
         if let Some(sent) = self.sends.pop(&end_key(process, content)) {
             return Some(sent);
         }
