@@ -19,9 +19,8 @@ pub fn hash(term: RawTerm<'_>) -> u64 {
 
 fn hash_at(term: RawTerm<'_>, depth: usize) -> u64 {
     let mut hasher = FxHasher::default();
-    if depth == 0 {
-        hasher.write(term.bytes());
-    } else if !scalar(term, &mut hasher) && !compound(term, depth - 1, &mut hasher) {
+    let is_hashed = depth > 0 && (scalar(term, &mut hasher) || compound(term, depth - 1, &mut hasher));
+    if !is_hashed {
         hasher.write(term.bytes());
     }
     hasher.finish()

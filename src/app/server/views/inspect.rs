@@ -56,7 +56,7 @@ fn actor(glass: &Glass, at: Seq, name: &str) -> Result<Actor, Problem> {
         return Ok(actor);
     }
     let state = glass.recording.materialise(at);
-    let named = state.names.iter().find(|(registered, _)| registered.as_str() == name).map(|(_, actor)| *actor);
+    let named = state.names.iter().find(|((registered, _), _)| registered.as_str() == name).map(|(_, actor)| *actor);
     named.ok_or_else(|| Problem::not_found(format!("no process {name:?} at #{}", at.0)))
 }
 
