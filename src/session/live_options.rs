@@ -137,7 +137,7 @@ fn trace_with(
         };
     }
     set(&mut trace.follows_children, take(options, "children")?);
-    set(&mut trace.follows_all_new, take(options, "new")?);
+    set(&mut trace.follows_all_new, take(options, "all_new")?);
     set(&mut trace.with_gc, take(options, "gc")?);
     if let Some(paths) = take::<Value>(options, "watch")? {
         let path = |text: String| Path::parse(&text).map_err(|error| usage(format!("watch {text:?}: {error}")));
@@ -158,7 +158,7 @@ fn trace_with(
     if let Some(limits) = take::<Options>(options, "limits")? {
         self::limits(&mut trace.limits, limits)?;
     }
-    finish(options, "start_tracing", "capture, children, new, gc, watch, without, state_max, sample, queue, limits")?;
+    finish(options, "start_tracing", "capture, children, all_new, gc, watch, without, state_max, sample, queue, limits")?;
     Ok(trace)
 }
 

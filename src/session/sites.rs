@@ -15,6 +15,9 @@ use crate::sandbox::beam::guard::{Comparison, Guard};
 /// How often new processes are looked for that a breakpoint is about: a server that was restarted has another pid.
 const RENEWAL: Duration = Duration::from_millis(250);
 
+/// How long such a process may take to take the breakpoint.
+const RENEWAL_WAIT: Duration = Duration::from_millis(50);
+
 /// A breakpoint inside processes.
 #[derive(Clone, Debug)]
 pub(super) struct Site {
@@ -104,6 +107,7 @@ pub(super) fn install(session: &mut Session, id: BreakpointId) -> Outcome<()> {
     let mut site = Site { id, hold, guard, phase, process, options, installed: BTreeSet::new(), looked };
     source.breakpoints.set_on_site(id, true)?;
     if let Err(failure) = source.renew(&mut site) {
+        source.take_out(&site)?;
         source.breakpoints.remove(id)?;
         return Err(failure);
     }
@@ -126,11 +130,7 @@ pub(super) fn prune(session: &mut Session) -> Outcome<()> {
             source.sites.push(site);
             continue;
         }
-        let beam = source.beam("hold processes")?;
-        for pid in &site.installed {
-            // A process that has ended has taken it along.
-            let _ = beam.remove_hold(*pid, site.hold);
-        }
+        source.take_out(&site)?;
     }
     Ok(())
 }
@@ -152,9 +152,21 @@ impl Source {
         Ok(())
     }
 
-    /// As [`Source::renew`], for all sites whose time has come; what does not take them now is asked again.
+    /// Takes a site out of all processes that have it.
+    fn take_out(&mut self, site: &Site) -> Outcome<()> {
+        let beam = self.beam("hold processes")?;
+        for pid in &site.installed {
+            // A process that has ended has taken it along.
+            let _ = beam.remove_hold(*pid, site.hold);
+        }
+        Ok(())
+    }
+
+    /// As [`Source::renew`], for all sites whose time has come; what does not take them now is asked again. Nobody
+    /// waits for that: a process that is busy gets only a moment.
     pub(super) fn renew_sites(&mut self) {
         for mut site in std::mem::take(&mut self.sites) {
+            site.options.timeout = RENEWAL_WAIT;
             if site.looked.elapsed() >= RENEWAL {
                 let _ = self.renew(&mut site);
             }

@@ -40,7 +40,7 @@ operations! { LIVE:
     /// What: `"applications"` (all but OTP's own; the default), `"app:shop"`, `"tree:shop_sup"` (a process and its
     /// descendants), `"module:stock"`, a registered name, a pid, `"all"`, or a list of them. Options: `capture`: `"auto"`
     /// (states of processes with small heaps), `"full"`, `"lean"` (no states), `"received"` (arrivals only: the
-    /// cheapest); `watch`: fields that lean traces tell; `without`: message tags to leave out; `new`: every new process,
+    /// cheapest); `watch`: fields that lean traces tell; `without`: message tags to leave out; `all_new`: every new process,
     /// too; `children`: what they spawn (true); `gc`; `sample`: how often memory and queues are read; `state_max` bytes;
     /// `limits`: `#{time, events, rate, queue, memory_bytes}`, each ends the tracing by itself; `()` lifts one.
     Live "start_tracing" StartTracing {

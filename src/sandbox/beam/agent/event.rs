@@ -15,7 +15,7 @@ pub enum AgentEvent {
     /// A held process goes on: `resumed`, `deadline` or `died`.
     Released { breakpoint: Atom, pid: Pid, how: Atom, at_ns: i64 },
     /// Trace frames, from a node without the trace port's driver.
-    Frames(Vec<u8>),
+    Frames { bytes: Vec<u8> },
     /// The agent, or the node, is gone.
     Gone { reason: String },
 }
@@ -65,7 +65,7 @@ pub(super) fn read(message: &[u8]) -> Option<AgentEvent> {
     let (term, _) = RawTerm::parse(message).ok()?;
     let [tag, what] = term.tuple_of()?;
     if tag.is_atom("frames") {
-        return Some(AgentEvent::Frames(what.as_binary()?.to_vec()));
+        return Some(AgentEvent::Frames { bytes: what.as_binary()?.to_vec() });
     }
     if !tag.is_atom("event") {
         return None;
