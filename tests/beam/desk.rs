@@ -116,6 +116,16 @@ impl Desk {
         self.told.take()
     }
 
+    /// What `process` did, an event a line: kind, class, tag, peer; `before` for what is older than the recording.
+    pub fn story(&mut self, process: &str) -> String {
+        self.eval(&format!(
+            "let told = []; for e in events().pid({process:?}).all() {{
+                let words = [e.kind, e.class, e.tag].filter(|word| type_of(word) == \"string\" && word != \"\");
+                told.push(words.reduce(|line, word| if line == () {{ word }} else {{ line + ' ' + word }}));
+            }} let text = \"\"; for line in told {{ text += line + \"\\n\"; }} text"
+        ))
+    }
+
     /// A number that a line gives.
     pub fn int(&mut self, line: &str) -> i64 {
         let text = self.eval(line);
@@ -132,7 +142,7 @@ fn notice_text(notice: &Notice) -> String {
 }
 
 fn block(block: &Block) -> String {
-    let options = TextOptions { width: 400, n_rows_max: 10_000, ..TextOptions::default() };
+    let options = TextOptions { width: Some(400), n_rows_max: 10_000, ..TextOptions::default() };
     match block {
         Block::Text(text) => format!("{text}\n"),
         Block::Table(table) => text::table(table, &options),

@@ -2,11 +2,15 @@
 //! `apps::App` says what runs on it, `leftovers::Leftovers` what a debugger has left behind.
 
 mod apps;
+mod attach;
+mod desk;
 mod dist;
 mod ejabberd;
 mod epmd;
 mod harness;
+mod hold;
 mod leftovers;
 mod node;
 mod otp;
 mod stories;
+mod told;

@@ -162,6 +162,11 @@ impl TestNode {
     pub fn name(&self) -> &str {
         &self.name
     }
+    /// A node that the library reaches by its port: it looks for epmd where the environment says, for all tests at once.
+    pub fn by_port(otp: Otp, app: App) -> TestNode {
+        Setup::new(otp, app).without_epmd().start()
+    }
+
     /// What a user types to reach it: the name, and the port where no epmd tells it.
     pub fn address(&self) -> String {
         match self.dist_port {
