@@ -22,14 +22,14 @@ pub struct HeldProcess {
     pub is_before: bool,
     pub at_ns: i64,
     pub message: Option<Term>,
-    /// After the callback its new state; before it the old one, when it is known.
+    /// After the callback its new state; before it the old one, when it is known. Of a gen_statem only `#{state}`.
     pub state: Option<Term>,
 }
 
 impl HeldProcess {
     fn of(held: Held) -> HeldProcess {
         let term = |seen: &Seen| match seen {
-            Seen::Bytes(bytes) => crate::codec::etf::decode(bytes).ok(),
+            Seen::Bytes(bytes) | Seen::Part(bytes) => crate::codec::etf::decode(bytes).ok(),
             Seen::TooLarge { .. } | Seen::Unknown => None,
         };
         HeldProcess {
@@ -71,7 +71,7 @@ pub(super) fn ear(feed: Entrance, shift_ns: i64) -> impl Fn(&AgentEvent) + Send 
 /// `#{phase, message}`, without what was too large.
 fn fields(held: &Held) -> Vec<u8> {
     let message = match &held.message {
-        Seen::Bytes(bytes) => Some(&bytes[1..]),
+        Seen::Bytes(bytes) | Seen::Part(bytes) => Some(&bytes[1..]),
         Seen::TooLarge { .. } | Seen::Unknown => None,
     };
     let mut out = Vec::new();

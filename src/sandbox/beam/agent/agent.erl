@@ -323,9 +323,10 @@ end,
 %% Holds the process at a hit until it is let go, its deadline passes, or the holder ends. What lets it go is sent to
 %% an alias: once that is off, nothing of ours can reach the process's mailbox.
 Hold = fun(#{id := Id, deadline_ms := Deadline_ms, bytes_max := BytesMax}, Phase, Message, State) ->
-    Shown = fun(Term) -> case Bytes(Term) of N when N > BytesMax -> {too_large, N}; _ -> {ok, Term} end end,
+    Shown = fun(Term, As) -> case Bytes(Term) of N when N > BytesMax -> {too_large, N}; _ -> {As, Term} end end,
+    ShownState = case State of {part, Part} -> Shown(Part, part); _ -> Shown(State, ok) end,
     Alias = erlang:monitor(process, Holder, [{alias, explicit_unalias}]),
-    Holder ! {hit, Id, self(), Alias, {Phase, erlang:monotonic_time(nanosecond), Shown(Message), Shown(State)}},
+    Holder ! {hit, Id, self(), Alias, {Phase, erlang:monotonic_time(nanosecond), Shown(Message, ok), ShownState}},
     End = receive
         {Alias, resume} -> resumed;
         {'DOWN', Alias, process, Holder, _} -> gone
@@ -338,7 +339,8 @@ Hold = fun(#{id := Id, deadline_ms := Deadline_ms, bytes_max := BytesMax}, Phase
 end,
 
 Matches = fun(Spec, Phase, Message, State, Last) ->
-    ets:match_spec_run([{Phase, Message, State, Last}], Spec) =/= []
+    Whole = fun({part, Part}) -> Part; (Term) -> Term end,
+    ets:match_spec_run([{Phase, Message, Whole(State), Whole(Last)}], Spec) =/= []
 end,
 
 %% One call per debug event of the process; `last` is the state after the callback before.
@@ -355,14 +357,17 @@ Step = fun(#{spec := Spec, phase := Wanted, is_once := IsOnce, last := Last} = F
     end
 end,
 
+%% gen_server tells {in, Msg} and {out, Reply, To, State} or {noreply, State}; gen_event only {in, Msg}. gen_statem tells
+%% {in, Event, Name} and {consume, Event, Name, NextName}: of its state the name, never the data.
 DebugFun = fun(#{last := Last, message := Before} = F, Event, _) ->
+    Named = fun(Name) -> {part, #{state => Name}} end,
     case {is_process_alive(Holder), Event} of
         {false, _} -> done;
         {_, {in, Message}} -> Step(F, before, Message, Last);
-        {_, {in, Message, State}} -> Step(F, before, Message, State);
+        {_, {in, Message, Name}} -> Step(F, before, Message, Named(Name));
         {_, {noreply, State}} -> Step(F, 'after', Before, State);
         {_, {out, _, _, State}} -> Step(F, 'after', Before, State);
-        {_, {consume, Message, State}} -> Step(F, 'after', Message, State);
+        {_, {consume, Message, Name, Next}} -> Step(F#{last := Named(Name)}, 'after', Message, Named(Next));
         _ -> F
     end
 end,
