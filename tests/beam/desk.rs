@@ -153,7 +153,7 @@ fn block(block: &Block) -> String {
 /// `attach("..", #{..})`.
 pub fn attach_line(node: &TestNode, options: &str) -> String {
     let comma = if options.is_empty() { "" } else { ", " };
-    format!("attach({:?}, #{{cookie_file: {:?}{comma}{options}}})", node.address(), node.cookie_file())
+    format!("attach({:?}, #{{cookie_file: {:?}{comma}{options}}})", node.address_by_port(), node.cookie_file())
 }
 
 /// The program, at work in the background with its shell on a pipe. Dropped, it is killed.

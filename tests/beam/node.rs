@@ -174,6 +174,14 @@ impl TestNode {
             None => self.name.clone(),
         }
     }
+    /// As `address`, but with the port also where epmd tells it.
+    pub fn address_by_port(&self) -> String {
+        let name = self.name.split('@').next().expect("a name");
+        match self.dist_port {
+            Some(_) => self.address(),
+            None => format!("{}:{}", self.name, self.shown(&format!("element(2, erl_epmd:port_please({name:?}, {{127, 0, 0, 1}}))"))),
+        }
+    }
     /// Only to check that it shows nowhere; clients are given the file.
     pub fn cookie(&self) -> &str {
         &self.cookie

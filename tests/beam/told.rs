@@ -36,7 +36,7 @@ each_otp! {
         desk.until("events().pid(\"door\").kind(\"reply\").count()", |n| n == "9");
         desk.until("events().pid(\"door\").kind(\"state_change\").count()", |n| n != "0");
         let states = desk.eval("events().pid(\"door\").kind(\"state_change\").map(|e| e.message.to_string())");
-        assert!(states.contains("{open,") && states.contains("{locked,"), "{states}");
+        assert!(states.contains("\"state\": \"open\"") && states.contains("\"state\": \"locked\""), "{states}");
         assert!(desk.eval("state(\"door\")").contains("n_opened => 1"));
     }
 

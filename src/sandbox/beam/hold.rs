@@ -119,10 +119,16 @@ impl Beam {
 
     /// Suspends a process between two callbacks until [`Beam::unsuspend`], or our end.
     pub fn suspend(&mut self, pid: Pid, timeout: Duration) -> Outcome<()> {
-        self.node_of(pid)?.agent.suspend(pid, timeout)
+        self.node_of(pid)?.agent.suspend(pid, timeout)?;
+        self.suspended.insert(pid);
+        Ok(())
     }
 
+    /// Lets a suspended process go on. Errors: it is not suspended by us.
     pub fn unsuspend(&mut self, pid: Pid) -> Outcome<()> {
+        if !self.suspended.remove(&pid) {
+            return Err(Failure::not_found(format!("{pid} is neither held nor suspended")).hint("paused()"));
+        }
         self.node_of(pid)?.agent.unsuspend(pid)
     }
 

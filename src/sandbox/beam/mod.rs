@@ -22,6 +22,7 @@ mod sampler;
 pub mod select;
 mod trace;
 
+use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub struct Beam {
     feed: Feed,
     /// The batch that is being recorded, and the next of its events.
     open: Option<(EventBatch, usize)>,
+    /// Processes that we have suspended.
+    suspended: BTreeSet<Pid>,
     /// What should be told to the user.
     news: Vec<String>,
     n_marks: i64,
@@ -141,6 +144,7 @@ impl Beam {
             nodes: Vec::new(),
             feed: Feed::start(first)?,
             open: None,
+            suspended: BTreeSet::new(),
             news: Vec::new(),
             n_marks: 0,
             mark_seed: RandomState::new(),

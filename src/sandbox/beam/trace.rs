@@ -30,6 +30,9 @@ pub struct TraceStart {
 /// How long a trace port's first mark may take.
 const PROOF: Duration = Duration::from_secs(2);
 
+/// How long each event manager may take to name its handlers.
+const HANDLERS: Duration = Duration::from_millis(100);
+
 /// What tripping a limit means, for people.
 pub(super) fn stopped_by(node: &str, limit: &str) -> String {
     let (name, raise) = match limit {
@@ -133,7 +136,10 @@ impl Beam {
                 tracing.detail.lean.insert(process.pid);
             }
         }
-        let modules = Tracing::modules_of(&selected).into_iter().chain(options.modules.iter().copied());
+        let managers: Vec<Pid> =
+            selected.iter().filter(|process| process.is_event_manager()).map(|process| process.pid).collect();
+        let handlers = if managers.is_empty() { Vec::new() } else { agent.handlers(&managers, HANDLERS)? };
+        let modules = Tracing::modules_of(&selected).into_iter().chain(handlers).chain(options.modules.iter().copied());
         start.refused.extend(tracing.trace_modules(agent, modules)?);
         let (lean, whole): (Vec<Pid>, Vec<Pid>) =
             selected.iter().map(|process| process.pid).partition(|pid| tracing.detail.is_lean(*pid));

@@ -248,6 +248,8 @@ impl Perform for HoldFor {
 
 impl Perform for Paused {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        // So that the recording tells of those who are held, too.
+        live::settle(session)?;
         let source = session.source_mut()?;
         let start_ns = source.recording().time_range_ns().map_or(0, |(first_ns, _)| first_ns);
         let held = source.beam("hold processes")?.held();

@@ -165,7 +165,7 @@ end,
 
 %% Sets flags on processes; gives {N, Refused}.
 TraceAll = fun(Tracer, Pids, Flags) ->
-    Own = [Holder, Janitor, maps:get(to, Tracer)],
+    Own = [Holder, Janitor, maps:get(to, Tracer), whereis(auth)],
     lists:foldl(
         fun(Pid, {N, Refused}) ->
             case lists:member(Pid, Own) orelse TracedBy(Tracer, Pid) of
@@ -197,17 +197,19 @@ ResetPattern = fun
 end,
 
 %% Before sessions there is one receive pattern, and one tracer of new processes: `HasSet` says that they are ours.
+%% The node's cookie is told to nobody: not as an answer to who asks for it, and the process that keeps it is not traced.
+IsCookie = {['_', '_', {'_', '$4'}], [{'=:=', '$4', {const, erlang:get_cookie()}}], [{message, false}]},
 SetReceive = fun
     (#{session := none}, Spec, HasSet) ->
         case erlang:trace_info('receive', match_spec) of
             {match_spec, M} when HasSet; M =:= []; M =:= true; M =:= false; M =:= undefined ->
                 Will(received),
-                erlang:trace_pattern('receive', Spec, []);
+                erlang:trace_pattern('receive', [IsCookie | Spec], []);
             _ ->
                 traced_by_another
         end;
     (#{session := Session}, Spec, _) ->
-        trace:recv(Session, Spec, [])
+        trace:recv(Session, [IsCookie | Spec], [])
 end,
 
 TraceNew = fun
@@ -280,7 +282,9 @@ end,
 Bytes = fun(Term) -> erlang:external_size(Term) end,
 
 GetState = fun(Pid, BytesMax, Timeout_ms) ->
+    IsKeeper = Pid =:= whereis(auth),
     case IsOtp(Pid) of
+        _ when IsKeeper -> {error, keeps_the_cookie};
         gone -> {error, noproc};
         false -> {error, not_otp};
         true ->
@@ -517,6 +521,12 @@ Handle = fun
         Work(Ref, fun() ->
             try gen_server:call(Sup, which_children, Timeout_ms) of Children -> {ok, Children}
             catch exit:{timeout, _} -> {error, timeout}; exit:Reason -> {error, {exit, Reason}} end
+        end),
+        {later, S};
+    ({handlers, Managers, Timeout_ms}, S, Ref) ->
+        Work(Ref, fun() ->
+            Of = fun(Pid) -> case catch gen:call(Pid, self(), which_handlers, Timeout_ms) of {ok, L} -> L; _ -> [] end end,
+            {ok, lists:usort([case H of {M, _} -> M; M -> M end || Pid <- Managers, H <- Of(Pid)])}
         end),
         {later, S};
     ({state, Pid, BytesMax, Timeout_ms}, S, Ref) ->

@@ -157,6 +157,12 @@ impl Agent {
         Ok(answer.as_list().unwrap_or_default().iter().filter_map(pair).collect())
     }
 
+    /// The modules of the handlers that gen_event managers have; none of one that does not answer in `timeout`.
+    pub fn handlers(&self, managers: &[Pid], timeout: Duration) -> Outcome<Vec<Atom>> {
+        let answer = self.done(request("handlers", [pids(managers), ms(timeout)]))?;
+        Ok(answer.as_list().unwrap_or_default().iter().filter_map(Term::as_atom).collect())
+    }
+
     /// A supervisor's children as `supervisor:which_children/1` tells them. Errors: it does not answer in time.
     pub fn children(&self, supervisor: Pid, timeout: Duration) -> Outcome<Term> {
         let bytes = self.done_raw(request("children", [Term::Pid(supervisor), ms(timeout)]), timeout)?;
@@ -279,6 +285,7 @@ impl Agent {
             Some("not_otp") => Failure::unsupported(
                 "this process answers no system messages (capability can_pause): it is not a gen_server, gen_statem, gen_event or supervisor",
             ),
+            Some("keeps_the_cookie") => Failure::unsupported("this process keeps the node's cookie: nobody is told its state"),
             Some("timeout") => Failure::io("the process did not answer in time: it is busy, or blocked in a call")
                 .hint("its trace still shows what it does; why() may tell whom it waits for"),
             Some("not_held") => Failure::not_found("the process is not held there any more")
