@@ -67,3 +67,32 @@ each_otp! {
         assert!(modules.contains("Task"), "{modules}");
     }
 }
+
+/// Debian's ejabberd, unmodified: a third party's system of three hundred processes.
+mod a_client_logs_in {
+    use super::*;
+    use crate::ejabberd::Client;
+
+    each_otp! {
+        fn and_cinema_sees_it(otp) {
+            let node = TestNode::by_port(otp, App::Ejabberd);
+            let mut desk = Desk::attach(&node, "trace: \"app:ejabberd\"");
+            let tree = desk.eval("tree()");
+            assert!(tree.contains("ejabberd_sup") && tree.contains("ejabberd_c2s_sup"), "{tree}");
+            let mut client = Client::login(&node);
+            client.talk("hello");
+            desk.until("events().kind(\"spawn\").tag([\"ejabberd_c2s\", \"xmpp_stream_in\"]).count()", |n| n != "0");
+            desk.until("events().where(|e| e.kind == \"receive\" && e.message.to_string().contains(\"hello\")).count()", |n| n != "0");
+            // Who the client is stands in the state of its process.
+            let state = desk.until(
+                "events().kind(\"state_change\").where(|e| e.message.to_string().contains(\"alice\")).count()",
+                |n| n != "0",
+            );
+            assert_ne!(state, "0");
+            desk.eval("stop_tracing()");
+            drop(client);
+            drop(desk);
+            node.settled(std::time::Duration::from_secs(5)).assert_none();
+        }
+    }
+}

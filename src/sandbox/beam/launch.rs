@@ -272,9 +272,9 @@ impl Log {
     /// The last lines.
     fn tail(&self) -> String {
         let n_bytes = self.0.metadata().map_or(0, |meta| meta.len());
-        let mut bytes = vec![0; 8192.min(n_bytes as usize)];
+        let mut bytes = vec![0; 8192];
         // What cannot be read is not shown.
-        let n_read = self.0.read_at(&mut bytes, n_bytes - bytes.len() as u64).unwrap_or(0);
+        let n_read = self.0.read_at(&mut bytes, n_bytes.saturating_sub(8192)).unwrap_or(0);
         let text = String::from_utf8_lossy(&bytes[..n_read]).into_owned();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(12)..].join("\n")
