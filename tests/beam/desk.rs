@@ -226,6 +226,10 @@ impl Program {
     /// Closes its input, waits for its end and gives all that it said.
     pub fn finish(mut self) -> String {
         drop(self.input.take());
+        self.finish_reading()
+    }
+
+    fn finish_reading(&mut self) -> String {
         let deadline = Instant::now() + PATIENCE;
         while let Ok(line) = self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             self.said.push_str(&line);
@@ -242,10 +246,10 @@ impl Program {
         let sent = Command::new("kill").args(["-s", signal, &self.os_pid().to_string()]).status();
         assert!(sent.expect("kill is a program").success());
     }
-    /// As a power cut would.
-    pub fn kill(mut self) {
+    /// Kills it, as a power cut would, and gives all that it said.
+    pub fn kill(mut self) -> String {
         let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.finish_reading()
     }
 }
 

@@ -17,13 +17,15 @@ fn wait_until_untraced(node: &TestNode) {
     }
 }
 
-/// Starts tracing `what` with `limits`, does `load`, and waits until the tracing has ended by the limit called `name`.
-fn ends_by(node: &TestNode, what: &str, limits: &str, load: &str, name: &str) -> Desk {
+/// Starts tracing `what` with `limits`, does `load`, and waits until the tracing has ended by the limit called `name`;
+/// then does `after`, and waits until nothing is left.
+fn ends_by(node: &TestNode, what: &str, limits: &str, load: &str, name: &str, after: &str) -> Desk {
     let mut desk = Desk::attach(node, "");
     desk.eval(&format!("start_tracing({what:?}, #{{sample: (), limits: #{{{limits}}}}})"));
     node.run(load);
     let told = desk.until_told("has ended by its limit");
     assert!(told.contains(&format!("`{name}`")) && told.contains(node.name()), "{told}");
+    node.run(after);
     wait_until_untraced(node);
     desk
 }
@@ -35,15 +37,15 @@ const FLOOD_IS_OVER: &str = "Wait = fun Wait() -> case process_info(whereis(floo
 each_otp! {
     fn each_limit_ends_the_tracing_and_says_so(otp) {
         let node = TestNode::by_port(otp, App::Shop);
-        ends_by(&node, "stock", "time: \"300ms\"", "ok", "time");
-        ends_by(&node, "app:shop", "events: 20", "shop:run(buy)", "events");
-        ends_by(&node, "flood", "rate: 5000", "shop:run(flood)", "rate");
-        node.run("shop:run(stop)");
+        ends_by(&node, "stock", "time: \"300ms\"", "ok", "time", "ok");
+        ends_by(&node, "app:shop", "events: 20", "shop:run(buy)", "events", "ok");
+        ends_by(&node, "flood", "rate: 5000", "shop:run(flood)", "rate", "shop:run(stop)");
         let queue = "sys:suspend(stock), [gen_server:cast(stock, {deliver, 1}) || _ <- lists:seq(1, 50)]";
-        ends_by(&node, "stock", "queue: 20", queue, "queue");
-        node.run("sys:resume(stock)");
-        let mut desk = ends_by(&node, "stock", "memory_bytes: 5_000_000", "put(large, binary:copy(<<0>>, 50_000_000))", "memory");
+        ends_by(&node, "stock", "queue: 20", queue, "queue", "sys:resume(stock)");
+        let large = "put(large, binary:copy(<<0>>, 50_000_000))";
+        let mut desk = ends_by(&node, "stock", "memory_bytes: 5_000_000", large, "memory", "ok");
         // It can go on in the same recording; the next limits count from now.
+        desk.told();
         desk.eval("start_tracing(\"stock\", #{limits: #{memory_bytes: 5_000_000, events: 50}})");
         node.run("shop:run(buy)");
         desk.until("events().pid(\"stock\").kind(\"handle_end\").count()", |n| n == "5");
@@ -96,7 +98,7 @@ each_otp! {
         let start = Instant::now();
         desk.eval("get_state(\"stock\")");
         desk.eval("sample(\"pong\")");
-        assert_eq!(desk.eval("gen_call(\"stock\", \"count\")"), "{ok,100}");
+        assert_eq!(desk.eval("gen_call(\"stock\", \"count\")"), "100");
         desk.eval("stop_tracing()");
         assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
         node.run("shop:run(stop)");
@@ -109,7 +111,8 @@ each_otp! {
         let node = TestNode::by_port(otp, App::Shop);
         let mut desk = Desk::attach(&node, "trace: \"stock\"");
         node.run("shop:run(buy)");
-        desk.until("state(\"stock\")", |text| text.contains("107"));
+        desk.until("events().pid(\"stock\").kind(\"handle_end\").count()", |n| n == "5");
+        assert!(desk.eval("state(\"stock\", \"end\")").contains("107"));
         node.signal("STOP");
         let mut within = |line: &str, max_ms: u64| {
             let start = Instant::now();
@@ -117,7 +120,7 @@ each_otp! {
             assert!(start.elapsed() < Duration::from_millis(max_ms), "{line} took {:?}", start.elapsed());
             answer
         };
-        assert!(within("state(\"stock\")", 500).is_ok());
+        assert!(within("state(\"stock\", \"end\")", 500).is_ok());
         assert!(within("tree()", 500).is_ok());
         assert!(within("nodes()", 500).is_ok());
         assert!(within("paused()", 1500).is_ok());
@@ -137,7 +140,8 @@ each_otp! {
         let mut node = TestNode::by_port(otp, App::Shop);
         let mut desk = Desk::attach(&node, "trace: \"stock\"");
         node.run("shop:run(buy)");
-        desk.until("state(\"stock\")", |text| text.contains("107"));
+        desk.until("events().pid(\"stock\").kind(\"handle_end\").count()", |n| n == "5");
+        assert!(desk.eval("state(\"stock\", \"end\")").contains("107"));
         desk.eval("brk(on_message(\"count\", \"stock\"))");
         node.run("spawn(fun() -> gen_server:call(stock, count) end)");
         desk.until("paused().len()", |n| n == "1");

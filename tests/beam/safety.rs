@@ -63,6 +63,7 @@ each_otp! {
             .arg("-shop").arg("scenarios").arg("[buy,{ping,3},crash]").arg("every_ms").arg("15")
             .start();
         let mut slowest = Duration::ZERO;
+        let mut reached = [("tracing app:shop", 0), ("breakpoint b1 is inside", 0), ("is suspended", 0), ("tracing all", 0)];
         for n in 0..n_kills {
             // Half of the moments lie in the first steps, where most is begun.
             let within_ms = if n % 2 == 0 { 350 } else { 1500 };
@@ -70,13 +71,14 @@ each_otp! {
             let mut program = Program::attach(&node, &[]);
             BUSY.lines().for_each(|line| program.type_line(line));
             std::thread::sleep(after);
-            program.kill();
+            let said = program.kill();
+            reached.iter_mut().for_each(|(step, n)| *n += u32::from(said.contains(*step)));
             let start = Instant::now();
             let left = node.settled(SETTLED);
             assert!(left.is_empty(), "seed {seed}, kill {n} after {after:?}: {left:#?}");
             slowest = slowest.max(start.elapsed());
         }
-        println!("{n_kills} kills, clean again after {slowest:?} at most");
+        println!("{n_kills} kills, clean again after {slowest:?} at most; steps that were reached: {reached:?}");
     }
 
     fn a_program_that_stands_still_is_given_up(otp) {

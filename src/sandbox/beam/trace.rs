@@ -56,6 +56,9 @@ impl Beam {
                 options.queue_len
             )));
         }
+        if self.nodes.iter().all(|attached| attached.is_gone) {
+            return Err(Failure::io("every attached node is gone").hint("attach(node) begins a new recording"));
+        }
         let mut whole = TraceStart::default();
         let mut missing = None;
         for idx in 0..self.nodes.len() {

@@ -12,7 +12,7 @@ operations! { LIVE:
     /// Attaches to a running Erlang or Elixir node, as a hidden node, and lists what runs there. Nothing is traced yet,
     /// unless `trace` says what.
     ///
-    /// Options: `cookie`, `cookie_file` (else `~/.erlang.cookie`), `long_names`, `timeout`; `with`: further nodes of the
+    /// Options: `cookie`, `cookie_file` (else `~/.erlang.cookie`), `long_names`, `timeout`; `others`: further nodes of the
     /// cluster, into the same recording; `trace` and the options of `start_tracing`. No code is loaded on the node, and
     /// nothing is left on it when we go, or are killed.
     Live "attach" AttachNode {
