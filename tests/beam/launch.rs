@@ -72,7 +72,7 @@ each_otp! {
         program.wait_for("spawned 1");
         program.type_line("print(`states ${events().pid(\"stock\").kind(\"state_change\").count()}`)");
         program.wait_for("states 2");
-        program.type_line("print(tree())");
+        program.type_line("tree()");
         program.wait_for("shop_client_sup");
         let node = descendants(program.os_pid());
         assert!(!node.is_empty());
@@ -120,9 +120,9 @@ each_otp! {
         let mut command = beam(otp, &folder);
         command.arg("--mix").arg(&project).env("MIX_ENV", "prod");
         let mut program = Program::start(command);
-        program.type_line("print(gen_call(\"Orders.Counter\", \"value\"))");
-        program.wait_for("{:ok, 0}");
-        program.type_line("print(tree())");
+        program.type_line("print(`counts ${gen_call(\"Orders.Counter\", \"value\")}`)");
+        program.wait_for("counts 0");
+        program.type_line("tree()");
         program.wait_for("Orders.Inventory");
         let node = descendants(program.os_pid());
         program.finish();

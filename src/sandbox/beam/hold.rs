@@ -126,6 +126,7 @@ impl Beam {
 
     /// Lets a suspended process go on. Errors: it is not suspended by us.
     pub fn unsuspend(&mut self, pid: Pid) -> Outcome<()> {
+        self.node_of(pid)?;
         if !self.suspended.remove(&pid) {
             return Err(Failure::not_found(format!("{pid} is neither held nor suspended")).hint("paused()"));
         }

@@ -82,12 +82,24 @@ end,
 %% ---- Tracing. A tracer is #{to := Port | Pid, session := Session | none | over}; `none` before OTP 27, `over` when
 %% nothing is traced any more and the tracer only has to be emptied.
 
-OpenPort = fun(QueueLen) ->
+%% The code path may lack runtime_tools (mix leaves out what a project does not name) where it is installed all the same.
+DriverDir = fun() ->
     case code:priv_dir(runtime_tools) of
         {error, _} ->
+            case filelib:wildcard(filename:join([code:lib_dir(), "runtime_tools-*", "priv", "lib"])) of
+                [] -> none;
+                Dirs -> lists:last(Dirs)
+            end;
+        Dir -> filename:join(Dir, "lib")
+    end
+end,
+
+OpenPort = fun(QueueLen) ->
+    case DriverDir() of
+        none ->
             {error, no_runtime_tools};
         Dir ->
-            case erl_ddll:load_driver(filename:join(Dir, "lib"), "trace_ip_drv") of
+            case erl_ddll:load_driver(Dir, "trace_ip_drv") of
                 ok ->
                     Args = lists:flatten(io_lib:format("trace_ip_drv 0 ~w 2", [QueueLen])),
                     Port = open_port({spawn, Args}, [eof]),
