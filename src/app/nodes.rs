@@ -84,7 +84,7 @@ pub fn attach(worker: &Worker<Live>, target: &Target, trace: &Trace) -> Outcome<
         options.put("long_names", "true");
     }
     if !target.others.is_empty() {
-        options.put("with", texts(&target.others));
+        options.put("others", texts(&target.others));
     }
     trace.put(&mut options)?;
     let line = format!("attach({}, {})", text(&target.node), options.script());

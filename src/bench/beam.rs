@@ -260,14 +260,18 @@ fn drain_all(beam: &mut Beam, sink: &mut Recorder) -> Outcome<()> {
 fn replay(frames: &[u8]) {
     let Ok(mut feed) = Feed::start(Seq(0)) else { return };
     let stream = feed.add_stream(crate::model::Atom::new("bench@localhost"), 0);
-    let entrance = feed.entrance();
+    let (sender, chunks) = crossbeam::channel::bounded(16);
+    if feed.take(stream, chunks, || {}).is_err() {
+        return;
+    }
     let mut sink = Recorder::new();
     std::thread::scope(|scope| {
         let pusher = scope.spawn(move || {
             let mut rest = frames;
             while !rest.is_empty() {
                 let n = whole_frames(rest, 256 << 10);
-                entrance.push_frames(stream, rest[..n].to_vec());
+                // The feed takes as long as there is one.
+                let _ = sender.send(rest[..n].to_vec());
                 rest = &rest[n..];
             }
         });

@@ -72,10 +72,14 @@ pub const DIST_PRINTED_BYTES_MAX: usize = 64 << 10;
 pub const AGENT_BEAT_MS: u64 = 500;
 /// Milliseconds without a heartbeat after which the agent undoes everything and ends.
 pub const AGENT_SILENCE_MS: u64 = 3_000;
-/// Events of the agent (hits, forwarded frames) that wait to be read.
+/// News of the agent (limits that were tripped, its end) that wait to be read.
 pub const AGENT_EVENTS_MAX: usize = 256;
+/// Batches of up to 200 trace frames that a node without runtime_tools forwards before we ask for more.
+pub const FORWARDED_AHEAD: usize = 16;
 /// Chunks of trace frames (256 KiB each) that wait to be recognised; then the sockets are not read any more.
 pub const FEED_CHUNKS_AHEAD: usize = 16;
+/// Things learned beside the trace (samples, states, hits) that wait to be recognised.
+pub const FEED_LOOKS_AHEAD: usize = 4_096;
 /// Batches of events (up to 4096 each) from live nodes that wait for the session.
 pub const FEED_BATCHES_AHEAD: usize = 16;
 /// Trace messages that a live node queues for us; beyond it the node drops, and counts what it drops.

@@ -38,12 +38,12 @@ pub(super) fn attach(session: &Session, node: String, options: &mut Options) -> 
     let is_long = take::<bool>(options, "long_names")?.unwrap_or(false);
     let timeout = take::<Duration>(options, "timeout")?.map_or(ATTACH_TIMEOUT, std_duration);
     let target = |node: String| AttachOptions { node, cookie: cookie.clone(), is_long, timeout };
-    let others = take::<Value>(options, "with")?.map(texts).transpose()?.unwrap_or_default();
+    let others = take::<Value>(options, "others")?.map(texts).transpose()?.unwrap_or_default();
     let what = take::<Value>(options, "trace")?;
     let trace = match what {
         Some(what) => Some(trace(session, Some(what), options)?),
         None => {
-            finish(options, "attach", "cookie, cookie_file, long_names, timeout, with, trace and its options")?;
+            finish(options, "attach", "cookie, cookie_file, long_names, timeout, others, trace and its options")?;
             None
         }
     };
@@ -137,7 +137,7 @@ fn trace_with(
         };
     }
     set(&mut trace.follows_children, take(options, "children")?);
-    set(&mut trace.follows_all_new, take(options, "new")?);
+    set(&mut trace.follows_all_new, take(options, "all_new")?);
     set(&mut trace.with_gc, take(options, "gc")?);
     if let Some(paths) = take::<Value>(options, "watch")? {
         let path = |text: String| Path::parse(&text).map_err(|error| usage(format!("watch {text:?}: {error}")));
@@ -158,7 +158,7 @@ fn trace_with(
     if let Some(limits) = take::<Options>(options, "limits")? {
         self::limits(&mut trace.limits, limits)?;
     }
-    finish(options, "start_tracing", "capture, children, new, gc, watch, without, state_max, sample, queue, limits")?;
+    finish(options, "start_tracing", "capture, children, all_new, gc, watch, without, state_max, sample, queue, limits")?;
     Ok(trace)
 }
 

@@ -8,12 +8,16 @@ use std::time::{Duration, Instant};
 use super::{Session, Source};
 use crate::breakpoint::{BreakpointId, Condition, MessagePoint, Selector, Test, What, is_meant};
 use crate::model::limits::{LOOK_STATE_BYTES_MAX, LOOK_TIMEOUT_MS};
-use crate::model::{ActorId, Atom, Outcome, Pid, Status, SystemState};
+use crate::model::diff::Step;
+use crate::model::{ActorId, Atom, Behaviour, Outcome, Pid, Status, SystemState};
 use crate::sandbox::beam::agent::{HoldOptions, Phase};
 use crate::sandbox::beam::guard::{Comparison, Guard};
 
 /// How often new processes are looked for that a breakpoint is about: a server that was restarted has another pid.
 const RENEWAL: Duration = Duration::from_millis(250);
+
+/// How long such a process may take to take the breakpoint.
+const RENEWAL_WAIT: Duration = Duration::from_millis(50);
 
 /// A breakpoint inside processes.
 #[derive(Clone, Debug)]
@@ -84,10 +88,11 @@ pub(super) fn install(session: &mut Session, id: BreakpointId) -> Outcome<()> {
     if !source.capabilities().can_pause || !breakpoint.action.may_stop() {
         return Ok(());
     }
-    let Some((guard, phase)) = guard_of(&breakpoint.condition) else {
+    let found = guard_of(&breakpoint.condition).filter(|(guard, _)| source.is_seen_inside(guard, &breakpoint.condition));
+    let Some((guard, phase)) = found else {
         session.warn(format!(
             "breakpoint {} is tested beside the stream: its hits come after the fact, and hold no process (a state or \
-             message condition of one process or module does)",
+             message condition of one process or module does; of a gen_statem's state only its name)",
             breakpoint.name
         ));
         return Ok(());
@@ -104,6 +109,7 @@ pub(super) fn install(session: &mut Session, id: BreakpointId) -> Outcome<()> {
     let mut site = Site { id, hold, guard, phase, process, options, installed: BTreeSet::new(), looked };
     source.breakpoints.set_on_site(id, true)?;
     if let Err(failure) = source.renew(&mut site) {
+        source.take_out(&site)?;
         source.breakpoints.remove(id)?;
         return Err(failure);
     }
@@ -126,16 +132,27 @@ pub(super) fn prune(session: &mut Session) -> Outcome<()> {
             source.sites.push(site);
             continue;
         }
-        let beam = source.beam("hold processes")?;
-        for pid in &site.installed {
-            // A process that has ended has taken it along.
-            let _ = beam.remove_hold(*pid, site.hold);
-        }
+        source.take_out(&site)?;
     }
     Ok(())
 }
 
 impl Source {
+    /// Whether the processes' own loops show what the guard is about: a gen_statem's shows the state's name, `state`,
+    /// but not the data.
+    fn is_seen_inside(&self, guard: &Guard, condition: &Condition) -> bool {
+        let Guard::State { path, .. } = guard else { return true };
+        let is_name = matches!(path.steps.first(), Some(Step::Key(key)) if key.is_atom("state"));
+        let recording = self.recording();
+        let Some(last) = recording.len().checked_sub(1) else { return true };
+        let system = recording.materialise(crate::model::Seq(last));
+        let behaviour = |pid: &Pid| {
+            let rows = system.processes.values().rev();
+            rows.into_iter().find(|row| row.actor.pid() == Some(*pid)).map(|row| row.behaviour)
+        };
+        is_name || !selected(condition.process, &system).iter().any(|pid| behaviour(pid) == Some(Behaviour::GenStatem))
+    }
+
     /// Puts a site into the processes that it means and that do not have it. Errors: one does not take it.
     fn renew(&mut self, site: &mut Site) -> Outcome<()> {
         site.looked = Instant::now();
@@ -152,9 +169,21 @@ impl Source {
         Ok(())
     }
 
-    /// As [`Source::renew`], for all sites whose time has come; what does not take them now is asked again.
+    /// Takes a site out of all processes that have it.
+    fn take_out(&mut self, site: &Site) -> Outcome<()> {
+        let beam = self.beam("hold processes")?;
+        for pid in &site.installed {
+            // A process that has ended has taken it along.
+            let _ = beam.remove_hold(*pid, site.hold);
+        }
+        Ok(())
+    }
+
+    /// As [`Source::renew`], for all sites whose time has come; what does not take them now is asked again. Nobody
+    /// waits for that: a process that is busy gets only a moment.
     pub(super) fn renew_sites(&mut self) {
         for mut site in std::mem::take(&mut self.sites) {
+            site.options.timeout = RENEWAL_WAIT;
             if site.looked.elapsed() >= RENEWAL {
                 let _ = self.renew(&mut site);
             }

@@ -2,11 +2,20 @@
 //! `apps::App` says what runs on it, `leftovers::Leftovers` what a debugger has left behind.
 
 mod apps;
+mod attach;
+mod desk;
 mod dist;
 mod ejabberd;
+mod ends;
 mod epmd;
 mod harness;
+mod hold;
+mod launch;
 mod leftovers;
+mod limits;
 mod node;
+mod others;
 mod otp;
+mod safety;
 mod stories;
+mod told;

@@ -109,9 +109,6 @@ impl Setup {
         let mut child = self.spawn(home.path(), &name, epmd.as_deref(), dist_port);
         let control = Control::new(&mut child);
         let node = TestNode { name, cookie, otp: self.otp, dist_port, epmd, child, control: Mutex::new(control), home };
-        for app in &self.without {
-            node.run(&format!("code:del_path({app})"));
-        }
         node.run(&self.app.start_code());
         node.run("test_leftovers:baseline()");
         node
@@ -134,7 +131,10 @@ impl Setup {
         args.extend(["-s".to_string(), "test_control".to_string()]);
 
         let log = OpenOptions::new().create(true).append(true).open(home.join("log")).expect("a log");
-        let erl = self.otp.command("erl");
+        let mut erl = self.otp.command("erl");
+        if !self.without.is_empty() {
+            erl = self.otp.erl_without(&self.without, &home.join("otp"));
+        }
         // The line to the control process is on descriptors of its own; the node's own output goes to the log.
         let mut command = Command::new("sh");
         command.args(["-c", "exec \"$@\" 3<&0 4>&1 </dev/null >&2", "sh"]).arg(erl.get_program()).args(args);
@@ -162,11 +162,24 @@ impl TestNode {
     pub fn name(&self) -> &str {
         &self.name
     }
+    /// A node that the library reaches by its port: it looks for epmd where the environment says, for all tests at once.
+    pub fn by_port(otp: Otp, app: App) -> TestNode {
+        Setup::new(otp, app).without_epmd().start()
+    }
+
     /// What a user types to reach it: the name, and the port where no epmd tells it.
     pub fn address(&self) -> String {
         match self.dist_port {
             Some(port) => format!("{}:{port}", self.name),
             None => self.name.clone(),
+        }
+    }
+    /// As `address`, but with the port also where epmd tells it.
+    pub fn address_by_port(&self) -> String {
+        let name = self.name.split('@').next().expect("a name");
+        match self.dist_port {
+            Some(_) => self.address(),
+            None => format!("{}:{}", self.name, self.shown(&format!("element(2, erl_epmd:port_please({name:?}, {{127, 0, 0, 1}}))"))),
         }
     }
     /// Only to check that it shows nowhere; clients are given the file.

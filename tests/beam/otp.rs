@@ -58,6 +58,29 @@ impl Otp {
         command
     }
 
+    /// `erl` of an installation in `folder` that lacks some applications: links to this one but for those.
+    pub fn erl_without(self, apps: &[&str], folder: &Path) -> Command {
+        let whole = self.root().join("usr/lib/erlang");
+        let link_all = |from: &Path, to: &Path, is_wanted: &dyn Fn(&str) -> bool| {
+            std::fs::create_dir_all(to).expect("the folder is ours");
+            for entry in std::fs::read_dir(from).expect("it is installed").flatten() {
+                let name = entry.file_name();
+                if is_wanted(&name.to_string_lossy()) {
+                    std::os::unix::fs::symlink(entry.path(), to.join(&name)).expect("the folder is ours");
+                }
+            }
+        };
+        link_all(&whole, folder, &|name| name != "lib");
+        let is_app = |name: &str, app: &&str| name.strip_prefix(app).is_some_and(|rest| rest.starts_with('-'));
+        link_all(&whole.join("lib"), &folder.join("lib"), &|name| !apps.iter().any(|app| is_app(name, app)));
+        // What the script `erl` does, which insists on the whole installation.
+        let mut parts = std::fs::read_dir(folder).expect("the folder is ours").flatten().map(|entry| entry.path());
+        let runtime = parts.find(|path| path.join("bin/erlexec").is_file()).expect("a runtime");
+        let mut command = self.command(&runtime.join("bin/erlexec").display().to_string());
+        command.env("ROOTDIR", folder).env("BINDIR", runtime.join("bin")).env("EMU", "beam").env("PROGNAME", "erl");
+        command
+    }
+
     /// The compiled modules of Elixir's own applications.
     pub fn elixir_ebins(self) -> Vec<PathBuf> {
         let lib = self.root().join("usr/lib/elixir/lib");

@@ -31,6 +31,13 @@ pub struct ProcessFacts {
     pub traps_exits: bool,
 }
 
+impl ProcessFacts {
+    /// Whether it is a gen_event: its callbacks are those of its handlers' modules.
+    pub fn is_event_manager(&self) -> bool {
+        self.initial_call.is_some_and(|call| call.module == "gen_event")
+    }
+}
+
 /// All processes of a node at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {

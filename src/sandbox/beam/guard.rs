@@ -107,6 +107,12 @@ fn message_clauses(tag: Option<Atom>, class: Option<Class>) -> Vec<Term> {
         add(&|request| envelope("$gen_cast", request));
         add(&|request| statem(atom("cast"), request));
     }
+    if class.is_none() {
+        // gen_event.
+        add(&|event| tuple([atom("notify"), event]));
+        add(&|event| tuple([atom("_"), atom("_"), tuple([atom("sync_notify"), event])]));
+        add(&|request| tuple([atom("_"), atom("_"), tuple([atom("call"), atom("_"), request])]));
+    }
     if class.is_none_or(|class| !matches!(class, Class::Call | Class::Cast)) {
         add(&|message| message);
         add(&|message| statem(atom("info"), message));

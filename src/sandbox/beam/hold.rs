@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::agent::{AgentEvent, Held, HoldOptions, Phase, Seen};
-use super::feed::{Entrance, Look, StreamId};
+use super::feed::{Entrance, Look};
 use super::guard::Guard;
 use super::{Beam, Term};
 use crate::codec::write;
@@ -22,21 +22,38 @@ pub struct HeldProcess {
     pub is_before: bool,
     pub at_ns: i64,
     pub message: Option<Term>,
-    /// After the callback its new state; before it the old one, when it is known.
+    /// After the callback its new state; before it the old one, when it is known. Of a gen_statem only `#{state}`.
     pub state: Option<Term>,
 }
 
-/// What listens to an agent on its own thread: frames and hits go straight to the feed, in their place in time.
-pub(super) fn ear(feed: Entrance, stream: StreamId, shift_ns: i64) -> impl Fn(&AgentEvent) + Send {
+impl HeldProcess {
+    fn of(held: Held) -> HeldProcess {
+        let term = |seen: &Seen| match seen {
+            Seen::Bytes(bytes) | Seen::Part(bytes) => crate::codec::etf::decode(bytes).ok(),
+            Seen::TooLarge { .. } | Seen::Unknown => None,
+        };
+        HeldProcess {
+            pid: held.pid,
+            hold: held.breakpoint,
+            is_before: held.is_before,
+            at_ns: held.at_ns,
+            message: term(&held.message),
+            state: term(&held.state),
+        }
+    }
+}
+
+/// What listens to an agent on its own thread: hits go straight to the feed, in their place in time. Where thousands
+/// of looks wait, the hit is still known to [`Beam::held`].
+pub(super) fn ear(feed: Entrance, shift_ns: i64) -> impl Fn(&AgentEvent) + Send {
     move |event| match event {
-        AgentEvent::Frames(bytes) => feed.push_frames(stream, bytes.clone()),
         AgentEvent::Held(held) => {
             let at_ns = held.at_ns + shift_ns;
             if let Seen::Bytes(state) = &held.state {
-                feed.look(Look::State { pid: held.pid, at_ns, state: state.clone() });
+                feed.try_look(Look::State { pid: held.pid, at_ns, state: state.clone() });
             }
             let fields = fields(held);
-            feed.look(Look::Hold { pid: held.pid, at_ns, is_held: true, breakpoint: held.breakpoint, fields });
+            feed.try_look(Look::Hold { pid: held.pid, at_ns, is_held: true, breakpoint: held.breakpoint, fields });
         }
         AgentEvent::Released { breakpoint, pid, at_ns, how } => {
             let mut fields = Vec::new();
@@ -45,16 +62,16 @@ pub(super) fn ear(feed: Entrance, stream: StreamId, shift_ns: i64) -> impl Fn(&A
             write::atom_text(&mut fields, "how");
             write::atom(&mut fields, *how);
             let at_ns = at_ns + shift_ns;
-            feed.look(Look::Hold { pid: *pid, at_ns, is_held: false, breakpoint: *breakpoint, fields });
+            feed.try_look(Look::Hold { pid: *pid, at_ns, is_held: false, breakpoint: *breakpoint, fields });
         }
-        AgentEvent::Ready(_) | AgentEvent::Stopped { .. } | AgentEvent::Gone { .. } => {}
+        _ => {}
     }
 }
 
 /// `#{phase, message}`, without what was too large.
 fn fields(held: &Held) -> Vec<u8> {
     let message = match &held.message {
-        Seen::Bytes(bytes) => Some(&bytes[1..]),
+        Seen::Bytes(bytes) | Seen::Part(bytes) => Some(&bytes[1..]),
         Seen::TooLarge { .. } | Seen::Unknown => None,
     };
     let mut out = Vec::new();
@@ -88,58 +105,45 @@ impl Beam {
     }
 
     /// The processes that are held now.
-    pub fn held(&mut self) -> Vec<HeldProcess> {
-        self.hear();
-        self.held.values().cloned().collect()
+    pub fn held(&self) -> Vec<HeldProcess> {
+        self.nodes.iter().flat_map(|attached| attached.agent.held()).map(HeldProcess::of).collect()
     }
 
     /// Lets a held process go on. Errors: it is not held.
     pub fn resume(&mut self, pid: Pid) -> Outcome<()> {
-        self.hear();
-        let Some(held) = self.held.get(&pid) else {
-            return Err(Failure::not_found(format!("{pid} is not held")).hint("paused()"));
-        };
-        let hold = held.hold;
-        self.node_of(pid)?.agent.resume(pid, hold)?;
-        self.held.remove(&pid);
-        Ok(())
-    }
-
-    pub(super) fn note_held(&mut self, held: Held) {
-        let term = |seen: &Seen| match seen {
-            Seen::Bytes(bytes) => crate::codec::etf::decode(bytes).ok(),
-            Seen::TooLarge { .. } | Seen::Unknown => None,
-        };
-        let row = HeldProcess {
-            pid: held.pid,
-            hold: held.breakpoint,
-            is_before: held.is_before,
-            at_ns: held.at_ns,
-            message: term(&held.message),
-            state: term(&held.state),
-        };
-        self.held.insert(held.pid, row);
+        let agent = &self.node_of(pid)?.agent;
+        let held = agent.held().into_iter().find(|held| held.pid == pid);
+        let held = held.ok_or_else(|| Failure::not_found(format!("{pid} is not held")).hint("paused()"))?;
+        agent.resume(pid, held.breakpoint)
     }
 
     /// Suspends a process between two callbacks until [`Beam::unsuspend`], or our end.
     pub fn suspend(&mut self, pid: Pid, timeout: Duration) -> Outcome<()> {
-        self.node_of(pid)?.agent.suspend(pid, timeout)
+        self.node_of(pid)?.agent.suspend(pid, timeout)?;
+        self.suspended.insert(pid);
+        Ok(())
     }
 
+    /// Lets a suspended process go on. Errors: it is not suspended by us.
     pub fn unsuspend(&mut self, pid: Pid) -> Outcome<()> {
+        self.node_of(pid)?;
+        if !self.suspended.remove(&pid) {
+            return Err(Failure::not_found(format!("{pid} is neither held nor suspended")).hint("paused()"));
+        }
         self.node_of(pid)?.agent.unsuspend(pid)
     }
 
     /// Replaces a process's state and records the new one. Only the state: not its mailbox, timers, links, nor
     /// what it has told others. Errors: not an OTP process, no answer in time (a held process answers when it goes on).
     pub fn replace_state(&mut self, pid: Pid, new: Term, timeout: Duration) -> Outcome<()> {
-        if self.held.contains_key(&pid) {
+        if self.held().iter().any(|held| held.pid == pid) {
             return Err(Failure::unsupported(format!("{pid} is held inside its loop and takes no new state there"))
                 .hint("resume(process) first; suspend(process) stops it between two messages"));
         }
         let attached = self.node_of(pid)?;
         let (at_ns, state) = attached.agent.replace_state(pid, new, timeout)?;
-        self.feed.look(Look::State { pid, at_ns: at_ns + attached.clock.shift_ns, state });
+        let at_ns = at_ns + attached.clock.shift_ns;
+        self.feed.look(Look::State { pid, at_ns, state });
         Ok(())
     }
 }

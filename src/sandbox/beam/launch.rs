@@ -7,7 +7,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::net::TcpListener;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -32,11 +32,11 @@ pub struct LaunchOptions {
 pub struct Launched {
     child: Child,
     pub node: Node,
-    /// What the node printed.
-    pub log: PathBuf,
     /// `name@127.0.0.1:PORT`.
     address: String,
     cookie: String,
+    /// Where [`Launched::cookie_file`] is written.
+    cookie_path: PathBuf,
 }
 
 /// A file that is gone when it is dropped.
@@ -66,7 +66,7 @@ Cookie=list_to_atom(os:getenv([67,73,78,69,77,65,95,67,79,79,75,73,69])),\
 os:unsetenv([67,73,78,69,77,65,95,67,79,79,75,73,69]),\
 {ok,_}=net_kernel:start(Name,#{name_domain=>longnames,hidden=>true}),\
 erlang:set_cookie(Cookie),\
-spawn(fun()->(fun Watch()->case file:read(standard_io,1) of{ok,_}->Watch();_->erlang:halt(0)end end)()end).";
+spawn(fun()->(fun Watch()->case file:read(standard_io,1) of{ok,_}->Watch();_->erlang:halt(0,[{flush,false}])end end)()end).";
 
 /// Starts a node and connects to it. Errors: no `erl` or `mix`, a folder that is not there, a node that ends or is
 /// not there in time; the end of what it printed is in the error.
@@ -80,11 +80,9 @@ pub fn launch(options: &LaunchOptions) -> Outcome<Launched> {
     let port = free_port()?;
     let name = format!("cinema_{}@127.0.0.1", &unique[..8]);
     let cookie = random_text()?;
-    let log = std::env::temp_dir().join(format!("cinema-{}.log", &unique[..8]));
+    let log = Log::create(&scratch(&unique, "log"))?;
     let mut command = command(options, &name, &cookie, port)?;
-    let output = File::create(&log).map_err(|error| Failure::io(format!("cannot write {}: {error}", log.display())))?;
-    let errors = output.try_clone().map_err(|error| Failure::io(error.to_string()))?;
-    command.stdin(Stdio::piped()).stdout(output).stderr(errors);
+    command.stdin(Stdio::piped()).stdout(log.writer()?).stderr(log.writer()?);
     let program = command.get_program().to_string_lossy().into_owned();
     let mut child = command.spawn().map_err(|error| {
         Failure::io(format!("cannot start {program}: {error}"))
@@ -98,20 +96,19 @@ pub fn launch(options: &LaunchOptions) -> Outcome<Launched> {
     let deadline = Instant::now() + if options.mix.is_some() { BOOT_MIX } else { BOOT };
     loop {
         if let Ok(Some(status)) = child.try_wait() {
-            return Err(Failure::io(format!("the node ended at its start ({status}):\n{}", tail(&log)))
-                .hint(format!("all that it printed: {}", log.display())));
+            return Err(Failure::io(format!("the node ended at its start ({status}):\n{}", log.tail())));
         }
         // Nobody listens yet: ask again.
         if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
             && let Ok(node) = Node::connect(&config)
         {
-            return Ok(Launched { child, node, log, address, cookie });
+            let cookie_path = scratch(&unique, "cookie");
+            return Ok(Launched { child, node, address, cookie, cookie_path });
         }
         if Instant::now() > deadline {
             let _ = child.kill();
             let _ = child.wait();
-            return Err(Failure::io(format!("the node was not there in time:\n{}", tail(&log)))
-                .hint(format!("all that it printed: {}", log.display())));
+            return Err(Failure::io(format!("the node was not there in time:\n{}", log.tail())));
         }
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -159,9 +156,9 @@ impl Launched {
 
     /// A file with the cookie that only we may read. Errors: it cannot be written.
     pub fn cookie_file(&self) -> Outcome<ScratchFile> {
-        let path = self.log.with_extension("cookie");
+        let path = &self.cookie_path;
         let failed = |error: std::io::Error| Failure::io(format!("cannot write {}: {error}", path.display()));
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
         let scratch = ScratchFile(path.clone());
         file.write_all(self.cookie.as_bytes()).map_err(failed)?;
         Ok(scratch)
@@ -225,7 +222,6 @@ impl Drop for Launched {
         let deadline = Instant::now() + Duration::from_secs(2);
         while Instant::now() < deadline {
             if let Ok(Some(_)) = self.child.try_wait() {
-                let _ = std::fs::remove_file(&self.log);
                 return;
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -255,9 +251,32 @@ fn free_port() -> Outcome<u16> {
     Ok(listener.local_addr().map_err(failed)?.port())
 }
 
-/// The end of a log.
-fn tail(log: &Path) -> String {
-    let text = std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(12)..].join("\n")
+/// A file of ours among the machine's temporary ones.
+fn scratch(unique: &str, extension: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("cinema-{}.{extension}", &unique[..8]))
+}
+
+/// What a node prints. The file has no name any more: it is gone with the node and us, whatever ends us.
+struct Log(File);
+
+impl Log {
+    fn create(path: &Path) -> Outcome<Log> {
+        let failed = |error: std::io::Error| Failure::io(format!("cannot write {}: {error}", path.display()));
+        let file = OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+        std::fs::remove_file(path).map_err(failed)?;
+        Ok(Log(file))
+    }
+    fn writer(&self) -> Outcome<File> {
+        self.0.try_clone().map_err(|error| Failure::io(error.to_string()))
+    }
+    /// The last lines.
+    fn tail(&self) -> String {
+        let n_bytes = self.0.metadata().map_or(0, |meta| meta.len());
+        let mut bytes = vec![0; 8192];
+        // What cannot be read is not shown.
+        let n_read = self.0.read_at(&mut bytes, n_bytes.saturating_sub(8192)).unwrap_or(0);
+        let text = String::from_utf8_lossy(&bytes[..n_read]).into_owned();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(12)..].join("\n")
+    }
 }

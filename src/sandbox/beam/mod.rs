@@ -22,8 +22,8 @@ mod sampler;
 pub mod select;
 mod trace;
 
+use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
-use std::collections::{BTreeMap, VecDeque};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -44,12 +44,10 @@ use crate::model::{Atom, EventBatch, Failure, Outcome, Pid, Seq, Term};
 pub struct Beam {
     nodes: Vec<Attached>,
     feed: Feed,
-    /// Batches that were taken before anybody wanted their events.
-    backlog: VecDeque<EventBatch>,
     /// The batch that is being recorded, and the next of its events.
     open: Option<(EventBatch, usize)>,
-    /// Processes that are held at breakpoints.
-    held: BTreeMap<Pid, HeldProcess>,
+    /// Processes that we have suspended.
+    suspended: BTreeSet<Pid>,
     /// What should be told to the user.
     news: Vec<String>,
     n_marks: i64,
@@ -63,12 +61,25 @@ struct Attached {
     stream: StreamId,
     clock: RecordingClock,
     facts: Facts,
+    /// While it is traced.
     sampler: Option<Sampler>,
+    /// Whether its trace port has been opened and not been closed.
+    is_open: bool,
     is_gone: bool,
+}
+
+impl Attached {
+    /// Whether trace messages may be on their way from it.
+    fn has_stream(&self) -> bool {
+        self.is_open && !self.is_gone
+    }
 }
 
 /// How long a source of events may keep the session's thread when it is only asked in passing.
 const DRAIN: Duration = Duration::from_millis(40);
+
+/// When a mark that has not come is taken for dropped.
+const MARK_PATIENCE: Duration = Duration::from_millis(100);
 
 /// How long an input waits for the events that it made.
 const SETTLE: Duration = Duration::from_millis(200);
@@ -132,9 +143,8 @@ impl Beam {
         let mut beam = Beam {
             nodes: Vec::new(),
             feed: Feed::start(first)?,
-            backlog: VecDeque::new(),
             open: None,
-            held: BTreeMap::new(),
+            suspended: BTreeSet::new(),
             news: Vec::new(),
             n_marks: 0,
             mark_seed: RandomState::new(),
@@ -169,26 +179,18 @@ impl Beam {
     fn join(&mut self, node: Node) -> Outcome<()> {
         let clock = NodeClock::read(&node)?.shifted_to(self.nodes.first().map(|first| &first.clock.node));
         let stream = self.feed.add_stream(node.name(), clock.shift_ns);
-        let ear = hold::ear(self.feed.entrance(), stream, clock.shift_ns);
+        let ear = hold::ear(self.feed.entrance(), clock.shift_ns);
         let agent = Agent::start(&node, Duration::from_secs(3), ear)?;
         let at_ns = agent.ready().monotonic_ns + clock.shift_ns;
         self.feed.look(Look::Ignore { pids: agent.pids().to_vec(), node: Some(node.own_name()) });
         let mut attached =
-            Attached { agent: Arc::new(agent), stream, clock, facts: Facts::default(), sampler: None, is_gone: false };
+            Attached { agent: Arc::new(agent), stream, clock, facts: Facts::default(), sampler: None, is_open: false, is_gone: false };
         attached.facts = all_facts(&attached.agent)?;
         attached.facts.introductions().into_iter().for_each(|process| {
             self.feed.look(Look::Process { at_ns, process: Box::new(process) });
-            self.make_room();
         });
         self.nodes.push(attached);
         Ok(())
-    }
-
-    /// Takes batches into the backlog, so that the feed does not wait for us while we wait for it.
-    fn make_room(&mut self) {
-        while self.feed.has_more() {
-            self.backlog.extend(self.feed.next_batch(Duration::ZERO));
-        }
     }
 
     /// What is known of the nodes.
@@ -232,7 +234,6 @@ impl Beam {
                 if !known.processes.contains_key(&process.pid) {
                     n_new += 1;
                     self.feed.look(Look::Process { at_ns, process: Box::new(process) });
-                    self.make_room();
                 }
             }
         }
@@ -254,38 +255,34 @@ impl Beam {
         let attached = self.node_of(pid)?;
         let (at_ns, state) = attached.agent.state(pid, n_bytes_max, timeout)?;
         let term = crate::codec::etf::decode(&state).map_err(|error| Failure::bad_input(error.to_string()))?;
-        self.feed.look(Look::State { pid, at_ns: at_ns + attached.clock.shift_ns, state });
+        let at_ns = at_ns + attached.clock.shift_ns;
+        self.feed.look(Look::State { pid, at_ns, state });
         Ok(term)
     }
 
     /// Takes everything that the nodes had said until now: a mark goes through each stream. False when one did not
-    /// come through in `timeout`: a node's trace queue is full.
+    /// come through in `timeout`: a node stands still, or its trace queue is full.
     pub fn catch_up(&mut self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
-        let mut marks = Vec::new();
-        for idx in 0..self.nodes.len() {
-            let nonce = self.next_mark();
-            let attached = &self.nodes[idx];
-            if attached.sampler.is_some() && attached.agent.mark(nonce).is_ok() {
-                marks.push(nonce);
-            }
-        }
+        let traced: Vec<usize> = (0..self.nodes.len()).filter(|idx| self.nodes[*idx].has_stream()).collect();
+        let marks: Vec<(usize, i64)> = traced.into_iter().map(|idx| (idx, self.next_mark())).collect();
+        let are_through = self.pass_marks(&marks, deadline);
+        // What was learned beside the trace stands behind no mark of a node.
         let nonce = self.next_mark();
         self.feed.look(Look::Mark { nonce });
-        marks.push(nonce);
-        marks.iter().all(|mark| self.wait_for(*mark, deadline))
+        self.feed.wait_for(nonce, deadline) && are_through
     }
 
-    /// Takes batches until mark `nonce` has come through; false at the deadline.
-    fn wait_for(&mut self, nonce: i64, deadline: Instant) -> bool {
-        while !self.feed.counts().has_mark(nonce) {
-            if Instant::now() > deadline {
-                return false;
-            }
-            self.backlog.extend(self.feed.next_batch(Duration::from_millis(2)));
+    /// Sends marks through the streams of nodes, again when they were dropped, until all have come; false at the
+    /// deadline.
+    fn pass_marks(&mut self, marks: &[(usize, i64)], deadline: Instant) -> bool {
+        let mut pending = marks.to_vec();
+        while !pending.is_empty() && Instant::now() < deadline {
+            pending.iter().for_each(|(idx, nonce)| self.nodes[*idx].agent.mark(*nonce));
+            let patience = deadline.min(Instant::now() + MARK_PATIENCE);
+            pending.retain(|(_, nonce)| !self.feed.wait_for(*nonce, patience));
         }
-        self.make_room();
-        true
+        pending.is_empty()
     }
 
     /// A nonce that nobody can guess who does not see the stream.
@@ -318,11 +315,9 @@ impl Beam {
                 if !std::mem::replace(&mut attached.is_gone, true) {
                     self.news.push(format!("node {node} is gone: {reason}; what was recorded stays"));
                 }
-                self.held.retain(|pid, _| pid.origin.id().node.as_str() != node);
             }
-            AgentEvent::Held(held) => self.note_held(held),
-            AgentEvent::Released { pid, .. } => _ = self.held.remove(&pid),
-            AgentEvent::Ready(_) | AgentEvent::Frames(_) => {}
+            // Hits are the agent's own to keep.
+            _ => {}
         }
     }
 
@@ -351,15 +346,14 @@ impl Beam {
             }
             if self.open.is_none() {
                 let wait = if is_waiting { left.min(Duration::from_millis(20)) } else { Duration::ZERO };
-                let next = self.backlog.pop_front().or_else(|| self.feed.next_batch(wait));
-                self.open = next.map(|batch| (batch, 0));
+                self.open = self.feed.next_batch(wait).map(|batch| (batch, 0));
             }
         }
     }
 
     /// Whether events have come that are not recorded yet.
     pub fn has_events(&self) -> bool {
-        self.open.is_some() || !self.backlog.is_empty() || self.feed.has_more()
+        self.open.is_some() || self.feed.has_more()
     }
 
     /// Records what is left of the open batch, up to an event at which the run stops.

@@ -66,8 +66,20 @@ impl Tracing {
         Ok(refused.iter().map(|((m, f, a), why)| format!("{}:{}/{a}: {why}", m.as_str(), f.as_str())).collect())
     }
 
+    /// Goes on by other options; gives whether [`Tracing::detail`] has changed.
+    pub fn turn_to(&mut self, options: &TraceOptions) -> bool {
+        let before = self.detail.clone();
+        self.options = options.clone();
+        self.detail.is_all_lean = options.capture == Capture::Lean;
+        self.detail.watched.clone_from(&options.watched);
+        if options.capture == Capture::Full {
+            self.detail.lean.clear();
+        }
+        self.detail != before
+    }
+
     /// Sets all patterns anew, after [`Tracing::detail`] has changed.
-    fn renew_patterns(&self, agent: &Agent) -> Outcome<()> {
+    pub fn renew_patterns(&self, agent: &Agent) -> Outcome<()> {
         let patterns: Vec<_> = self.modules.values().flat_map(|module| module.patterns(&self.detail)).collect();
         agent.set_patterns(&patterns).map(drop)
     }
@@ -169,13 +181,20 @@ fn take_spawned(agent: &Agent, tracing: &mut Tracing, spawned: &Receiver<(Pid, O
         Err(RecvTimeoutError::Disconnected) => return thread::sleep(Duration::from_millis(50)),
     };
     let mut modules = BTreeSet::new();
+    let mut fresh = Vec::new();
     for (pid, module) in std::iter::once(first).chain(spawned.try_iter().take(10_000)) {
         modules.extend(module);
+        fresh.push(pid);
         if tracing.processes.len() < SAMPLED_PROCESSES_MAX {
             tracing.processes.insert(pid);
         }
     }
+    // A node that does not answer now is asked again when it is sampled.
     let _ = tracing.trace_modules(agent, modules);
+    // The children of a lean process have inherited its flags, but not the clauses that are for it alone.
+    if !tracing.detail.lean.is_empty() && !tracing.detail.is_all_lean {
+        let _ = agent.trace_processes(&fresh, &tracing.options.flags(false));
+    }
 }
 
 fn sample(agent: &Agent, tracing: &mut Tracing, clock: RecordingClock, entrance: &Entrance) -> Outcome<()> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Beam;
-use super::agent::{Agent, TraceSource};
+use super::agent::Agent;
 use super::facts::ProcessFacts;
 use super::feed::RateLimits;
 use super::options::{Capture, TraceOptions};
@@ -29,6 +29,9 @@ pub struct TraceStart {
 
 /// How long a trace port's first mark may take.
 const PROOF: Duration = Duration::from_secs(2);
+
+/// How long each event manager may take to name its handlers.
+const HANDLERS: Duration = Duration::from_millis(100);
 
 /// What tripping a limit means, for people.
 pub(super) fn stopped_by(node: &str, limit: &str) -> String {
@@ -53,6 +56,9 @@ impl Beam {
                 options.queue_len
             )));
         }
+        if self.nodes.iter().all(|attached| attached.is_gone) {
+            return Err(Failure::io("every attached node is gone").hint("attach(node) begins a new recording"));
+        }
         let mut whole = TraceStart::default();
         let mut missing = None;
         for idx in 0..self.nodes.len() {
@@ -61,7 +67,7 @@ impl Beam {
             }
             match self.selected(idx, options) {
                 Ok(selected) => {
-                    let start = self.trace_node(idx, options, selected)?;
+                    let start = self.trace_node(idx, options, selected).inspect_err(|_| self.nodes[idx].untrace())?;
                     whole.n_processes += start.n_processes;
                     whole.n_modules += start.n_modules;
                     whole.n_lean += start.n_lean;
@@ -78,11 +84,15 @@ impl Beam {
 
     /// Ends the tracing of every node: no flag, pattern or port of ours is left.
     pub fn stop_tracing(&mut self) -> Outcome<()> {
-        for attached in self.nodes.iter_mut().filter(|attached| !attached.is_gone) {
+        for attached in self.nodes.iter_mut().filter(|attached| attached.has_stream()) {
             attached.sampler = None;
-            attached.agent.stop_tracing()?;
+            attached.agent.quieten()?;
         }
         self.catch_up(PROOF);
+        for attached in self.nodes.iter_mut().filter(|attached| attached.has_stream()) {
+            attached.is_open = false;
+            attached.agent.close_tracer()?;
+        }
         Ok(())
     }
 
@@ -110,22 +120,29 @@ impl Beam {
 
     fn trace_node(&mut self, idx: usize, options: &TraceOptions, selected: Vec<ProcessFacts>) -> Outcome<TraceStart> {
         let mut start = TraceStart::default();
-        let mut tracing = match self.nodes[idx].sampler.take() {
-            Some(sampler) => sampler.end().unwrap_or_else(|| Tracing::new(options.clone())),
-            None => self.open_stream(idx, options)?,
-        };
-        tracing.options = options.clone();
+        let running = self.nodes[idx].sampler.take().and_then(Sampler::end);
+        let is_running = running.is_some();
+        if !is_running {
+            self.open_stream(idx, options)?;
+        }
+        let mut tracing = running.unwrap_or_else(|| Tracing::new(options.clone()));
         let attached = &self.nodes[idx];
         let agent = &attached.agent;
         if let Err(failure) = agent.match_received(patterns::received_spec(&options.without)) {
             start.refused.push(failure.error);
+        }
+        if is_running && tracing.turn_to(options) {
+            tracing.renew_patterns(agent)?;
         }
         for process in &selected {
             if tracing.is_lean(process) && tracing.detail.lean.len() < LEAN_PROCESSES_MAX {
                 tracing.detail.lean.insert(process.pid);
             }
         }
-        let modules = Tracing::modules_of(&selected).into_iter().chain(options.modules.iter().copied());
+        let managers: Vec<Pid> =
+            selected.iter().filter(|process| process.is_event_manager()).map(|process| process.pid).collect();
+        let handlers = if managers.is_empty() { Vec::new() } else { agent.handlers(&managers, HANDLERS)? };
+        let modules = Tracing::modules_of(&selected).into_iter().chain(handlers).chain(options.modules.iter().copied());
         start.refused.extend(tracing.trace_modules(agent, modules)?);
         let (lean, whole): (Vec<Pid>, Vec<Pid>) =
             selected.iter().map(|process| process.pid).partition(|pid| tracing.detail.is_lean(*pid));
@@ -139,7 +156,7 @@ impl Beam {
         if options.follows_all_new {
             agent.trace_new(&options.flags(options.capture == Capture::Lean))?;
         }
-        agent.set_limits(&limits(options, agent.ready().memory_bytes))?;
+        agent.set_limits(&limits(options))?;
         (start.n_modules, start.n_lean) = (tracing.modules.len(), lean.len());
         tracing.processes.extend(selected.iter().map(|process| process.pid).take(SAMPLED_PROCESSES_MAX));
         let spawned = self.feed.spawned(attached.stream);
@@ -149,42 +166,51 @@ impl Beam {
     }
 
     /// Opens the node's trace port and proves that it is we who read it.
-    fn open_stream(&mut self, idx: usize, options: &TraceOptions) -> Outcome<Tracing> {
-        let attached = &self.nodes[idx];
-        let source = match attached.agent.start_tracing(options.queue_len) {
-            Ok(source) => source,
-            Err(failure) => {
-                let source = attached.agent.start_forwarding(options.queue_len)?;
-                self.news.push(format!("{}; the trace comes over the distribution instead", failure.error));
-                source
-            }
-        };
-        let agent = Arc::clone(&attached.agent);
-        self.feed.limit(attached.stream, rate_limits(options, Arc::clone(&agent)));
-        if let TraceSource::Port(port) = source {
-            let address = SocketAddr::new(attached.agent.node().address(), port);
-            let socket = TcpStream::connect_timeout(&address, PROOF)
-                .map_err(|error| Failure::io(format!("the node's trace port {address} is out of reach: {error}")))?;
-            self.feed.read(attached.stream, socket)?;
+    fn open_stream(&mut self, idx: usize, options: &TraceOptions) -> Outcome<()> {
+        let (agent, stream) = (Arc::clone(&self.nodes[idx].agent), self.nodes[idx].stream);
+        self.nodes[idx].is_open = true;
+        self.feed.limit(stream, rate_limits(options, Arc::clone(&agent)));
+        if let Err(failure) = agent.start_tracing(options.queue_len).and_then(|port| self.read_port(idx, port)) {
+            let (forwarder, frames) = agent.start_forwarding(options.queue_len)?;
+            self.news.push(format!("{}; the trace comes over the distribution instead", failure.error));
+            let asking = Arc::clone(&agent);
+            self.feed.take(stream, frames, move || asking.ask_for_more(forwarder))?;
         }
         let nonce = self.next_mark();
-        agent.mark(nonce)?;
-        if !self.wait_for(nonce, Instant::now() + PROOF) {
-            agent.stop_tracing()?;
+        if !self.pass_marks(&[(idx, nonce)], Instant::now() + PROOF) {
             return Err(Failure::io("the trace port gives no events: another program may have connected to it first")
                 .hint("start_tracing once more opens another port"));
         }
-        Ok(Tracing::new(options.clone()))
+        Ok(())
+    }
+}
+
+impl super::Attached {
+    /// After a beginning that failed: whatever was set is taken back.
+    fn untrace(&mut self) {
+        (self.sampler, self.is_open) = (None, false);
+        // The failure that led here is the one to tell.
+        let _ = self.agent.quieten().and_then(|()| self.agent.close_tracer());
+    }
+}
+
+impl Beam {
+    fn read_port(&self, idx: usize, port: u16) -> Outcome<()> {
+        let attached = &self.nodes[idx];
+        let address = SocketAddr::new(attached.agent.node().address(), port);
+        let socket = TcpStream::connect_timeout(&address, PROOF)
+            .map_err(|error| Failure::io(format!("the node's trace port {address} is out of reach: {error}")))?;
+        self.feed.read(attached.stream, socket)
     }
 }
 
 /// The limits that the target watches itself.
-fn limits(options: &TraceOptions, memory_bytes: u64) -> Vec<(&'static str, u64)> {
+fn limits(options: &TraceOptions) -> Vec<(&'static str, u64)> {
     let limits = &options.limits;
     let mut list = Vec::new();
     list.extend(limits.time.map(|time| ("time_ms", u64::try_from(time.as_millis()).unwrap_or(u64::MAX))));
     list.extend(limits.queue_len.map(|n| ("queue_len", n)));
-    list.extend(limits.memory_bytes.map(|n| ("memory_bytes", memory_bytes.saturating_add(n))));
+    list.extend(limits.memory_bytes.map(|n| ("memory_growth_bytes", n)));
     list
 }
 

@@ -12,7 +12,7 @@ operations! { LIVE:
     /// Attaches to a running Erlang or Elixir node, as a hidden node, and lists what runs there. Nothing is traced yet,
     /// unless `trace` says what.
     ///
-    /// Options: `cookie`, `cookie_file` (else `~/.erlang.cookie`), `long_names`, `timeout`; `with`: further nodes of the
+    /// Options: `cookie`, `cookie_file` (else `~/.erlang.cookie`), `long_names`, `timeout`; `others`: further nodes of the
     /// cluster, into the same recording; `trace` and the options of `start_tracing`. No code is loaded on the node, and
     /// nothing is left on it when we go, or are killed.
     Live "attach" AttachNode {
@@ -40,7 +40,7 @@ operations! { LIVE:
     /// What: `"applications"` (all but OTP's own; the default), `"app:shop"`, `"tree:shop_sup"` (a process and its
     /// descendants), `"module:stock"`, a registered name, a pid, `"all"`, or a list of them. Options: `capture`: `"auto"`
     /// (states of processes with small heaps), `"full"`, `"lean"` (no states), `"received"` (arrivals only: the
-    /// cheapest); `watch`: fields that lean traces tell; `without`: message tags to leave out; `new`: every new process,
+    /// cheapest); `watch`: fields that lean traces tell; `without`: message tags to leave out; `all_new`: every new process,
     /// too; `children`: what they spawn (true); `gc`; `sample`: how often memory and queues are read; `state_max` bytes;
     /// `limits`: `#{time, events, rate, queue, memory_bytes}`, each ends the tracing by itself; `()` lifts one.
     Live "start_tracing" StartTracing {
@@ -248,6 +248,8 @@ impl Perform for HoldFor {
 
 impl Perform for Paused {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        // So that the recording tells of those who are held, too.
+        live::settle(session)?;
         let source = session.source_mut()?;
         let start_ns = source.recording().time_range_ns().map_or(0, |(first_ns, _)| first_ns);
         let held = source.beam("hold processes")?.held();

@@ -3,12 +3,15 @@
 %%   Owner    our pid, on our own hidden node; the process that evaluates this, the holder, is linked to it
 %%   Beat_ms  silence of Owner after which the holder ends
 %%
-%% Two processes. The holder owns the trace port, does what Owner asks, and watches the limits. The janitor is told
-%% of every effect *before* it is made, and undoes just those when the holder is gone, whatever made it go.
+%% Two processes. The holder owns the trace port, does what Owner asks, and watches the limits. The janitor listens to
+%% Owner's heart and ends the holder when it stops beating; it is told of every effect *before* it is made, and undoes
+%% just those when the holder is gone, whatever made it go.
 %%
-%% Owner sends {Ref, Request} and gets {Ref, Answer}. By itself the holder sends {event, What}.
+%% Owner sends the holder {Ref, Request} and gets {Ref, Answer}, and sends the janitor beats. By itself the holder sends
+%% {event, What}.
 
 Holder = self(),
+Tick_ms = 250,
 
 %% OTP 27 and later: tracing happens in a session of our own, which ends with its handle.
 HasSessions = element(1, code:ensure_loaded(trace)) =:= module andalso erlang:function_exported(trace, session_create, 3),
@@ -25,23 +28,48 @@ Undo = fun
     ({suspended, Pid}) -> System(Pid, resume)
 end,
 
-Janitor = spawn(fun() ->
-    Gone = erlang:monitor(process, Holder),
-    (fun Loop(Effects) ->
+%% Time is counted in ticks, not read from a clock: a node that stood still finds its owner as it left it.
+Janitor = spawn_link(fun() ->
+    process_flag(trap_exit, true),
+    erlang:send_after(Tick_ms, self(), tick),
+    %% What a worker announced came before the news of its end.
+    EndAll = fun(Workers) ->
+        [exit(Pid, kill) || Pid <- maps:values(Workers)],
+        [receive {'DOWN', Monitor, process, _, _} -> ok end || Monitor <- maps:keys(Workers)]
+    end,
+    Announced = fun More(Effects) -> receive {effect, Effect} -> More([Effect | Effects]) after 0 -> Effects end end,
+    (fun Loop(Effects, Workers, NSilent) ->
         receive
             {effect, Effect} ->
-                Loop([Effect | lists:delete(Effect, Effects)]);
+                Loop([Effect | lists:delete(Effect, Effects)], Workers, NSilent);
             {undo, Which, Then} ->
                 lists:foreach(Undo, [Effect || Effect <- Which, lists:member(Effect, Effects)]),
                 Then(),
-                Loop(Effects -- Which);
-            {'DOWN', Gone, process, Holder, _} ->
-                lists:foreach(Undo, Effects);
+                Loop(Effects -- Which, Workers, NSilent);
+            {undo_all, Then} ->
+                EndAll(Workers),
+                lists:foreach(Undo, Announced(Effects)),
+                Then(),
+                Loop([], #{}, NSilent);
+            {work, Job} ->
+                {Pid, Monitor} = spawn_monitor(Job),
+                Loop(Effects, Workers#{Monitor => Pid}, NSilent);
+            beat ->
+                Loop(Effects, Workers, 0);
+            tick ->
+                NSilent * Tick_ms < Beat_ms orelse exit(Holder, {cinema, owner_is_silent}),
+                erlang:send_after(Tick_ms, self(), tick),
+                Loop(Effects, Workers, NSilent + 1);
+            {'DOWN', Worker, process, _, _} ->
+                Loop(Effects, maps:remove(Worker, Workers), NSilent);
+            {'EXIT', Holder, _} ->
+                EndAll(Workers),
+                lists:foreach(Undo, Announced(Effects));
             %% Answers to system messages.
             _ ->
-                Loop(Effects)
+                Loop(Effects, Workers, NSilent)
         end
-    end)([])
+    end)([], #{}, 0)
 end),
 
 Will = fun(Effect) -> Janitor ! {effect, Effect} end,
@@ -51,14 +79,27 @@ Revoke = fun(Effects) ->
     receive Done -> ok end
 end,
 
-%% ---- Tracing. A tracer is #{to := Port | Pid, session := Session | none}.
+%% ---- Tracing. A tracer is #{to := Port | Pid, session := Session | none | over}; `none` before OTP 27, `over` when
+%% nothing is traced any more and the tracer only has to be emptied.
 
-OpenPort = fun(QueueLen) ->
+%% The code path may lack runtime_tools (mix leaves out what a project does not name) where it is installed all the same.
+DriverDir = fun() ->
     case code:priv_dir(runtime_tools) of
         {error, _} ->
+            case filelib:wildcard(filename:join([code:lib_dir(), "runtime_tools-*", "priv", "lib"])) of
+                [] -> none;
+                Dirs -> lists:last(Dirs)
+            end;
+        Dir -> filename:join(Dir, "lib")
+    end
+end,
+
+OpenPort = fun(QueueLen) ->
+    case DriverDir() of
+        none ->
             {error, no_runtime_tools};
         Dir ->
-            case erl_ddll:load_driver(filename:join(Dir, "lib"), "trace_ip_drv") of
+            case erl_ddll:load_driver(Dir, "trace_ip_drv") of
                 ok ->
                     Args = lists:flatten(io_lib:format("trace_ip_drv 0 ~w 2", [QueueLen])),
                     Port = open_port({spawn, Args}, [eof]),
@@ -70,35 +111,56 @@ OpenPort = fun(QueueLen) ->
     end
 end,
 
-%% Without runtime_tools: a process is the tracer and forwards frames like the port's over the distribution. What
-%% waits beyond QueueLen is dropped and counted in its place, as the port does.
-Forwarder = fun(QueueLen) ->
+%% Without runtime_tools: a process is the tracer and forwards frames like the port's over the distribution, as many
+%% batches ahead as it has credit for. What waits beyond QueueLen is dropped and counted in its place, as the port does.
+Forwarder = fun(QueueLen, Ahead) ->
     Frame = fun(Trace) -> Bytes = term_to_binary(Trace), <<0, (byte_size(Bytes)):32, Bytes/binary>> end,
-    Drain = fun Drain(N) -> receive Trace when element(1, Trace) =:= trace_ts -> Drain(N + 1) after 0 -> N end end,
+    Drain = fun Drain(0, N) -> N;
+                Drain(Left, N) -> receive Trace when element(1, Trace) =:= trace_ts -> Drain(Left - 1, N + 1) after 0 -> N end end,
     Gather = fun
         Gather(0, Frames) -> lists:reverse(Frames);
-        Gather(N, Frames) -> receive {mark, Term} -> Gather(N - 1, [Frame(Term) | Frames]);
-                                     Trace -> Gather(N - 1, [Frame(Trace) | Frames])
-                             after 0 -> lists:reverse(Frames) end
+        Gather(N, Frames) ->
+            receive {mark, Term} -> Gather(N - 1, [Frame(Term) | Frames]);
+                    Trace when element(1, Trace) =:= trace_ts -> Gather(N - 1, [Frame(Trace) | Frames])
+            after 0 -> lists:reverse(Frames) end
     end,
     spawn_link(fun() ->
-        (fun Loop() ->
-            First = receive {mark, Term} -> Frame(Term); Trace -> Frame(Trace) end,
-            {message_queue_len, Len} = process_info(self(), message_queue_len),
-            Lost = case Len > QueueLen of true -> N = Drain(0), [<<1, N:32>>]; false -> [] end,
-            Owner ! {frames, iolist_to_binary([First, Lost | Gather(200, [])])},
-            Loop()
-        end)()
+        Forward = fun(Frames) -> Owner ! {frames, iolist_to_binary(Frames)} end,
+        (fun Loop(Credit, NLost) ->
+            N = case process_info(self(), message_queue_len) of
+                {_, Len} when Len > QueueLen -> NLost + Drain(Len, 0);
+                _ -> NLost
+            end,
+            Lost = [<<1, N:32>> || N > 0],
+            case Credit of
+                0 ->
+                    receive more -> Loop(1, N) after 10 -> Loop(0, N) end;
+                _ when Lost =/= [] ->
+                    Forward([Lost | Gather(200, [])]),
+                    Loop(Credit - 1, 0);
+                _ ->
+                    receive
+                        more -> Loop(Credit + 1, 0);
+                        {mark, Term} -> Forward([Frame(Term) | Gather(200, [])]), Loop(Credit - 1, 0);
+                        Trace when element(1, Trace) =:= trace_ts ->
+                            Forward([Frame(Trace) | Gather(200, [])]), Loop(Credit - 1, 0)
+                    end
+            end
+        end)(Ahead, 0)
     end)
 end,
 
-TraceProcess = fun
-    (#{session := none, to := To}, Who, Flags) -> erlang:trace(Who, true, [{tracer, To} | Flags]);
-    (#{session := Session}, Who, Flags) -> trace:process(Session, Who, true, Flags)
-end,
-UntraceProcess = fun
-    (#{session := none}, Who, Flags) -> erlang:trace(Who, false, Flags);
-    (#{session := Session}, Who, Flags) -> trace:process(Session, Who, false, Flags)
+%% Flags are added to those that are there: what another way to capture had more is taken off first.
+TraceProcess = fun(#{session := Session, to := To}, Who, Flags) ->
+    TooMany = [send, call, arity, return_to] -- Flags,
+    case Session of
+        none ->
+            is_atom(Who) orelse TooMany =:= [] orelse erlang:trace(Who, false, TooMany),
+            erlang:trace(Who, true, [{tracer, To} | Flags]);
+        _ ->
+            is_atom(Who) orelse TooMany =:= [] orelse trace:process(Session, Who, false, TooMany),
+            trace:process(Session, Who, true, Flags)
+    end
 end,
 
 %% Whose process is it: free | ours | other. Before sessions a process has one tracer, and we never take another tool's.
@@ -115,7 +177,7 @@ end,
 
 %% Sets flags on processes; gives {N, Refused}.
 TraceAll = fun(Tracer, Pids, Flags) ->
-    Own = [Holder, Janitor, maps:get(to, Tracer)],
+    Own = [Holder, Janitor, maps:get(to, Tracer), whereis(auth)],
     lists:foldl(
         fun(Pid, {N, Refused}) ->
             case lists:member(Pid, Own) orelse TracedBy(Tracer, Pid) of
@@ -146,23 +208,26 @@ ResetPattern = fun
     (#{session := Session}, MFA, Spec) -> trace:function(Session, MFA, Spec, [local])
 end,
 
+%% Before sessions there is one receive pattern, and one tracer of new processes: `HasSet` says that they are ours.
+%% The node's cookie is told to nobody: not as an answer to who asks for it, and the process that keeps it is not traced.
+IsCookie = {['_', '_', {'_', '$4'}], [{'=:=', '$4', {const, erlang:get_cookie()}}], [{message, false}]},
 SetReceive = fun
-    (#{session := none}, Spec) ->
+    (#{session := none}, Spec, HasSet) ->
         case erlang:trace_info('receive', match_spec) of
-            {match_spec, M} when M =:= []; M =:= true; M =:= false; M =:= undefined ->
+            {match_spec, M} when HasSet; M =:= []; M =:= true; M =:= false; M =:= undefined ->
                 Will(received),
-                erlang:trace_pattern('receive', Spec, []);
+                erlang:trace_pattern('receive', [IsCookie | Spec], []);
             _ ->
                 traced_by_another
         end;
-    (#{session := Session}, Spec) ->
-        trace:recv(Session, Spec, [])
+    (#{session := Session}, Spec, _) ->
+        trace:recv(Session, [IsCookie | Spec], [])
 end,
 
 TraceNew = fun
-    (#{session := none} = Tracer, Flags) ->
+    (#{session := none, to := To} = Tracer, Flags) ->
         case erlang:trace_info(new_processes, tracer) of
-            {tracer, []} -> Will(new_processes), TraceProcess(Tracer, new_processes, Flags);
+            {tracer, T} when T =:= []; T =:= To -> Will(new_processes), TraceProcess(Tracer, new_processes, Flags);
             _ -> traced_by_another
         end;
     (Tracer, Flags) ->
@@ -174,18 +239,30 @@ Mark = fun
     (#{to := Pid}, Term) -> Pid ! {mark, Term}
 end,
 
-StopTracing = fun
-    (#{tracer := none} = S) -> S;
-    (#{tracer := #{to := To, session := Session}, patterns := Patterns} = S) ->
+%% Takes back every flag and pattern: nothing new comes, what has come is still on its way through the tracer.
+Quiet = fun
+    (#{tracer := #{to := To, session := Session} = Tracer, set := Set} = S) when Session =/= over ->
         case Session of
-            none -> Revoke([new_processes, received | [{pattern, MFA} || MFA <- Patterns]]);
-            _ -> trace:session_destroy(Session)
+            none ->
+                Revoke(Set),
+                Ours = [Pid || Pid <- processes(), erlang:trace_info(Pid, tracer) =:= {tracer, To}],
+                [catch erlang:trace(Pid, false, [all]) || Pid <- Ours];
+            _ ->
+                trace:session_destroy(Session)
         end,
+        S#{tracer := Tracer#{session := over}, set := [], traced := [], limits := #{}};
+    (S) -> S
+end,
+
+%% Closes the tracer, and with it whatever is still on its way there.
+Close = fun
+    (#{tracer := none} = S) -> S;
+    (#{tracer := #{to := To}} = S) ->
         case is_port(To) of
             true -> catch port_close(To), erl_ddll:unload_driver("trace_ip_drv");
             false -> unlink(To), exit(To, kill)
         end,
-        S#{tracer := none, patterns := [], traced := [], limits := #{}}
+        S#{tracer := none}
 end,
 
 %% ---- Looking at processes. Each look runs in a process of its own, so that a busy target never holds the holder up.
@@ -195,25 +272,31 @@ Behaviours = fun(Module) ->
     lists:append([Names || {Key, Names} <- Attributes, Key =:= behaviour orelse Key =:= behavior])
 end,
 
-%% Whether a process answers system messages: by the loop that it is in, or, where it hibernates, by the behaviour of
-%% its callback module. To any other process such a message would stay in its mailbox for ever.
+%% Whether a process answers system messages: by the loop that it is in or, where that is out of sight (it hibernates,
+%% or is deep in a callback), by the init/1 of a behaviour that it was started with. To any other process such a message
+%% would stay in its mailbox for ever.
 IsOtp = fun(Pid) ->
-    Loops = [gen_server, gen_statem, gen_event, supervisor, sys],
+    Loops = [gen_server, gen_statem, gen_event, supervisor, sys, 'Elixir.GenServer', 'Elixir.DynamicSupervisor'],
     case process_info(Pid, current_stacktrace) of
         undefined ->
             gone;
-        {current_stacktrace, []} ->
-            {Module, _, _} = proc_lib:translate_initial_call(Pid),
-            lists:any(fun(B) -> lists:member(B, ['Elixir.GenServer' | Loops]) end, [Module | Behaviours(Module)]);
         {current_stacktrace, Stack} ->
-            lists:any(fun({Module, _, _, _}) -> lists:member(Module, Loops) end, Stack)
+            lists:any(fun({Module, _, _, _}) -> lists:member(Module, Loops) end, Stack) orelse
+                case catch proc_lib:translate_initial_call(Pid) of
+                    {supervisor, _, 1} -> true;
+                    {gen_event, init_it, _} -> true;
+                    {Module, init, 1} -> lists:any(fun(B) -> lists:member(B, Loops) end, [Module | Behaviours(Module)]);
+                    _ -> false
+                end
     end
 end,
 
 Bytes = fun(Term) -> erlang:external_size(Term) end,
 
 GetState = fun(Pid, BytesMax, Timeout_ms) ->
+    IsKeeper = Pid =:= whereis(auth),
     case IsOtp(Pid) of
+        _ when IsKeeper -> {error, keeps_the_cookie};
         gone -> {error, noproc};
         false -> {error, not_otp};
         true ->
@@ -256,9 +339,10 @@ end,
 %% Holds the process at a hit until it is let go, its deadline passes, or the holder ends. What lets it go is sent to
 %% an alias: once that is off, nothing of ours can reach the process's mailbox.
 Hold = fun(#{id := Id, deadline_ms := Deadline_ms, bytes_max := BytesMax}, Phase, Message, State) ->
-    Shown = fun(Term) -> case Bytes(Term) of N when N > BytesMax -> {too_large, N}; _ -> {ok, Term} end end,
+    Shown = fun(Term, As) -> case Bytes(Term) of N when N > BytesMax -> {too_large, N}; _ -> {As, Term} end end,
+    ShownState = case State of {part, Part} -> Shown(Part, part); _ -> Shown(State, ok) end,
     Alias = erlang:monitor(process, Holder, [{alias, explicit_unalias}]),
-    Holder ! {hit, Id, self(), Alias, {Phase, erlang:monotonic_time(nanosecond), Shown(Message), Shown(State)}},
+    Holder ! {hit, Id, self(), Alias, {Phase, erlang:monotonic_time(nanosecond), Shown(Message, ok), ShownState}},
     End = receive
         {Alias, resume} -> resumed;
         {'DOWN', Alias, process, Holder, _} -> gone
@@ -271,7 +355,8 @@ Hold = fun(#{id := Id, deadline_ms := Deadline_ms, bytes_max := BytesMax}, Phase
 end,
 
 Matches = fun(Spec, Phase, Message, State, Last) ->
-    ets:match_spec_run([{Phase, Message, State, Last}], Spec) =/= []
+    Whole = fun({part, Part}) -> Part; (Term) -> Term end,
+    ets:match_spec_run([{Phase, Message, Whole(State), Whole(Last)}], Spec) =/= []
 end,
 
 %% One call per debug event of the process; `last` is the state after the callback before.
@@ -288,17 +373,23 @@ Step = fun(#{spec := Spec, phase := Wanted, is_once := IsOnce, last := Last} = F
     end
 end,
 
+%% gen_server tells {in, Msg} and {out, Reply, To, State} or {noreply, State}; gen_event only {in, Msg}. gen_statem tells
+%% {in, Event, Name} and {consume, Event, Name, NextName}: of its state the name, never the data.
 DebugFun = fun(#{last := Last, message := Before} = F, Event, _) ->
+    Named = fun(Name) -> {part, #{state => Name}} end,
     case {is_process_alive(Holder), Event} of
         {false, _} -> done;
         {_, {in, Message}} -> Step(F, before, Message, Last);
-        {_, {in, Message, State}} -> Step(F, before, Message, State);
+        {_, {in, Message, Name}} -> Step(F, before, Message, Named(Name));
         {_, {noreply, State}} -> Step(F, 'after', Before, State);
         {_, {out, _, _, State}} -> Step(F, 'after', Before, State);
-        {_, {consume, Message, State}} -> Step(F, 'after', Message, State);
+        {_, {consume, Message, Name, Next}} -> Step(F#{last := Named(Name)}, 'after', Message, Named(Next));
         _ -> F
     end
 end,
+
+%% A request that comes too late is followed by this one.
+TakeBack = fun(Effect) -> Janitor ! {undo, [Effect], fun() -> ok end} end,
 
 Install = fun(Pid, Id, Phase, Spec, Options) ->
     case IsOtp(Pid) of
@@ -312,12 +403,12 @@ Install = fun(Pid, Id, Phase, Spec, Options) ->
             try sys:install(Pid, {Id, DebugFun, F}, Timeout_ms) of
                 ok -> ok;
                 Other -> {error, Other}
-            catch exit:{timeout, _} -> {error, timeout};
+            catch exit:{timeout, _} -> TakeBack({debug, Pid, Id}), {error, timeout};
                   exit:Reason -> {error, {exit, Reason}} end
     end
 end,
 
-%% Suspends a process between two callbacks (sys:suspend/1). A request that comes too late is taken back by its resume.
+%% Suspends a process between two callbacks (sys:suspend/1).
 Suspend = fun(Pid, Timeout_ms) ->
     case IsOtp(Pid) of
         gone -> {error, noproc};
@@ -325,7 +416,7 @@ Suspend = fun(Pid, Timeout_ms) ->
         true ->
             Will({suspended, Pid}),
             try sys:suspend(Pid, Timeout_ms) of ok -> ok
-            catch exit:{timeout, _} -> Janitor ! {undo, [{suspended, Pid}], fun() -> ok end}, {error, timeout};
+            catch exit:{timeout, _} -> TakeBack({suspended, Pid}), {error, timeout};
                   exit:Reason -> {error, {exit, Reason}} end
     end
 end,
@@ -341,8 +432,9 @@ Replace = fun(Pid, New, Timeout_ms) ->
     end
 end,
 
+%% Slow work has a process of its own, which the janitor ends with everything else.
 Work = fun(Ref, Job) ->
-    spawn(fun() -> Owner ! {Ref, try Job() catch C:R -> {error, {C, R}} end} end)
+    Janitor ! {work, fun() -> Owner ! {Ref, try Job() catch C:R -> {error, {C, R}} end} end}
 end,
 
 %% ---- Limits, looked at four times a second. The first one that is tripped ends the tracing and is told.
@@ -351,19 +443,25 @@ Tripped = fun(#{limits := Limits, traced := Traced}) ->
     Over = fun
         (until_ms, Max) -> erlang:monotonic_time(millisecond) > Max;
         (memory_bytes, Max) -> erlang:memory(total) > Max;
-        (queue_len, Max) -> lists:any(fun(Pid) -> case process_info(Pid, message_queue_len) of {_, N} -> N > Max; _ -> false end end, Traced);
-        (_, _) -> false
+        (queue_len, Max) ->
+            lists:any(fun(Pid) -> case process_info(Pid, message_queue_len) of {_, N} -> N > Max; _ -> false end end, Traced)
     end,
     case [Key || {Key, Max} <- maps:to_list(Limits), Over(Key, Max)] of [] -> none; [Key | _] -> Key end
 end,
-
-Tick_ms = 250,
 
 %% ---- What Owner can ask. `held` has the alias of every process that is held at a hit.
 
 Tell = fun(What) -> Owner ! {event, What} end,
 
-StopFor = fun(S, Limit) -> Stopped = StopTracing(S), Tell({stopped, Limit}), Stopped end,
+%% What is on its way gets a second to arrive.
+StopFor = fun
+    (#{tracer := #{to := To, session := Session}} = S, Limit) when Session =/= over ->
+        Stopped = Quiet(S),
+        erlang:send_after(1000, self(), {close, To}),
+        Tell({stopped, Limit}),
+        Stopped;
+    (S, _) -> S
+end,
 
 LetGo = fun(#{held := Held}, At) ->
     case Held of
@@ -372,50 +470,56 @@ LetGo = fun(#{held := Held}, At) ->
     end
 end,
 
+Session = fun(To) -> case HasSessions of true -> trace:session_create(cinema, To, []); false -> none end end,
+
 Handle = fun
-    ({start, QueueLen}, #{tracer := none} = S, _) ->
+    ({start, QueueLen}, Before, _) ->
+        S = Close(Quiet(Before)),
         case OpenPort(QueueLen) of
-            {ok, Port, TcpPort} ->
-                Session = case HasSessions of true -> trace:session_create(cinema, Port, []); false -> none end,
-                {{ok, {port, TcpPort}}, S#{tracer := #{to => Port, session => Session}}};
-            {error, Why} ->
-                {{error, Why}, S}
+            {ok, Port, TcpPort} -> {{ok, {port, TcpPort}}, S#{tracer := #{to => Port, session => Session(Port)}}};
+            {error, Why} -> {{error, Why}, S}
         end;
-    ({start_forwarding, QueueLen}, #{tracer := none} = S, _) ->
-        Pid = Forwarder(QueueLen),
-        Session = case HasSessions of true -> trace:session_create(cinema, Pid, []); false -> none end,
-        {{ok, {forwarder, Pid}}, S#{tracer := #{to => Pid, session => Session}}};
+    ({start_forwarding, QueueLen, Ahead}, Before, _) ->
+        S = Close(Quiet(Before)),
+        Pid = Forwarder(QueueLen, Ahead),
+        {{ok, {forwarder, Pid}}, S#{tracer := #{to => Pid, session => Session(Pid)}}};
     ({limit, Limits}, S, _) ->
-        Until = [{until_ms, erlang:monotonic_time(millisecond) + Time} || #{time_ms := Time} <- [Limits]],
-        {ok, S#{limits := maps:merge(Limits, maps:from_list(Until))}};
-    (stop, S, _) ->
-        {ok, StopTracing(S)};
-    ({stop_for, Limit}, S, _) ->
-        {ok, StopFor(S, Limit)};
+        FromNow = fun
+            (time_ms, Time) -> {until_ms, erlang:monotonic_time(millisecond) + Time};
+            (memory_growth_bytes, Growth) -> {memory_bytes, erlang:memory(total) + Growth};
+            (Key, Max) -> {Key, Max}
+        end,
+        {ok, S#{limits := maps:from_list([FromNow(Key, Max) || {Key, Max} <- maps:to_list(Limits)])}};
     ({mark, Nonce}, #{tracer := #{} = Tracer} = S, _) ->
         Mark(Tracer, {cinema, Nonce}),
         {ok, S};
-    ({processes, Pids, Flags}, #{tracer := #{} = Tracer, traced := Traced} = S, _) ->
+    (quiet, S, _) ->
+        {ok, Quiet(S)};
+    (close, S, _) ->
+        {ok, Close(S)};
+    ({stop_for, Limit}, S, _) ->
+        {ok, StopFor(S, Limit)};
+    ({processes, Pids, Flags}, #{tracer := #{session := At} = Tracer, traced := Traced} = S, _) when At =/= over ->
         {N, Refused} = TraceAll(Tracer, Pids, Flags),
-        Kept = lists:sublist(lists:usort(Pids ++ Traced), 1000),
-        {{ok, N, Refused}, S#{traced := Kept}};
-    ({untrace, Pids, Flags}, #{tracer := #{} = Tracer} = S, _) ->
-        {{ok, lists:sum([try UntraceProcess(Tracer, Pid, Flags) catch _:_ -> 0 end || Pid <- Pids, TracedBy(Tracer, Pid) =/= other])}, S};
-    ({new_processes, Flags}, #{tracer := #{} = Tracer} = S, _) ->
-        {TraceNew(Tracer, Flags), S};
-    ({received, Spec}, #{tracer := #{} = Tracer} = S, _) ->
-        {SetReceive(Tracer, Spec), S};
-    ({patterns, Wanted}, #{tracer := #{} = Tracer, patterns := Patterns} = S, _) ->
-        Set = fun({{M, _, _} = MFA, Spec}) ->
+        {{ok, N, Refused}, S#{traced := lists:sublist(lists:usort(Pids ++ Traced), 1000)}};
+    ({new_processes, Flags}, #{tracer := #{session := At} = Tracer, set := Set} = S, _) when At =/= over ->
+        {TraceNew(Tracer, Flags), S#{set := lists:usort([new_processes | Set])}};
+    ({received, Spec}, #{tracer := #{session := At} = Tracer, set := Set} = S, _) when At =/= over ->
+        case SetReceive(Tracer, Spec, lists:member(received, Set)) of
+            traced_by_another -> {traced_by_another, S};
+            N -> {N, S#{set := lists:usort([received | Set])}}
+        end;
+    ({patterns, Wanted}, #{tracer := #{session := At} = Tracer, set := Set} = S, _) when At =/= over ->
+        SetOne = fun({{M, _, _} = MFA, Spec}) ->
             code:ensure_loaded(M),
-            try case lists:member(MFA, Patterns) of
+            try case lists:member({pattern, MFA}, Set) of
                     true -> ResetPattern(Tracer, MFA, Spec);
                     false -> SetPattern(Tracer, MFA, Spec)
                 end
             catch error:Reason -> Reason end
         end,
-        Answers = [{MFA, Set(Pattern)} || {MFA, _} = Pattern <- Wanted],
-        {{ok, Answers}, S#{patterns := lists:usort([MFA || {MFA, N} <- Answers, is_integer(N)] ++ Patterns)}};
+        Answers = [{MFA, SetOne(Pattern)} || {MFA, _} = Pattern <- Wanted],
+        {{ok, Answers}, S#{set := lists:usort([{pattern, MFA} || {MFA, N} <- Answers, is_integer(N)] ++ Set)}};
     ({facts, Which}, S, Ref) ->
         Work(Ref, fun() -> {ok, Facts(case Which of all -> processes() -- [self(), Holder, Janitor]; _ -> Which end)} end),
         {later, S};
@@ -429,6 +533,12 @@ Handle = fun
         Work(Ref, fun() ->
             try gen_server:call(Sup, which_children, Timeout_ms) of Children -> {ok, Children}
             catch exit:{timeout, _} -> {error, timeout}; exit:Reason -> {error, {exit, Reason}} end
+        end),
+        {later, S};
+    ({handlers, Managers, Timeout_ms}, S, Ref) ->
+        Work(Ref, fun() ->
+            Of = fun(Pid) -> case catch gen:call(Pid, self(), which_handlers, Timeout_ms) of {ok, L} -> L; _ -> [] end end,
+            {ok, lists:usort([case H of {M, _} -> M; M -> M end || Pid <- Managers, H <- Of(Pid)])}
         end),
         {later, S};
     ({state, Pid, BytesMax, Timeout_ms}, S, Ref) ->
@@ -463,34 +573,37 @@ Tell({ready, Janitor, #{
     elixir => code:is_loaded('Elixir.Kernel') =/= false, n_processes => erlang:system_info(process_count),
     memory_bytes => erlang:memory(total)}}),
 
-(fun Loop(S, Beat) ->
-    Now = erlang:monotonic_time(millisecond),
+(fun Loop(S) ->
     receive
-        beat ->
-            Loop(S, Now);
-        tick when Now - Beat > Beat_ms ->
-            exit({cinema, owner_is_silent});
         tick ->
             erlang:send_after(Tick_ms, self(), tick),
             [self() ! {released, Id, Pid, died} || {Pid, Id} <- maps:keys(maps:get(held, S)), not is_process_alive(Pid)],
             case Tripped(S) of
-                none -> Loop(S, Beat);
-                Limit -> Loop(StopFor(S, Limit), Beat)
+                none -> Loop(S);
+                Limit -> Loop(StopFor(S, Limit))
+            end;
+        {close, To} ->
+            case S of
+                #{tracer := #{to := To, session := over}} -> Loop(Close(S));
+                _ -> Loop(S)
             end;
         {Ref, bye} ->
-            StopTracing(S),
-            Owner ! {Ref, ok};
+            Close(Quiet(S)),
+            [Alias ! {Alias, resume} || Alias <- maps:values(maps:get(held, S))],
+            Done = make_ref(),
+            Janitor ! {undo_all, fun() -> Holder ! Done end},
+            receive Done -> Owner ! {Ref, ok} end;
         {Ref, Request} when is_reference(Ref) ->
             {Answer, S2} = try Handle(Request, S, Ref) catch C:R -> {{error, {C, R}}, S} end,
             Answer =:= later orelse (Owner ! {Ref, Answer}),
-            Loop(S2, Now);
+            Loop(S2);
         {hit, Id, Pid, Alias, What} ->
             Tell({hit, Id, Pid, What}),
-            Loop(S#{held := (maps:get(held, S))#{{Pid, Id} => Alias}}, Beat);
+            Loop(S#{held := (maps:get(held, S))#{{Pid, Id} => Alias}});
         {released, Id, Pid, How} ->
             Tell({released, Id, Pid, {How, erlang:monotonic_time(nanosecond)}}),
-            Loop(S#{held := maps:remove({Pid, Id}, maps:get(held, S))}, Beat);
+            Loop(S#{held := maps:remove({Pid, Id}, maps:get(held, S))});
         _ ->
-            Loop(S, Beat)
+            Loop(S)
     end
-end)(#{tracer => none, patterns => [], traced => [], limits => #{}, held => #{}}, erlang:monotonic_time(millisecond)).
+end)(#{tracer => none, set => [], traced => [], limits => #{}, held => #{}}).

@@ -15,7 +15,7 @@ pub enum AgentEvent {
     /// A held process goes on: `resumed`, `deadline` or `died`.
     Released { breakpoint: Atom, pid: Pid, how: Atom, at_ns: i64 },
     /// Trace frames, from a node without the trace port's driver.
-    Frames(Vec<u8>),
+    Frames { bytes: Vec<u8> },
     /// The agent, or the node, is gone.
     Gone { reason: String },
 }
@@ -53,6 +53,8 @@ pub struct Held {
 pub enum Seen {
     /// External term format, 131 first.
     Bytes(Vec<u8>),
+    /// As [`Seen::Bytes`], but not all of it: the state's name of a gen_statem, without the data.
+    Part(Vec<u8>),
     TooLarge {
         n_bytes: u64,
     },
@@ -65,7 +67,7 @@ pub(super) fn read(message: &[u8]) -> Option<AgentEvent> {
     let (term, _) = RawTerm::parse(message).ok()?;
     let [tag, what] = term.tuple_of()?;
     if tag.is_atom("frames") {
-        return Some(AgentEvent::Frames(what.as_binary()?.to_vec()));
+        return Some(AgentEvent::Frames { bytes: what.as_binary()?.to_vec() });
     }
     if !tag.is_atom("event") {
         return None;
@@ -121,7 +123,7 @@ fn digit(code: &crate::model::Term) -> Option<char> {
     char::from_u32(u32::try_from(code.as_int()?).ok()?)
 }
 
-/// `{ok, Term}` or `{too_large, Bytes}`.
+/// `{ok, Term}`, `{part, Term}` or `{too_large, Bytes}`.
 fn seen(answer: RawTerm<'_>) -> Option<Seen> {
     let [tag, value] = answer.tuple_of()?;
     if tag.is_atom("too_large") {
@@ -132,7 +134,7 @@ fn seen(answer: RawTerm<'_>) -> Option<Seen> {
     }
     let mut bytes = vec![131];
     bytes.extend_from_slice(value.bytes());
-    Some(Seen::Bytes(bytes))
+    Some(if tag.is_atom("part") { Seen::Part(bytes) } else { Seen::Bytes(bytes) })
 }
 
 #[cfg(test)]

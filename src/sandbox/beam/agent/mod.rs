@@ -1,27 +1,30 @@
 //! The agent on a target node: a few expressions that the target itself evaluates (`agent.erl` beside this file).
 //!
 //! It is started by rpc (`erl_scan`, `erl_parse`, `erl_eval`: all of stdlib), so nothing is loaded. One thread here
-//! listens to it, hands answers to those who asked, and beats its heart; when the beating or the connection ends,
-//! the agent undoes all that it did and ends. It must not know what the trace messages mean.
+//! listens to it and hands answers to those who asked; another beats its heart. When the beating or the connection
+//! ends, the agent undoes all that it did and ends. It must not know what the trace messages mean.
+//!
+//! Invariant: the listening thread waits for nobody, so that an answer always reaches who asked, whatever the session
+//! is busy with.
 
 mod event;
 mod request;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 pub use event::{AgentEvent, Held, Ready, Seen};
-pub use request::{HoldOptions, Mfa, Phase, TraceSource};
+pub use request::{HoldOptions, Mfa, Phase};
 
 use super::dist::{Mailbox, Node, Received};
 use crate::codec::etf;
 use crate::codec::walk::RawTerm;
-use crate::model::limits::{AGENT_BEAT_MS, AGENT_EVENTS_MAX, AGENT_SILENCE_MS};
+use crate::model::limits::{AGENT_BEAT_MS, AGENT_EVENTS_MAX, AGENT_SILENCE_MS, FORWARDED_AHEAD};
 use crate::model::{Failure, Outcome, Pid, Term};
 
 /// The agent's source, without its leading comment's need of a compiler.
@@ -35,20 +38,27 @@ pub struct Agent {
     shared: Arc<Shared>,
     holder: Pid,
     ready: Ready,
-    /// What the agent tells by itself.
+    /// What the agent tells by itself, but for hits.
     events: Receiver<AgentEvent>,
     listener: Mutex<Option<thread::JoinHandle<()>>>,
+    /// Dropped, it ends the heart.
+    _heart: Sender<()>,
 }
 
 struct Shared {
     node: Node,
     /// Who waits for which answer, by [`crate::model::Reference::key`].
     waiting: Mutex<HashMap<u64, Sender<Vec<u8>>>>,
+    /// The processes that are held now.
+    held: Mutex<BTreeMap<Pid, Held>>,
+    /// Who takes the frames that a process at the node forwards.
+    frames: Mutex<Option<Sender<Vec<u8>>>>,
     is_closing: AtomicBool,
 }
 
 impl Agent {
-    /// Starts the agent on `node`; about 15 ms. `ear` hears every event first, on the listening thread. Errors: the node refuses to evaluate, or is not ready in `timeout`.
+    /// Starts the agent on `node`; about 15 ms. `ear` hears of hits on the listening thread, and must not wait.
+    /// Errors: the node refuses to evaluate, or is not ready in `timeout`.
     pub fn start(node: &Node, timeout: Duration, ear: impl Fn(&AgentEvent) + Send + 'static) -> Outcome<Agent> {
         let deadline = Instant::now() + timeout;
         let mailbox = node.mailbox()?;
@@ -58,50 +68,45 @@ impl Agent {
             Term::tuple([Term::atom("Owner"), Term::Pid(mailbox.pid())]),
         ]);
         let holder = node.spawn_link("erl_eval", "exprs", vec![expressions, bindings], &mailbox)?;
-        let ready = loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match mailbox.recv_timeout(left) {
-                Some(Received::Message(bytes)) => {
-                    if let Some(AgentEvent::Ready(ready)) = event::read(&bytes) {
-                        break ready;
-                    }
-                }
-                Some(Received::Exit { reason, .. }) => {
-                    let reason = shown(&reason);
-                    return Err(Failure::unsupported(format!("{}: the agent did not start: {reason}", name_of(node))));
-                }
-                Some(Received::NodeDown { reason }) => return Err(down(node, &reason)),
-                None => {
-                    return Err(Failure::io(format!(
-                        "{}: the agent was not ready within {} ms",
-                        name_of(node),
-                        timeout.as_millis()
-                    ))
-                    .hint("the node may be overloaded; try again"));
-                }
-            }
-        };
+        let ready = await_ready(node, &mailbox, deadline, timeout)?;
         let shared = Arc::new(Shared {
             node: node.clone(),
             waiting: Mutex::new(HashMap::new()),
+            held: Mutex::new(BTreeMap::new()),
+            frames: Mutex::new(None),
             is_closing: AtomicBool::new(false),
         });
-        let (send, events) = bounded(AGENT_EVENTS_MAX);
-        let listener = thread::Builder::new().name("beam agent".into()).spawn({
-            let shared = Arc::clone(&shared);
-            move || listen(&shared, &mailbox, holder, &ear, &send)
-        });
-        let listener = listener.map_err(|error| Failure::io(format!("cannot start a thread: {error}")))?;
-        Ok(Agent { shared, holder, ready, events, listener: Mutex::new(Some(listener)) })
+        let (sender, events) = bounded(AGENT_EVENTS_MAX);
+        let listener = Listener { shared: Arc::clone(&shared), mailbox, holder, events: sender };
+        let listener = spawn("beam agent", move || listener.listen(&ear))?;
+        let (heart, stop) = bounded(0);
+        let (beating, janitor) = (node.clone(), ready.janitor);
+        drop(spawn("beam heart", move || beat(&beating, janitor, &stop))?);
+        Ok(Agent { shared, holder, ready, events, listener: Mutex::new(Some(listener)), _heart: heart })
     }
 
     /// What it said of the node when it was ready.
     pub fn ready(&self) -> &Ready {
         &self.ready
     }
-    /// What the agent tells by itself; closed when it is gone.
+    /// What the agent tells by itself, but for hits; closed when it is gone.
     pub fn events(&self) -> &Receiver<AgentEvent> {
         &self.events
+    }
+    /// The processes that are held at hits now.
+    pub fn held(&self) -> Vec<Held> {
+        locked(&self.shared.held).values().cloned().collect()
+    }
+    /// The frames that a forwarder sends from now on, a batch at a time.
+    fn forwarded(&self) -> Receiver<Vec<u8>> {
+        let (sender, frames) = bounded(FORWARDED_AHEAD);
+        *locked(&self.shared.frames) = Some(sender);
+        frames
+    }
+    /// Lets a forwarder send one batch more.
+    pub fn ask_for_more(&self, forwarder: Pid) {
+        // A node that is gone sends no more.
+        let _ = self.node().send(forwarder, &Term::atom("more"));
     }
     pub fn node(&self) -> &Node {
         &self.shared.node
@@ -117,7 +122,7 @@ impl Agent {
         let node = &self.shared.node;
         let reference = node.make_ref();
         let (send, answer) = bounded(1);
-        let waiting = || self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = || locked(&self.shared.waiting);
         waiting().insert(reference.key(), send);
         let message = Term::tuple([Term::Ref(Arc::new(reference)), request]);
         let answered = match node.send(self.holder, &message) {
@@ -139,7 +144,7 @@ impl Agent {
 
     /// Undoes everything on the target and ends the agent. Waits for it at most a second.
     pub fn close(&self) {
-        let Some(listener) = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let Some(listener) = locked(&self.listener).take() else { return };
         // Whether it answered or not: what follows ends it in any case.
         let _ = self.ask_raw(Term::atom("bye"), Duration::from_secs(1));
         self.shared.is_closing.store(true, Ordering::Relaxed);
@@ -185,52 +190,111 @@ fn shown(bytes: &[u8]) -> String {
     etf::decode(bytes).map_or_else(|error| error.to_string(), |reason| reason.display(SHOWN).to_string())
 }
 
-/// Hands messages on and beats, until the agent or the connection ends.
-fn listen(shared: &Shared, mailbox: &Mailbox, holder: Pid, ear: &dyn Fn(&AgentEvent), events: &Sender<AgentEvent>) {
-    let beat = Term::atom("beat");
-    let mut next_beat = Instant::now();
-    while !shared.is_closing.load(Ordering::Relaxed) {
-        if Instant::now() >= next_beat {
-            next_beat = Instant::now() + Duration::from_millis(AGENT_BEAT_MS);
-            if shared.node.send(holder, &beat).is_err() {
-                break;
-            }
-        }
-        match mailbox.recv_timeout(next_beat.saturating_duration_since(Instant::now()).min(Duration::from_millis(50))) {
-            Some(Received::Message(bytes)) => deliver(shared, &bytes, ear, events),
-            Some(Received::Exit { from, reason }) if from == holder => {
-                let _ = events.try_send(AgentEvent::Gone { reason: shown(&reason) });
-                break;
-            }
-            Some(Received::NodeDown { reason }) => {
-                let _ = events.try_send(AgentEvent::Gone { reason });
-                break;
-            }
-            Some(Received::Exit { .. }) | None => {}
-        }
-    }
-    // Nobody will answer any more: who waits is told by the closed channel.
-    shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
+/// What these hold is whole at any moment: a panic elsewhere leaves nothing half done.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A message of the agent: an answer or an event.
-fn deliver(shared: &Shared, bytes: &[u8], ear: &dyn Fn(&AgentEvent), events: &Sender<AgentEvent>) {
-    if let Some(event) = event::read(bytes) {
-        ear(&event);
-        if !matches!(event, AgentEvent::Frames(_)) {
-            // The session takes them within moments; what is held is also in the recording.
-            let _ = events.send_timeout(event, Duration::from_secs(1));
+/// Waits for the agent's first word.
+fn await_ready(node: &Node, mailbox: &Mailbox, deadline: Instant, timeout: Duration) -> Outcome<Ready> {
+    loop {
+        match mailbox.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Some(Received::Message(bytes)) => {
+                if let Some(AgentEvent::Ready(ready)) = event::read(&bytes) {
+                    return Ok(ready);
+                }
+            }
+            Some(Received::Exit { reason, .. }) => {
+                let reason = shown(&reason);
+                return Err(Failure::unsupported(format!("{}: the agent did not start: {reason}", name_of(node))));
+            }
+            Some(Received::NodeDown { reason }) => return Err(down(node, &reason)),
+            None => {
+                let late = format!("{}: the agent was not ready within {} ms", name_of(node), timeout.as_millis());
+                return Err(Failure::io(late).hint("the node may be overloaded; try again"));
+            }
         }
-        return;
     }
-    let Ok((message, _)) = RawTerm::parse(bytes) else { return };
-    let Some([reference, answer]) = message.tuple_of() else { return };
-    let Some(reference) = reference.as_ref() else { return };
-    let asker = shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&reference.key());
-    if let Some(asker) = asker {
-        let mut whole = vec![131];
-        whole.extend_from_slice(answer.bytes());
-        // Whoever asked may have given up.
-        let _ = asker.try_send(whole);
+}
+
+fn spawn<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> Outcome<thread::JoinHandle<T>> {
+    let thread = thread::Builder::new().name(name.to_string()).spawn(run);
+    thread.map_err(|error| Failure::io(format!("cannot start a thread: {error}")))
+}
+
+/// Beats until the agent is closed or the connection ends.
+fn beat(node: &Node, janitor: Pid, stop: &Receiver<()>) {
+    let beat = Term::atom("beat");
+    while node.send(janitor, &beat).is_ok() || node.is_up() {
+        match stop.recv_timeout(Duration::from_millis(AGENT_BEAT_MS)) {
+            Err(RecvTimeoutError::Timeout) => {}
+            _ => return,
+        }
+    }
+}
+
+/// What the listening thread has.
+struct Listener {
+    shared: Arc<Shared>,
+    mailbox: Mailbox,
+    holder: Pid,
+    events: Sender<AgentEvent>,
+}
+
+impl Listener {
+    /// Hands messages on until the agent or the connection ends.
+    fn listen(&self, ear: &dyn Fn(&AgentEvent)) {
+        while !self.shared.is_closing.load(Ordering::Relaxed) {
+            match self.mailbox.recv_timeout(Duration::from_millis(50)) {
+                Some(Received::Message(bytes)) => self.deliver(&bytes, ear),
+                Some(Received::Exit { from, reason }) if from == self.holder => {
+                    self.tell(AgentEvent::Gone { reason: format!("our agent there has ended: {}", shown(&reason)) });
+                    break;
+                }
+                Some(Received::NodeDown { reason }) => {
+                    self.tell(AgentEvent::Gone { reason });
+                    break;
+                }
+                Some(Received::Exit { .. }) | None => {}
+            }
+        }
+        locked(&self.shared.held).clear();
+        locked(&self.shared.frames).take();
+        // Nobody will answer any more: who waits is told by the closed channel.
+        locked(&self.shared.waiting).clear();
+    }
+
+    /// A limit is tripped once, and a node ends once: there is room.
+    fn tell(&self, event: AgentEvent) {
+        let _ = self.events.try_send(event);
+    }
+
+    /// A message of the agent: an answer or an event.
+    fn deliver(&self, bytes: &[u8], ear: &dyn Fn(&AgentEvent)) {
+        let Some(event) = event::read(bytes) else { return self.answer(bytes) };
+        match &event {
+            AgentEvent::Held(held) => drop(locked(&self.shared.held).insert(held.pid, held.clone())),
+            AgentEvent::Released { pid, .. } => drop(locked(&self.shared.held).remove(pid)),
+            AgentEvent::Ready(_) | AgentEvent::Stopped { .. } | AgentEvent::Gone { .. } => return self.tell(event),
+            AgentEvent::Frames { .. } => {}
+        }
+        let AgentEvent::Frames { bytes } = event else { return ear(&event) };
+        if let Some(frames) = &*locked(&self.shared.frames) {
+            // It sends no more ahead than there is room.
+            let _ = frames.try_send(bytes);
+        }
+    }
+
+    fn answer(&self, bytes: &[u8]) {
+        let Ok((message, _)) = RawTerm::parse(bytes) else { return };
+        let Some([reference, answer]) = message.tuple_of() else { return };
+        let Some(reference) = reference.as_ref() else { return };
+        let asker = locked(&self.shared.waiting).remove(&reference.key());
+        if let Some(asker) = asker {
+            let mut whole = vec![131];
+            whole.extend_from_slice(answer.bytes());
+            // Whoever asked may have given up.
+            let _ = asker.try_send(whole);
+        }
     }
 }

@@ -3,8 +3,11 @@
 
 use std::time::Duration;
 
+use crossbeam::channel::Receiver;
+
 use super::{Agent, SHOWN};
 use crate::codec::walk::RawTerm;
+use crate::model::limits::FORWARDED_AHEAD;
 use crate::model::{Atom, Failure, FailureKind, Outcome, Pid, Term};
 
 /// Which moment of a callback a breakpoint is about.
@@ -21,15 +24,6 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// A module, a function or `_`, and an arity.
 pub type Mfa = (Atom, Atom, u8);
-
-/// How tracing was begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TraceSource {
-    /// Frames come from this TCP port of the node.
-    Port(u16),
-    /// Frames come as [`super::AgentEvent::Frames`], from this process.
-    Forwarder(Pid),
-}
 
 /// Options of a breakpoint inside a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,50 +55,48 @@ fn request<const N: usize>(tag: &str, rest: [Term; N]) -> Term {
 }
 
 impl Agent {
-    /// Opens the trace port, whose queue holds `queue_len` messages. Errors: the node has no runtime_tools, or its
-    /// driver cannot be loaded; [`Agent::start_forwarding`] does without.
-    pub fn start_tracing(&self, queue_len: u32) -> Outcome<TraceSource> {
-        self.trace_source(request("start", [Term::Int(i64::from(queue_len))]))
+    /// Opens the trace port, whose queue holds `queue_len` messages; gives its TCP port. Errors: the node has no
+    /// runtime_tools, or its driver cannot be loaded; [`Agent::start_forwarding`] does without.
+    pub fn start_tracing(&self, queue_len: u32) -> Outcome<u16> {
+        let source = self.done(request("start", [Term::Int(i64::from(queue_len))]))?;
+        let port = source.tagged("port", 2).and_then(|items| u16::try_from(items[1].as_int()?).ok());
+        port.ok_or_else(|| self.unexpected(&source))
     }
 
-    /// Begins to trace by a process that forwards over the distribution: slower, and needs nothing.
-    pub fn start_forwarding(&self, queue_len: u32) -> Outcome<TraceSource> {
-        self.trace_source(request("start_forwarding", [Term::Int(i64::from(queue_len))]))
+    /// Begins to trace by a process that forwards over the distribution: slower, and needs nothing. Gives it, and what
+    /// it sends; it wants to be asked for more ([`Agent::ask_for_more`]) for each batch.
+    pub fn start_forwarding(&self, queue_len: u32) -> Outcome<(Pid, Receiver<Vec<u8>>)> {
+        let ahead = Term::Int(FORWARDED_AHEAD as i64);
+        let source = self.done(request("start_forwarding", [Term::Int(i64::from(queue_len)), ahead]))?;
+        let forwarder = source.tagged("forwarder", 2).and_then(|items| items[1].as_pid());
+        // An earlier one is over: its last batches came before this answer.
+        Ok((forwarder.ok_or_else(|| self.unexpected(&source))?, self.forwarded()))
     }
 
-    fn trace_source(&self, request: Term) -> Outcome<TraceSource> {
-        let source = self.done(request)?;
-        match (source.tagged("port", 2), source.tagged("forwarder", 2)) {
-            (Some([_, Term::Int(port)]), _) => {
-                u16::try_from(*port).map(TraceSource::Port).map_err(|_| self.unexpected(&source))
-            }
-            (_, Some([_, Term::Pid(pid)])) => Ok(TraceSource::Forwarder(*pid)),
-            _ => Err(self.unexpected(&source)),
-        }
+    /// Takes back every flag and pattern: nothing new comes. What is on its way still does, and a mark after it.
+    pub fn quieten(&self) -> Outcome<()> {
+        self.done(Term::atom("quiet")).map(drop)
     }
 
-    /// Ends the tracing and takes back every flag and pattern. It may be begun anew.
-    pub fn stop_tracing(&self) -> Outcome<()> {
-        self.ask(Term::atom("stop")).map(drop)
+    /// Closes the trace port, with whatever is still on its way there. Tracing may be begun anew.
+    pub fn close_tracer(&self) -> Outcome<()> {
+        self.done(Term::atom("close")).map(drop)
     }
 
-    /// As [`Agent::stop_tracing`], because of a limit; does not wait, and the agent tells of it.
+    /// Ends the tracing because of a limit; does not wait, and the agent tells of it.
     pub fn stop_for(&self, limit: &str) {
-        let reference = Term::Ref(std::sync::Arc::new(self.node().make_ref()));
-        let message = Term::tuple([reference, request("stop_for", [Term::atom(limit)])]);
-        // A node that is gone traces no more.
-        let _ = self.node().send(self.pids()[0], &message);
+        self.tell(request("stop_for", [Term::atom(limit)]));
+    }
+
+    /// Writes `{cinema, nonce}` into the trace stream; does not wait. The node may drop it, as any trace message.
+    pub fn mark(&self, nonce: i64) {
+        self.tell(request("mark", [Term::Int(nonce)]));
     }
 
     /// Sets the limits that the target itself watches; see `Tripped` in `agent.erl`.
     pub fn set_limits(&self, limits: &[(&str, u64)]) -> Outcome<()> {
         let entry = |(key, max): &(&str, u64)| (Term::atom(key), Term::Int(i64::try_from(*max).unwrap_or(i64::MAX)));
-        self.ask(request("limit", [Term::map(limits.iter().map(entry))])).map(drop)
-    }
-
-    /// Writes `{cinema, nonce}` into the trace stream.
-    pub fn mark(&self, nonce: i64) -> Outcome<()> {
-        self.ask(request("mark", [Term::Int(nonce)])).map(drop)
+        self.done(request("limit", [Term::map(limits.iter().map(entry))])).map(drop)
     }
 
     /// Sets trace flags on processes; gives how many took them, and those that refused with the reason.
@@ -116,11 +108,6 @@ impl Agent {
             _ => None,
         };
         Ok((n.unsigned_abs(), refused.as_list().unwrap_or_default().iter().filter_map(pair).collect()))
-    }
-
-    /// Takes trace flags from processes; those of other tools are left alone.
-    pub fn untrace_processes(&self, who: &[Pid], flags: &[&str]) -> Outcome<()> {
-        self.done(request("untrace", [pids(who), atoms(flags)])).map(drop)
     }
 
     /// Traces every process that is spawned from now on.
@@ -168,6 +155,12 @@ impl Agent {
             _ => None,
         };
         Ok(answer.as_list().unwrap_or_default().iter().filter_map(pair).collect())
+    }
+
+    /// The modules of the handlers that gen_event managers have; none of one that does not answer in `timeout`.
+    pub fn handlers(&self, managers: &[Pid], timeout: Duration) -> Outcome<Vec<Atom>> {
+        let answer = self.done(request("handlers", [pids(managers), ms(timeout)]))?;
+        Ok(answer.as_list().unwrap_or_default().iter().filter_map(Term::as_atom).collect())
     }
 
     /// A supervisor's children as `supervisor:which_children/1` tells them. Errors: it does not answer in time.
@@ -236,6 +229,12 @@ impl Agent {
         self.done_in(request("unsuspend", [Term::Pid(who)]), GRACE).map(drop)
     }
 
+    /// Sends a request whose answer nobody waits for. A node that is gone does nothing any more.
+    fn tell(&self, request: Term) {
+        let reference = Term::Ref(std::sync::Arc::new(self.node().make_ref()));
+        let _ = self.node().send(self.pids()[0], &Term::tuple([reference, request]));
+    }
+
     /// The value of `{ok, Value}`, or nothing for `ok`.
     fn done(&self, request: Term) -> Outcome<Term> {
         self.done_in(request, super::ANSWER_TIMEOUT)
@@ -286,6 +285,7 @@ impl Agent {
             Some("not_otp") => Failure::unsupported(
                 "this process answers no system messages (capability can_pause): it is not a gen_server, gen_statem, gen_event or supervisor",
             ),
+            Some("keeps_the_cookie") => Failure::unsupported("this process keeps the node's cookie: nobody is told its state"),
             Some("timeout") => Failure::io("the process did not answer in time: it is busy, or blocked in a call")
                 .hint("its trace still shows what it does; why() may tell whom it waits for"),
             Some("not_held") => Failure::not_found("the process is not held there any more")

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender};
+use crossbeam::channel::{Receiver, SendTimeoutError, Sender, select};
 
-use super::{Counts, Input, Look, RateLimits};
+use super::{Chunk, Counts, Input, Look, RateLimits};
 use crate::codec::walk::RawTerm;
 use crate::model::limits::REORDER_EVENTS;
 use crate::model::{Atom, EventBatch, Kind, Pid, Seq};
@@ -96,14 +96,23 @@ impl Merger {
         }
     }
 
-    /// Works until the feed is closed.
-    pub(super) fn run(mut self, inputs: &Receiver<Input>) {
+    /// Works until the feed is closed. What was put in is taken before any chunk: a stream is announced so.
+    pub(super) fn run(mut self, inputs: &Receiver<Input>, chunks: &Receiver<Chunk>) {
         while !self.is_closed.load(Ordering::Acquire) {
-            let taken = match inputs.recv_timeout(SILENCE) {
-                Ok(input) => self.take(input),
-                Err(RecvTimeoutError::Timeout) => Ok(()),
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
+            let mut taken = inputs.try_iter().try_for_each(|input| self.take(input));
+            select! {
+                recv(inputs) -> input => match input {
+                    Ok(input) => taken = taken.and_then(|()| self.take(input)),
+                    Err(_) => return,
+                },
+                recv(chunks) -> chunk => {
+                    let more = inputs.try_iter().try_for_each(|input| self.take(input));
+                    if let Ok(chunk) = chunk {
+                        taken = taken.and(more).and_then(|()| self.take_chunk(chunk));
+                    }
+                }
+                default(SILENCE) => {}
+            }
             if taken.and_then(|()| self.release()).and_then(|()| self.flush_old()).is_err() {
                 return;
             }
@@ -112,9 +121,26 @@ impl Merger {
 
     fn take(&mut self, input: Input) -> Result<(), Hangup> {
         match input {
-            Input::Chunk { stream, bytes } => self.take_chunk(stream.0, bytes),
-            Input::Idle => Ok(()),
-            Input::End { stream, reason } => {
+            Input::Look(Look::Stream { node, shift_ns }) => self.streams.push(Stream::new(node, shift_ns)),
+            Input::Look(Look::Mark { nonce }) => self.hold(None, Item::Mark { nonce })?,
+            Input::Look(look) => {
+                let stamp = look.at_ns().map(|at_ns| Stamp { at_ns, unique: i64::MAX });
+                self.hold(stamp, Item::Look(look))?;
+            }
+            Input::Limits { stream, limits } => {
+                let stream = &mut self.streams[stream.0];
+                (stream.limits, stream.n_messages, stream.is_over) = (Some(limits), 0, false);
+            }
+            Input::Spawned { stream, listener } => self.streams[stream.0].listener = Some(listener),
+        }
+        Ok(())
+    }
+
+    fn take_chunk(&mut self, chunk: Chunk) -> Result<(), Hangup> {
+        match chunk {
+            Chunk::Frames { stream, bytes } => self.take_frames(stream.0, bytes),
+            Chunk::Idle => Ok(()),
+            Chunk::End { stream, reason } => {
                 let stream = &mut self.streams[stream.0];
                 stream.is_over = true;
                 if let Some(reason) = reason {
@@ -123,28 +149,10 @@ impl Merger {
                 }
                 Ok(())
             }
-            Input::Look(Look::Stream { node, shift_ns }) => {
-                self.streams.push(Stream::new(node, shift_ns));
-                Ok(())
-            }
-            Input::Look(Look::Mark { nonce }) => self.hold(None, Item::Mark { nonce }),
-            Input::Limits { stream, limits } => {
-                let stream = &mut self.streams[stream.0];
-                (stream.limits, stream.n_messages, stream.is_over) = (Some(limits), 0, false);
-                Ok(())
-            }
-            Input::Spawned { stream, listener } => {
-                self.streams[stream.0].listener = Some(listener);
-                Ok(())
-            }
-            Input::Look(look) => {
-                let stamp = look.at_ns().map(|at_ns| Stamp { at_ns, unique: i64::MAX });
-                self.hold(stamp, Item::Look(look))
-            }
         }
     }
 
-    fn take_chunk(&mut self, stream: usize, bytes: Vec<u8>) -> Result<(), Hangup> {
+    fn take_frames(&mut self, stream: usize, bytes: Vec<u8>) -> Result<(), Hangup> {
         self.counts.n_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.streams[stream].heard = Instant::now();
         let chunk = Arc::new(bytes);

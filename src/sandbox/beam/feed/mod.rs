@@ -9,6 +9,9 @@
 //!
 //! Every channel is bounded. When the session does not take its batches, nothing is read, the nodes' trace ports
 //! fill, and what they drop is counted there, exactly. It must not know agents or connections.
+//!
+//! Invariant: looks have a channel of their own, taken before any chunk. Who looks never waits behind a flood, and the
+//! session, which alone makes room, takes batches while it puts something in.
 
 mod merge;
 mod reader;
@@ -18,12 +21,12 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender, bounded};
+use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 
 use self::merge::Merger;
-use crate::model::limits::{FEED_BATCHES_AHEAD, FEED_CHUNKS_AHEAD};
+use crate::model::limits::{FEED_BATCHES_AHEAD, FEED_CHUNKS_AHEAD, FEED_LOOKS_AHEAD};
 use crate::model::{Atom, EventBatch, Failure, Outcome, Pid, Seq};
 use crate::sandbox::trace::look::{Introduction, Sample};
 
@@ -31,31 +34,23 @@ use crate::sandbox::trace::look::{Introduction, Sample};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamId(pub usize);
 
-/// What comes in.
-enum Input {
+/// What a stream's reader has.
+enum Chunk {
     /// Whole frames.
-    Chunk {
-        stream: StreamId,
-        bytes: Vec<u8>,
-    },
+    Frames { stream: StreamId, bytes: Vec<u8> },
     /// Nothing has come for a while.
     Idle,
     /// The stream is over; why, when that was not wanted.
-    End {
-        stream: StreamId,
-        reason: Option<String>,
-    },
+    End { stream: StreamId, reason: Option<String> },
+}
+
+/// What others put in.
+enum Input {
     Look(Look),
     /// What ends the stream's tracing from our side.
-    Limits {
-        stream: StreamId,
-        limits: RateLimits,
-    },
+    Limits { stream: StreamId, limits: RateLimits },
     /// Who wants to know of the processes that appear in the stream, with their modules.
-    Spawned {
-        stream: StreamId,
-        listener: Sender<(Pid, Option<Atom>)>,
-    },
+    Spawned { stream: StreamId, listener: Sender<(Pid, Option<Atom>)> },
 }
 
 /// What is learned beside the trace, and recorded in its place.
@@ -106,9 +101,12 @@ pub struct RateLimits {
 
 /// A running feed. Dropping it ends its threads.
 pub struct Feed {
-    input: Sender<Input>,
+    inputs: Sender<Input>,
+    chunks: Sender<Chunk>,
     batches: Receiver<EventBatch>,
     used: Sender<EventBatch>,
+    /// Batches that were taken to make room, oldest first.
+    spilt: VecDeque<EventBatch>,
     counts: Arc<Counts>,
     is_closed: Arc<AtomicBool>,
     thread: Option<thread::JoinHandle<()>>,
@@ -118,17 +116,19 @@ pub struct Feed {
 impl Feed {
     /// A feed without streams, whose first event will be `first`.
     pub fn start(first: Seq) -> Outcome<Feed> {
-        let (input, inputs) = bounded(FEED_CHUNKS_AHEAD);
+        let (inputs, inputs_out) = bounded(FEED_LOOKS_AHEAD);
+        let (chunks, chunks_out) = bounded(FEED_CHUNKS_AHEAD);
         let (send, batches) = bounded(FEED_BATCHES_AHEAD);
         let (used, empty) = bounded(FEED_BATCHES_AHEAD + 1);
         let counts = Arc::new(Counts::default());
         let is_closed = Arc::new(AtomicBool::new(false));
         let thread = thread::Builder::new().name("trace feed".into()).spawn({
             let (counts, is_closed) = (Arc::clone(&counts), Arc::clone(&is_closed));
-            move || Merger::new(first, counts, is_closed, send, empty).run(&inputs)
+            move || Merger::new(first, counts, is_closed, send, empty).run(&inputs_out, &chunks_out)
         });
         let thread = thread.map_err(|error| Failure::io(format!("cannot start a thread: {error}")))?;
-        Ok(Feed { input, batches, used, counts, is_closed, thread: Some(thread), n_streams: 0 })
+        let spilt = VecDeque::new();
+        Ok(Feed { inputs, chunks, batches, used, spilt, counts, is_closed, thread: Some(thread), n_streams: 0 })
     }
 
     /// Announces a node's stream; its clock is shifted by `shift_ns` to the first node's.
@@ -139,35 +139,59 @@ impl Feed {
     }
     /// Reads a stream from a trace port's socket.
     pub fn read(&self, stream: StreamId, socket: TcpStream) -> Outcome<()> {
-        reader::start(stream, socket, self.input.clone())
+        reader::read_socket(stream, socket, self.chunks.clone())
+    }
+    /// As [`Feed::read`], from a process that forwards; `ask` lets it send one batch more.
+    pub fn take(&self, stream: StreamId, frames: Receiver<Vec<u8>>, ask: impl Fn() + Send + 'static) -> Outcome<()> {
+        reader::take_forwarded(stream, frames, ask, self.chunks.clone())
     }
     /// Watches a stream's limits from now on.
-    pub fn limit(&self, stream: StreamId, limits: RateLimits) {
+    pub fn limit(&mut self, stream: StreamId, limits: RateLimits) {
         self.put(Input::Limits { stream, limits });
     }
     /// The processes that appear in a stream from now on, with their modules; those that nobody takes are forgotten.
-    pub fn spawned(&self, stream: StreamId) -> Receiver<(Pid, Option<Atom>)> {
+    pub fn spawned(&mut self, stream: StreamId) -> Receiver<(Pid, Option<Atom>)> {
         let (listener, spawned) = bounded(SPAWNED_AHEAD);
         self.put(Input::Spawned { stream, listener });
         spawned
     }
     /// Records what was learned beside the trace.
-    pub fn look(&self, look: Look) {
+    pub fn look(&mut self, look: Look) {
         self.put(Input::Look(look));
     }
-    /// A handle for another thread that looks or forwards.
+    /// A handle for another thread that looks.
     pub fn entrance(&self) -> Entrance {
-        Entrance(self.input.clone())
+        Entrance(self.inputs.clone())
     }
 
-    fn put(&self, input: Input) {
-        // The feed ends only when it is dropped.
-        let _ = self.input.send(input);
+    /// Puts something in; while there is no room, the feed waits for us to take batches.
+    fn put(&mut self, mut input: Input) {
+        loop {
+            match self.inputs.try_send(input) {
+                Ok(()) => return,
+                Err(TrySendError::Full(back)) => input = back,
+                // The feed ends only when it is dropped.
+                Err(TrySendError::Disconnected(_)) => return,
+            }
+            self.spilt.extend(self.batches.recv_timeout(Duration::from_millis(1)));
+        }
     }
 
     /// The next events, waiting at most `timeout`; `None` when there are none. Give the batch back.
-    pub fn next_batch(&self, timeout: Duration) -> Option<EventBatch> {
-        self.batches.recv_timeout(timeout).ok()
+    pub fn next_batch(&mut self, timeout: Duration) -> Option<EventBatch> {
+        self.spilt.pop_front().or_else(|| self.batches.recv_timeout(timeout).ok())
+    }
+    /// Waits until mark `nonce` has come through, taking batches meanwhile for [`Feed::next_batch`]; false at the
+    /// deadline.
+    pub fn wait_for(&mut self, nonce: i64, deadline: Instant) -> bool {
+        while !self.counts.has_mark(nonce) {
+            if Instant::now() > deadline {
+                return false;
+            }
+            self.spilt.extend(self.batches.recv_timeout(Duration::from_millis(2)));
+        }
+        self.spilt.extend(self.batches.try_iter());
+        true
     }
     /// Gives a batch back, so that its memory is used again.
     pub fn give_back(&self, batch: EventBatch) {
@@ -175,7 +199,7 @@ impl Feed {
     }
     /// Whether batches wait.
     pub fn has_more(&self) -> bool {
-        !self.batches.is_empty()
+        !self.spilt.is_empty() || !self.batches.is_empty()
     }
 
     pub fn counts(&self) -> &Counts {
@@ -217,13 +241,13 @@ impl Counts {
 pub struct Entrance(Sender<Input>);
 
 impl Entrance {
-    /// As [`Feed::look`].
+    /// As [`Feed::look`], waiting for room; not for threads that others wait for.
     pub fn look(&self, look: Look) {
         let _ = self.0.send(Input::Look(look));
     }
-    /// As [`Feed::push_frames`].
-    pub fn push_frames(&self, stream: StreamId, bytes: Vec<u8>) {
-        let _ = self.0.send(Input::Chunk { stream, bytes });
+    /// As [`Feed::look`], unless thousands of looks wait already; gives whether it was taken.
+    pub fn try_look(&self, look: Look) -> bool {
+        self.0.try_send(Input::Look(look)).is_ok()
     }
 }
 

@@ -1,14 +1,14 @@
-//! One thread per node: reads the trace port's socket and hands whole frames on. It must not know
-//! what the frames hold.
+//! One thread per stream: reads the trace port's socket, or takes what a process forwards, and hands whole frames on.
+//! It must not know what the frames hold.
 
 use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use crossbeam::channel::Sender;
+use crossbeam::channel::{Receiver, Sender};
 
-use super::{Input, StreamId};
+use super::{Chunk, StreamId};
 use crate::model::limits::FRAME_BYTES_MAX;
 use crate::model::{Failure, Outcome};
 
@@ -20,18 +20,39 @@ const HEADER_BYTES: usize = 5;
 
 /// Starts the thread that reads `socket` to its end. A full channel stops the reading: then the node's own trace
 /// queue fills, drops and counts.
-pub(super) fn start(stream: StreamId, socket: TcpStream, out: Sender<Input>) -> Outcome<()> {
-    let thread = thread::Builder::new().name("trace reader".into());
-    let run = move || {
+pub(super) fn read_socket(stream: StreamId, socket: TcpStream, out: Sender<Chunk>) -> Outcome<()> {
+    spawn(move || {
         let reason = read_all(stream, socket, &out);
         // Nobody listens any more when the feed was closed first.
-        let _ = out.send(Input::End { stream, reason });
-    };
-    thread.spawn(run).map(drop).map_err(|error| Failure::io(format!("cannot start a thread: {error}")))
+        let _ = out.send(Chunk::End { stream, reason });
+    })
+}
+
+/// Starts the thread that takes what a process forwards, until nothing more can come. A full channel stops the taking,
+/// and the asking for more: then that process drops and counts.
+pub(super) fn take_forwarded(
+    stream: StreamId,
+    frames: Receiver<Vec<u8>>,
+    ask: impl Fn() + Send + 'static,
+    out: Sender<Chunk>,
+) -> Outcome<()> {
+    spawn(move || {
+        for bytes in frames {
+            if whole_frames(&bytes) == Ok(bytes.len()) && out.send(Chunk::Frames { stream, bytes }).is_err() {
+                return;
+            }
+            ask();
+        }
+    })
+}
+
+fn spawn(run: impl FnOnce() + Send + 'static) -> Outcome<()> {
+    let thread = thread::Builder::new().name("trace reader".into()).spawn(run);
+    thread.map(drop).map_err(|error| Failure::io(format!("cannot start a thread: {error}")))
 }
 
 /// Reads until the end; says why it ended when it should not have.
-fn read_all(stream: StreamId, mut socket: TcpStream, out: &Sender<Input>) -> Option<String> {
+fn read_all(stream: StreamId, mut socket: TcpStream, out: &Sender<Chunk>) -> Option<String> {
     // A short time: the feed's end is noticed by a refused send only.
     if let Err(error) = socket.set_read_timeout(Some(Duration::from_millis(200))) {
         return Some(error.to_string());
@@ -54,7 +75,7 @@ fn read_all(stream: StreamId, mut socket: TcpStream, out: &Sender<Input>) -> Opt
         pending.truncate(start + n_read);
         if n_read == 0 {
             // Wakes the feed, and learns whether it still listens.
-            if out.send(Input::Idle).is_err() {
+            if out.send(Chunk::Idle).is_err() {
                 return None;
             }
             continue;
@@ -69,7 +90,7 @@ fn read_all(stream: StreamId, mut socket: TcpStream, out: &Sender<Input>) -> Opt
         };
         if n_whole > 0 {
             let rest = pending.split_off(n_whole);
-            if out.send(Input::Chunk { stream, bytes: std::mem::replace(&mut pending, rest) }).is_err() {
+            if out.send(Chunk::Frames { stream, bytes: std::mem::replace(&mut pending, rest) }).is_err() {
                 return None;
             }
         }
