@@ -158,7 +158,11 @@ fn trace_with(
     if let Some(limits) = take::<Options>(options, "limits")? {
         self::limits(&mut trace.limits, limits)?;
     }
-    finish(options, "start_tracing", "capture, children, all_new, gc, watch, without, state_max, sample, queue, limits")?;
+    finish(
+        options,
+        "start_tracing",
+        "capture, children, all_new, gc, watch, without, state_max, sample, queue, limits",
+    )?;
     Ok(trace)
 }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::{Session, Source};
 use crate::breakpoint::{BreakpointId, Condition, MessagePoint, Selector, Test, What, is_meant};
-use crate::model::limits::{LOOK_STATE_BYTES_MAX, LOOK_TIMEOUT_MS};
 use crate::model::diff::Step;
+use crate::model::limits::{LOOK_STATE_BYTES_MAX, LOOK_TIMEOUT_MS};
 use crate::model::{ActorId, Atom, Behaviour, Outcome, Pid, Status, SystemState};
 use crate::sandbox::beam::agent::{HoldOptions, Phase};
 use crate::sandbox::beam::guard::{Comparison, Guard};
@@ -88,7 +88,8 @@ pub(super) fn install(session: &mut Session, id: BreakpointId) -> Outcome<()> {
     if !source.capabilities().can_pause || !breakpoint.action.may_stop() {
         return Ok(());
     }
-    let found = guard_of(&breakpoint.condition).filter(|(guard, _)| source.is_seen_inside(guard, &breakpoint.condition));
+    let found =
+        guard_of(&breakpoint.condition).filter(|(guard, _)| source.is_seen_inside(guard, &breakpoint.condition));
     let Some((guard, phase)) = found else {
         session.warn(format!(
             "breakpoint {} is tested beside the stream: its hits come after the fact, and hold no process (a state or \

@@ -65,7 +65,8 @@ impl Desk {
     /// # Panics
     /// When it fails.
     pub fn eval(&mut self, line: &str) -> String {
-        self.try_eval(line).unwrap_or_else(|failure| panic!("{line}: {failure} {:?}\n{:#?}", failure.hints, self.told()))
+        self.try_eval(line)
+            .unwrap_or_else(|failure| panic!("{line}: {failure} {:?}\n{:#?}", failure.hints, self.told()))
     }
 
     /// The failure of a line, with its hints.

@@ -13,7 +13,12 @@ const SOON: Duration = Duration::from_secs(5);
 /// `cinema beam` with this release's programs, and a folder for its temporary files.
 fn beam(otp: Otp, scratch: &Path) -> Command {
     let mut command = cinema(None);
-    command.arg("beam").env("PATH", otp.path_env()).env("TMPDIR", scratch).env("HOME", scratch).env("LC_ALL", "C.UTF-8");
+    command
+        .arg("beam")
+        .env("PATH", otp.path_env())
+        .env("TMPDIR", scratch)
+        .env("HOME", scratch)
+        .env("LC_ALL", "C.UTF-8");
     command
 }
 

@@ -179,7 +179,11 @@ impl TestNode {
         let name = self.name.split('@').next().expect("a name");
         match self.dist_port {
             Some(_) => self.address(),
-            None => format!("{}:{}", self.name, self.shown(&format!("element(2, erl_epmd:port_please({name:?}, {{127, 0, 0, 1}}))"))),
+            None => format!(
+                "{}:{}",
+                self.name,
+                self.shown(&format!("element(2, erl_epmd:port_please({name:?}, {{127, 0, 0, 1}}))"))
+            ),
         }
     }
     /// Only to check that it shows nowhere; clients are given the file.

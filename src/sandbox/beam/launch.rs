@@ -262,7 +262,8 @@ struct Log(File);
 impl Log {
     fn create(path: &Path) -> Outcome<Log> {
         let failed = |error: std::io::Error| Failure::io(format!("cannot write {}: {error}", path.display()));
-        let file = OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+        let file =
+            OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
         std::fs::remove_file(path).map_err(failed)?;
         Ok(Log(file))
     }

@@ -285,7 +285,9 @@ impl Agent {
             Some("not_otp") => Failure::unsupported(
                 "this process answers no system messages (capability can_pause): it is not a gen_server, gen_statem, gen_event or supervisor",
             ),
-            Some("keeps_the_cookie") => Failure::unsupported("this process keeps the node's cookie: nobody is told its state"),
+            Some("keeps_the_cookie") => {
+                Failure::unsupported("this process keeps the node's cookie: nobody is told its state")
+            }
             Some("timeout") => Failure::io("the process did not answer in time: it is busy, or blocked in a call")
                 .hint("its trace still shows what it does; why() may tell whom it waits for"),
             Some("not_held") => Failure::not_found("the process is not held there any more")

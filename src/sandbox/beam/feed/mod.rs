@@ -48,9 +48,15 @@ enum Chunk {
 enum Input {
     Look(Look),
     /// What ends the stream's tracing from our side.
-    Limits { stream: StreamId, limits: RateLimits },
+    Limits {
+        stream: StreamId,
+        limits: RateLimits,
+    },
     /// Who wants to know of the processes that appear in the stream, with their modules.
-    Spawned { stream: StreamId, listener: Sender<(Pid, Option<Atom>)> },
+    Spawned {
+        stream: StreamId,
+        listener: Sender<(Pid, Option<Atom>)>,
+    },
 }
 
 /// What is learned beside the trace, and recorded in its place.
