@@ -71,7 +71,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("comfy_table", &["render"]),
     ("plotters", &["render"]),
     ("plotters_backend", &["render"]),
-    ("crossbeam", &["app", "store", "sandbox/beam", "sandbox/import"]),
+    ("crossbeam", &["app", "bench", "store", "sandbox/beam", "sandbox/import"]),
     ("memmap2", &["store", "sandbox/import"]),
     ("crc32fast", &["store"]),
     ("zstd", &["store"]),
