@@ -28,10 +28,15 @@ Undo = fun
     ({suspended, Pid}) -> System(Pid, resume)
 end,
 
+%% 1 when all is over, for who must not ask by a message: that would show in the trace.
+IsOver = atomics:new(1, []),
+
 %% Time is counted in ticks, not read from a clock: a node that stood still finds its owner as it left it.
 Janitor = spawn_link(fun() ->
     process_flag(trap_exit, true),
     erlang:send_after(Tick_ms, self(), tick),
+    %% Owner leaves the workers out of the recording. The janitor must not wait for a connection that does not move.
+    Note = fun(What) -> erlang:send(Owner, {event, What}, [nosuspend]) end,
     %% What a worker announced came before the news of its end.
     EndAll = fun(Workers) ->
         [exit(Pid, kill) || Pid <- maps:values(Workers)],
@@ -52,7 +57,9 @@ Janitor = spawn_link(fun() ->
                 Then(),
                 Loop([], #{}, NSilent);
             {work, Job} ->
-                {Pid, Monitor} = spawn_monitor(Job),
+                {Pid, Monitor} = spawn_monitor(fun() -> receive go -> Job() end end),
+                Note({worker, Pid, began}),
+                Pid ! go,
                 Loop(Effects, Workers#{Monitor => Pid}, NSilent);
             beat ->
                 Loop(Effects, Workers, 0);
@@ -60,9 +67,11 @@ Janitor = spawn_link(fun() ->
                 NSilent * Tick_ms < Beat_ms orelse exit(Holder, {cinema, owner_is_silent}),
                 erlang:send_after(Tick_ms, self(), tick),
                 Loop(Effects, Workers, NSilent + 1);
-            {'DOWN', Worker, process, _, _} ->
+            {'DOWN', Worker, process, Pid, _} ->
+                Note({worker, Pid, ended}),
                 Loop(Effects, maps:remove(Worker, Workers), NSilent);
             {'EXIT', Holder, _} ->
+                atomics:put(IsOver, 1, 1),
                 EndAll(Workers),
                 lists:foreach(Undo, Announced(Effects));
             %% Answers to system messages.
@@ -377,8 +386,8 @@ end,
 %% {in, Event, Name} and {consume, Event, Name, NextName}: of its state the name, never the data.
 DebugFun = fun(#{last := Last, message := Before} = F, Event, _) ->
     Named = fun(Name) -> {part, #{state => Name}} end,
-    case {is_process_alive(Holder), Event} of
-        {false, _} -> done;
+    case {atomics:get(IsOver, 1), Event} of
+        {1, _} -> done;
         {_, {in, Message}} -> Step(F, before, Message, Last);
         {_, {in, Message, Name}} -> Step(F, before, Message, Named(Name));
         {_, {noreply, State}} -> Step(F, 'after', Before, State);

@@ -57,7 +57,7 @@ struct Shared {
 }
 
 impl Agent {
-    /// Starts the agent on `node`; about 15 ms. `ear` hears of hits on the listening thread, and must not wait.
+    /// Starts the agent on `node`; about 15 ms. `ear` hears of hits and workers on the listening thread, and must not wait.
     /// Errors: the node refuses to evaluate, or is not ready in `timeout`.
     pub fn start(node: &Node, timeout: Duration, ear: impl Fn(&AgentEvent) + Send + 'static) -> Outcome<Agent> {
         let deadline = Instant::now() + timeout;
@@ -276,7 +276,7 @@ impl Listener {
             AgentEvent::Held(held) => drop(locked(&self.shared.held).insert(held.pid, held.clone())),
             AgentEvent::Released { pid, .. } => drop(locked(&self.shared.held).remove(pid)),
             AgentEvent::Ready(_) | AgentEvent::Stopped { .. } | AgentEvent::Gone { .. } => return self.tell(event),
-            AgentEvent::Frames { .. } => {}
+            AgentEvent::Worker { .. } | AgentEvent::Frames { .. } => {}
         }
         let AgentEvent::Frames { bytes } = event else { return ear(&event) };
         if let Some(frames) = &*locked(&self.shared.frames) {

@@ -122,6 +122,8 @@ impl Merger {
     fn take(&mut self, input: Input) -> Result<(), Hangup> {
         match input {
             Input::Look(Look::Stream { node, shift_ns }) => self.streams.push(Stream::new(node, shift_ns)),
+            // Who is ours is so from the beginning: it need not wait for its place.
+            Input::Look(look @ Look::Ignore { .. }) => self.recognise_look(&look, 0),
             Input::Look(Look::Mark { nonce }) => self.hold(None, Item::Mark { nonce })?,
             Input::Look(look) => {
                 let stamp = look.at_ns().map(|at_ns| Stamp { at_ns, unique: i64::MAX });
@@ -259,6 +261,7 @@ impl Merger {
                     recogniser.ignore_node(*node);
                 }
             }
+            Look::Forget { pid } => recogniser.ignored_ended(*pid),
             Look::Process { process, .. } => recogniser.introduce(process, at_ns),
             Look::Sample { pid, sample, .. } => _ = recogniser.sampled(*pid, at_ns, sample),
             Look::State { pid, state, .. } => _ = recogniser.state_seen(*pid, at_ns, state),
@@ -367,7 +370,7 @@ impl Look {
             | Look::Sample { at_ns, .. }
             | Look::State { at_ns, .. }
             | Look::Hold { at_ns, .. } => Some(*at_ns),
-            Look::Stream { .. } | Look::Ignore { .. } | Look::Mark { .. } => None,
+            Look::Stream { .. } | Look::Ignore { .. } | Look::Forget { .. } | Look::Mark { .. } => None,
         }
     }
 }
