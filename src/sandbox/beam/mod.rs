@@ -179,7 +179,15 @@ impl Beam {
     }
 
     fn join(&mut self, node: Node) -> Outcome<()> {
-        let clock = NodeClock::read(&node)?.shifted_to(self.nodes.first().map(|first| &first.clock.node));
+        let clock = match self.nodes.first_mut() {
+            None => NodeClock::read(&node)?.shifted_to(None),
+            Some(first) => {
+                if !first.is_gone {
+                    first.clock.node = NodeClock::read_well(first.agent.node())?;
+                }
+                NodeClock::read_well(&node)?.shifted_to(Some(&first.clock.node))
+            }
+        };
         let stream = self.feed.add_stream(node.name(), clock.shift_ns);
         let ear = hold::ear(self.feed.entrance(), clock.shift_ns);
         let agent = Agent::start(&node, Duration::from_secs(3), ear)?;

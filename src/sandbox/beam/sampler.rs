@@ -87,7 +87,11 @@ impl Tracing {
 
     /// Sets all patterns anew, after [`Tracing::detail`] has changed.
     pub fn renew_patterns(&self, agent: &Agent) -> Outcome<()> {
-        let patterns: Vec<_> = self.modules.values().flat_map(|module| module.patterns(&self.detail)).collect();
+        self.renew(agent, self.modules.values())
+    }
+
+    fn renew<'m>(&self, agent: &Agent, modules: impl Iterator<Item = &'m ModuleFacts>) -> Outcome<()> {
+        let patterns: Vec<_> = modules.flat_map(|module| module.patterns(&self.detail)).collect();
         agent.set_patterns(&patterns).map(drop)
     }
 
@@ -108,14 +112,18 @@ impl Tracing {
     fn weigh<'f>(&mut self, agent: &Agent, processes: impl IntoIterator<Item = &'f ProcessFacts>) -> Outcome<()> {
         let whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let is_free = |pid: &Pid| !whole.contains(pid) && !self.detail.lean.contains(pid);
-        let large = processes.into_iter().filter(|process| self.is_lean(process)).map(|process| process.pid);
-        let large: BTreeSet<Pid> = large.filter(is_free).collect();
+        let large = processes.into_iter().filter(|process| self.is_lean(process) && is_free(&process.pid));
+        let large: BTreeMap<Pid, Option<Atom>> = large.map(|process| (process.pid, process.module)).collect();
         let n_free = LEAN_PROCESSES_MAX.saturating_sub(self.detail.lean.len());
-        let lean: Vec<Pid> = large.intersection(&self.suspects).copied().take(n_free).collect();
-        self.suspects = large;
+        let lean = large.iter().filter(|(pid, _)| self.suspects.contains(pid)).take(n_free);
+        let (lean, modules): (Vec<Pid>, BTreeSet<Option<Atom>>) = lean.map(|(pid, module)| (*pid, *module)).unzip();
+        self.suspects = large.into_keys().collect();
         if !lean.is_empty() && !self.detail.is_all_lean {
             self.detail.lean.extend(&lean);
-            self.renew_patterns(agent)?;
+            // Their own modules' patterns name them; where they run others' callbacks, as event managers do, all may.
+            let is_known = modules.iter().all(|module| module.is_some_and(|name| self.modules.contains_key(&name)));
+            let are_theirs = |module: &&ModuleFacts| !is_known || modules.contains(&Some(module.module));
+            self.renew(agent, self.modules.values().filter(are_theirs))?;
             agent.trace_processes(&lean, &self.options.flags(true))?;
         }
         Ok(())

@@ -20,12 +20,29 @@ HasSessions = element(1, code:ensure_loaded(trace)) =:= module andalso erlang:fu
 
 System = fun(Pid, Request) -> Pid ! {system, {self(), make_ref()}, Request} end,
 
-Undo = fun
-    ({pattern, MFA}) -> catch erlang:trace_pattern(MFA, false, [local]);
+%% Each call of trace_pattern waits for all schedulers, on a busy node for long: one takes off all that are ours, unless
+%% there are others.
+UndoPatterns = fun
+    ([]) -> ok;
+    (Ours) ->
+        All = [{M, F, A} || {M, _} <- code:all_loaded(), {F, A} <- M:module_info(functions)],
+        case [MFA || MFA <- All, erlang:trace_info(MFA, traced) =/= {traced, false}] -- Ours of
+            [] -> erlang:trace_pattern({'_', '_', '_'}, false, [local]);
+            _ -> [catch erlang:trace_pattern(MFA, false, [local]) || MFA <- Ours]
+        end
+end,
+
+UndoOther = fun
     (received) -> catch erlang:trace_pattern('receive', true, []);
     (new_processes) -> catch erlang:trace(new_processes, false, [all]);
     ({debug, Pid, Id}) -> System(Pid, {debug, {remove, Id}});
     ({suspended, Pid}) -> System(Pid, resume)
+end,
+
+Undo = fun(Effects) ->
+    Patterns = [MFA || {pattern, MFA} <- Effects],
+    lists:foreach(UndoOther, Effects -- [{pattern, MFA} || MFA <- Patterns]),
+    UndoPatterns(Patterns)
 end,
 
 %% 1 when all is over, for who must not ask by a message: that would show in the trace.
@@ -48,12 +65,12 @@ Janitor = spawn_link(fun() ->
             {effect, Effect} ->
                 Loop([Effect | lists:delete(Effect, Effects)], Workers, NSilent);
             {undo, Which, Then} ->
-                lists:foreach(Undo, [Effect || Effect <- Which, lists:member(Effect, Effects)]),
+                Undo([Effect || Effect <- Which, lists:member(Effect, Effects)]),
                 Then(),
                 Loop(Effects -- Which, Workers, NSilent);
             {undo_all, Then} ->
                 EndAll(Workers),
-                lists:foreach(Undo, Announced(Effects)),
+                Undo(Announced(Effects)),
                 Then(),
                 Loop([], #{}, NSilent);
             {work, Job} ->
@@ -73,7 +90,7 @@ Janitor = spawn_link(fun() ->
             {'EXIT', Holder, _} ->
                 atomics:put(IsOver, 1, 1),
                 EndAll(Workers),
-                lists:foreach(Undo, Announced(Effects));
+                Undo(Announced(Effects));
             %% Answers to system messages.
             _ ->
                 Loop(Effects, Workers, NSilent)
@@ -253,9 +270,9 @@ Quiet = fun
     (#{tracer := #{to := To, session := Session} = Tracer, set := Set} = S) when Session =/= over ->
         case Session of
             none ->
-                Revoke(Set),
                 Ours = [Pid || Pid <- processes(), erlang:trace_info(Pid, tracer) =:= {tracer, To}],
-                [catch erlang:trace(Pid, false, [all]) || Pid <- Ours];
+                [catch erlang:trace(Pid, false, [all]) || Pid <- Ours],
+                Revoke(Set);
             _ ->
                 trace:session_destroy(Session)
         end,

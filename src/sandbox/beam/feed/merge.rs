@@ -29,6 +29,9 @@ const SLACK_NS: i64 = 2_000_000;
 
 /// A stream that was silent for so long is not waited for.
 const SILENCE: Duration = Duration::from_millis(20);
+/// The same where there are several: what one node sends must come before what another receives, also when our
+/// machine is so busy that a socket waits.
+const SILENCE_OF_SEVERAL: Duration = Duration::from_millis(100);
 
 /// Something with a place in time.
 enum Item {
@@ -203,7 +206,8 @@ impl Merger {
     /// Gives out what nothing older can precede any more.
     fn release(&mut self) -> Result<(), Hangup> {
         let now = Instant::now();
-        let talking = self.streams.iter().filter(|stream| !stream.is_over && now - stream.heard < SILENCE);
+        let patience = if self.streams.len() > 1 { SILENCE_OF_SEVERAL } else { SILENCE };
+        let talking = self.streams.iter().filter(|stream| !stream.is_over && now - stream.heard < patience);
         let horizon_ns = talking.map(|stream| stream.newest_ns.saturating_sub(SLACK_NS)).min().unwrap_or(i64::MAX);
         while self.reorder.oldest_ns().is_some_and(|oldest_ns| oldest_ns <= horizon_ns) {
             let ordered = self.reorder.pop().expect("it has an oldest");
