@@ -89,7 +89,10 @@ impl Desk {
             if is_wanted(&text) {
                 return text;
             }
-            assert!(start.elapsed() < PATIENCE, "{line} stays {text}\ntold: {:#?}", self.told.borrow());
+            if start.elapsed() > PATIENCE {
+                let newest = self.eval("events().reversed().top(40)");
+                panic!("{line} stays {text}\ntold: {:#?}\nthe newest events: {newest}", self.told.borrow());
+            }
             std::thread::sleep(Duration::from_millis(5));
         }
     }

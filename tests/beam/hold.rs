@@ -166,6 +166,13 @@ each_otp! {
         desk.eval("resume(\"stock\")");
         desk.until("state(\"stock\", \"end\")", |text| text.contains("101"));
         assert!(desk.fails("suspend(\"flood\")").contains("answers no system messages"));
+        // What we ask is no part of the story; what the harness asked is.
+        desk.eval("get_state(\"stock\")");
+        desk.eval("brk(on_message(\"buy\", \"stock\"))");
+        node.run("gen_server:cast(stock, {deliver, 1})");
+        desk.until("state(\"stock\", \"end\")", |text| text.contains("102"));
+        assert_eq!(desk.eval("events().pid(\"stock\").kind(\"receive\").map(|e| e.tag)"), "[get_status,deliver,deliver]");
+        assert_eq!(desk.eval("mailbox(\"stock\").len()"), "0");
         desk.eval("suspend(\"stock\")");
         drop(desk);
         node.settled(SOON).assert_none();

@@ -83,6 +83,9 @@ each_otp! {
         desk.until(&format!("{receive}.count()"), |n| n == "1");
         let line = desk.eval(&format!("{receive}.all()"));
         assert!(line.contains("stock"), "{line}");
+        desk.until("events().kind(\"send\").tag(\"deliver\").count()", |n| n == "1");
+        let ends = desk.eval("events().tag(\"deliver\").map(|e| `${e.kind} at ${e.at_ns}`)");
+        assert_ne!(desk.eval(&format!("type_of(cause({receive}.top(1)[0]))")), "()", "{ends}\n{info}");
         let cause = desk.eval(&format!("let sent = cause({receive}.top(1)[0]); sent.kind + \" \" + sent.process.name"));
         // In a cluster a name bears its node.
         assert_eq!(cause, format!("send ping@{}", first.name().split('@').next().expect("a node's name")));

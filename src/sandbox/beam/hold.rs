@@ -1,6 +1,7 @@
 //! Processes that are stopped inside their own loop, and their states put back. It must not know breakpoints: a
 //! hold has a name, a guard and a deadline.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::agent::{AgentEvent, Held, HoldOptions, Phase, Seen};
@@ -43,8 +44,8 @@ impl HeldProcess {
     }
 }
 
-/// What listens to an agent on its own thread: hits go straight to the feed, in their place in time. Where thousands
-/// of looks wait, the hit is still known to [`Beam::held`].
+/// What listens to an agent on its own thread: hits go straight to the feed, in their place in time, and so do the
+/// processes that work for us. Where thousands of looks wait, the hit is still known to [`Beam::held`].
 pub(super) fn ear(feed: Entrance, shift_ns: i64) -> impl Fn(&AgentEvent) + Send {
     move |event| match event {
         AgentEvent::Held(held) => {
@@ -55,6 +56,10 @@ pub(super) fn ear(feed: Entrance, shift_ns: i64) -> impl Fn(&AgentEvent) + Send 
             let fields = fields(held);
             feed.try_look(Look::Hold { pid: held.pid, at_ns, is_held: true, breakpoint: held.breakpoint, fields });
         }
+        AgentEvent::Worker { pid, has_ended: false } => {
+            feed.try_look(Look::Ignore { pids: vec![*pid], node: None });
+        }
+        AgentEvent::Worker { pid, has_ended: true } => _ = feed.try_look(Look::Forget { pid: *pid }),
         AgentEvent::Released { breakpoint, pid, at_ns, how } => {
             let mut fields = Vec::new();
             write::version(&mut fields);
@@ -96,7 +101,10 @@ impl Beam {
                 "this condition cannot be tested inside the node: its path has too many positions",
             ));
         }
-        self.node_of(pid)?.agent.install(pid, id, phase, guard.hold_spec(), options)
+        let attached = self.node_of(pid)?;
+        // What runs there for us makes its heap larger: that says nothing of its state.
+        attached.whole.lock().unwrap_or_else(PoisonError::into_inner).insert(pid);
+        attached.agent.install(pid, id, phase, guard.hold_spec(), options)
     }
 
     /// Takes a hold out of a process; a held process goes on.

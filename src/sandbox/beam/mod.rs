@@ -36,7 +36,7 @@ use self::feed::{Feed, Look, StreamId};
 pub use self::hold::{HeldProcess, HoldId};
 use self::launch::{LaunchOptions, Launched};
 use self::options::{AttachOptions, CookieSource};
-use self::sampler::Sampler;
+use self::sampler::{Sampler, WholeProcesses};
 use super::{Capabilities, EventSink, Input, RunEnd, RunLimit, Sandbox, Stopped};
 use crate::model::{Atom, EventBatch, Failure, Outcome, Pid, Seq, Term};
 
@@ -61,6 +61,8 @@ struct Attached {
     stream: StreamId,
     clock: RecordingClock,
     facts: Facts,
+    /// Processes whose states are traced whole, however large their heaps: they have breakpoints.
+    whole: WholeProcesses,
     /// While it is traced.
     sampler: Option<Sampler>,
     /// Whether its trace port has been opened and not been closed.
@@ -177,21 +179,22 @@ impl Beam {
     }
 
     fn join(&mut self, node: Node) -> Outcome<()> {
-        let clock = NodeClock::read(&node)?.shifted_to(self.nodes.first().map(|first| &first.clock.node));
+        let clock = match self.nodes.first_mut() {
+            None => NodeClock::read(&node)?.shifted_to(None),
+            Some(first) => {
+                if !first.is_gone {
+                    first.clock.node = NodeClock::read_well(first.agent.node())?;
+                }
+                NodeClock::read_well(&node)?.shifted_to(Some(&first.clock.node))
+            }
+        };
         let stream = self.feed.add_stream(node.name(), clock.shift_ns);
         let ear = hold::ear(self.feed.entrance(), clock.shift_ns);
         let agent = Agent::start(&node, Duration::from_secs(3), ear)?;
         let at_ns = agent.ready().monotonic_ns + clock.shift_ns;
         self.feed.look(Look::Ignore { pids: agent.pids().to_vec(), node: Some(node.own_name()) });
-        let mut attached = Attached {
-            agent: Arc::new(agent),
-            stream,
-            clock,
-            facts: Facts::default(),
-            sampler: None,
-            is_open: false,
-            is_gone: false,
-        };
+        let mut attached =
+            Attached { agent: Arc::new(agent), stream, clock, facts: Facts::default(), whole: WholeProcesses::default(), sampler: None, is_open: false, is_gone: false };
         attached.facts = all_facts(&attached.agent)?;
         attached.facts.introductions().into_iter().for_each(|process| {
             self.feed.look(Look::Process { at_ns, process: Box::new(process) });

@@ -3,7 +3,7 @@
 //! the feed's insides.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,6 +19,9 @@ use super::patterns::{Detail, ModuleFacts, SUPERVISOR_LOOPS};
 use crate::model::limits::{LEAN_PROCESSES_MAX, SAMPLED_PROCESSES_MAX};
 use crate::model::{Atom, Failure, Outcome, Pid};
 
+/// Processes that stay traced whole, whatever they weigh; shared with who says so.
+pub type WholeProcesses = Arc<Mutex<BTreeSet<Pid>>>;
+
 /// What is traced on a node now.
 pub struct Tracing {
     pub options: TraceOptions,
@@ -27,16 +30,20 @@ pub struct Tracing {
     pub processes: BTreeSet<Pid>,
     /// Modules whose callbacks are traced.
     pub modules: BTreeMap<Atom, ModuleFacts>,
+    whole: WholeProcesses,
+    /// Whose heaps were too large at the last look: garbage comes and goes, a state stays.
+    suspects: BTreeSet<Pid>,
 }
 
 impl Tracing {
-    pub fn new(options: TraceOptions) -> Tracing {
+    pub fn new(options: TraceOptions, whole: WholeProcesses) -> Tracing {
         let detail = Detail {
             is_all_lean: options.capture == Capture::Lean,
             watched: options.watched.clone(),
             lean: BTreeSet::new(),
         };
-        Tracing { options, detail, processes: BTreeSet::new(), modules: BTreeMap::new() }
+        let (processes, modules) = (BTreeSet::new(), BTreeMap::new());
+        Tracing { options, detail, processes, modules, whole, suspects: BTreeSet::new() }
     }
 
     /// Whether this process's state is too large to be copied at each callback.
@@ -80,7 +87,11 @@ impl Tracing {
 
     /// Sets all patterns anew, after [`Tracing::detail`] has changed.
     pub fn renew_patterns(&self, agent: &Agent) -> Outcome<()> {
-        let patterns: Vec<_> = self.modules.values().flat_map(|module| module.patterns(&self.detail)).collect();
+        self.renew(agent, self.modules.values())
+    }
+
+    fn renew<'m>(&self, agent: &Agent, modules: impl Iterator<Item = &'m ModuleFacts>) -> Outcome<()> {
+        let patterns: Vec<_> = modules.flat_map(|module| module.patterns(&self.detail)).collect();
         agent.set_patterns(&patterns).map(drop)
     }
 
@@ -96,28 +107,26 @@ impl Tracing {
         modules
     }
 
-    /// Moves processes between whole and lean traces as their heaps grow and shrink. Gives those that changed.
-    pub fn weigh<'f>(
-        &mut self,
-        agent: &Agent,
-        processes: impl IntoIterator<Item = &'f ProcessFacts>,
-    ) -> Outcome<Vec<(Pid, bool)>> {
-        let mut changed = Vec::new();
-        for process in processes {
-            let is_lean = self.is_lean(process);
-            let was_lean = self.detail.lean.contains(&process.pid);
-            // A heap that shrinks again stays lean: it would only grow anew.
-            if is_lean && !was_lean && self.detail.lean.len() < LEAN_PROCESSES_MAX {
-                self.detail.lean.insert(process.pid);
-                changed.push((process.pid, true));
-            }
-        }
-        if !changed.is_empty() && !self.detail.is_all_lean {
-            self.renew_patterns(agent)?;
-            let lean: Vec<Pid> = changed.iter().map(|(pid, _)| *pid).collect();
+    /// Turns to lean traces where heaps have been too large twice in a row. One that shrinks again stays lean: it
+    /// would only grow anew.
+    fn weigh<'f>(&mut self, agent: &Agent, processes: impl IntoIterator<Item = &'f ProcessFacts>) -> Outcome<()> {
+        let whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let is_free = |pid: &Pid| !whole.contains(pid) && !self.detail.lean.contains(pid);
+        let large = processes.into_iter().filter(|process| self.is_lean(process) && is_free(&process.pid));
+        let large: BTreeMap<Pid, Option<Atom>> = large.map(|process| (process.pid, process.module)).collect();
+        let n_free = LEAN_PROCESSES_MAX.saturating_sub(self.detail.lean.len());
+        let lean = large.iter().filter(|(pid, _)| self.suspects.contains(pid)).take(n_free);
+        let (lean, modules): (Vec<Pid>, BTreeSet<Option<Atom>>) = lean.map(|(pid, module)| (*pid, *module)).unzip();
+        self.suspects = large.into_keys().collect();
+        if !lean.is_empty() && !self.detail.is_all_lean {
+            self.detail.lean.extend(&lean);
+            // Their own modules' patterns name them; where they run others' callbacks, as event managers do, all may.
+            let is_known = modules.iter().all(|module| module.is_some_and(|name| self.modules.contains_key(&name)));
+            let are_theirs = |module: &&ModuleFacts| !is_known || modules.contains(&Some(module.module));
+            self.renew(agent, self.modules.values().filter(are_theirs))?;
             agent.trace_processes(&lean, &self.options.flags(true))?;
         }
-        Ok(changed)
+        Ok(())
     }
 }
 

@@ -125,7 +125,8 @@ impl Beam {
         if !is_running {
             self.open_stream(idx, options)?;
         }
-        let mut tracing = running.unwrap_or_else(|| Tracing::new(options.clone()));
+        let whole = Arc::clone(&self.nodes[idx].whole);
+        let mut tracing = running.unwrap_or_else(|| Tracing::new(options.clone(), whole));
         let attached = &self.nodes[idx];
         let agent = &attached.agent;
         if let Err(failure) = agent.match_received(patterns::received_spec(&options.without)) {

@@ -20,18 +20,40 @@ HasSessions = element(1, code:ensure_loaded(trace)) =:= module andalso erlang:fu
 
 System = fun(Pid, Request) -> Pid ! {system, {self(), make_ref()}, Request} end,
 
-Undo = fun
-    ({pattern, MFA}) -> catch erlang:trace_pattern(MFA, false, [local]);
+%% Each call of trace_pattern waits for all schedulers, on a busy node for long: one takes off all that are ours, unless
+%% there are others.
+UndoPatterns = fun
+    ([]) -> ok;
+    (Ours) ->
+        All = [{M, F, A} || {M, _} <- code:all_loaded(), {F, A} <- M:module_info(functions)],
+        case [MFA || MFA <- All, erlang:trace_info(MFA, traced) =/= {traced, false}] -- Ours of
+            [] -> erlang:trace_pattern({'_', '_', '_'}, false, [local]);
+            _ -> [catch erlang:trace_pattern(MFA, false, [local]) || MFA <- Ours]
+        end
+end,
+
+UndoOther = fun
     (received) -> catch erlang:trace_pattern('receive', true, []);
     (new_processes) -> catch erlang:trace(new_processes, false, [all]);
     ({debug, Pid, Id}) -> System(Pid, {debug, {remove, Id}});
     ({suspended, Pid}) -> System(Pid, resume)
 end,
 
+Undo = fun(Effects) ->
+    Patterns = [MFA || {pattern, MFA} <- Effects],
+    lists:foreach(UndoOther, Effects -- [{pattern, MFA} || MFA <- Patterns]),
+    UndoPatterns(Patterns)
+end,
+
+%% 1 when all is over, for who must not ask by a message: that would show in the trace.
+IsOver = atomics:new(1, []),
+
 %% Time is counted in ticks, not read from a clock: a node that stood still finds its owner as it left it.
 Janitor = spawn_link(fun() ->
     process_flag(trap_exit, true),
     erlang:send_after(Tick_ms, self(), tick),
+    %% Owner leaves the workers out of the recording. The janitor must not wait for a connection that does not move.
+    Note = fun(What) -> erlang:send(Owner, {event, What}, [nosuspend]) end,
     %% What a worker announced came before the news of its end.
     EndAll = fun(Workers) ->
         [exit(Pid, kill) || Pid <- maps:values(Workers)],
@@ -43,16 +65,18 @@ Janitor = spawn_link(fun() ->
             {effect, Effect} ->
                 Loop([Effect | lists:delete(Effect, Effects)], Workers, NSilent);
             {undo, Which, Then} ->
-                lists:foreach(Undo, [Effect || Effect <- Which, lists:member(Effect, Effects)]),
+                Undo([Effect || Effect <- Which, lists:member(Effect, Effects)]),
                 Then(),
                 Loop(Effects -- Which, Workers, NSilent);
             {undo_all, Then} ->
                 EndAll(Workers),
-                lists:foreach(Undo, Announced(Effects)),
+                Undo(Announced(Effects)),
                 Then(),
                 Loop([], #{}, NSilent);
             {work, Job} ->
-                {Pid, Monitor} = spawn_monitor(Job),
+                {Pid, Monitor} = spawn_monitor(fun() -> receive go -> Job() end end),
+                Note({worker, Pid, began}),
+                Pid ! go,
                 Loop(Effects, Workers#{Monitor => Pid}, NSilent);
             beat ->
                 Loop(Effects, Workers, 0);
@@ -60,11 +84,13 @@ Janitor = spawn_link(fun() ->
                 NSilent * Tick_ms < Beat_ms orelse exit(Holder, {cinema, owner_is_silent}),
                 erlang:send_after(Tick_ms, self(), tick),
                 Loop(Effects, Workers, NSilent + 1);
-            {'DOWN', Worker, process, _, _} ->
+            {'DOWN', Worker, process, Pid, _} ->
+                Note({worker, Pid, ended}),
                 Loop(Effects, maps:remove(Worker, Workers), NSilent);
             {'EXIT', Holder, _} ->
+                atomics:put(IsOver, 1, 1),
                 EndAll(Workers),
-                lists:foreach(Undo, Announced(Effects));
+                Undo(Announced(Effects));
             %% Answers to system messages.
             _ ->
                 Loop(Effects, Workers, NSilent)
@@ -244,9 +270,9 @@ Quiet = fun
     (#{tracer := #{to := To, session := Session} = Tracer, set := Set} = S) when Session =/= over ->
         case Session of
             none ->
-                Revoke(Set),
                 Ours = [Pid || Pid <- processes(), erlang:trace_info(Pid, tracer) =:= {tracer, To}],
-                [catch erlang:trace(Pid, false, [all]) || Pid <- Ours];
+                [catch erlang:trace(Pid, false, [all]) || Pid <- Ours],
+                Revoke(Set);
             _ ->
                 trace:session_destroy(Session)
         end,
@@ -377,8 +403,8 @@ end,
 %% {in, Event, Name} and {consume, Event, Name, NextName}: of its state the name, never the data.
 DebugFun = fun(#{last := Last, message := Before} = F, Event, _) ->
     Named = fun(Name) -> {part, #{state => Name}} end,
-    case {is_process_alive(Holder), Event} of
-        {false, _} -> done;
+    case {atomics:get(IsOver, 1), Event} of
+        {1, _} -> done;
         {_, {in, Message}} -> Step(F, before, Message, Last);
         {_, {in, Message, Name}} -> Step(F, before, Message, Named(Name));
         {_, {noreply, State}} -> Step(F, 'after', Before, State);

@@ -14,6 +14,8 @@ pub enum AgentEvent {
     Held(Held),
     /// A held process goes on: `resumed`, `deadline` or `died`.
     Released { breakpoint: Atom, pid: Pid, how: Atom, at_ns: i64 },
+    /// A process that does a piece of work for us.
+    Worker { pid: Pid, has_ended: bool },
     /// Trace frames, from a node without the trace port's driver.
     Frames { bytes: Vec<u8> },
     /// The agent, or the node, is gone.
@@ -71,6 +73,11 @@ pub(super) fn read(message: &[u8]) -> Option<AgentEvent> {
     }
     if !tag.is_atom("event") {
         return None;
+    }
+    if let Some([tag, pid, stage]) = what.tuple_of()
+        && tag.is_atom("worker")
+    {
+        return Some(AgentEvent::Worker { pid: pid.as_pid()?, has_ended: stage.is_atom("ended") });
     }
     if let Some([tag, janitor, facts]) = what.tuple_of()
         && tag.is_atom("ready")

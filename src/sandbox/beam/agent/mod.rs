@@ -54,10 +54,12 @@ struct Shared {
     /// Who takes the frames that a process at the node forwards.
     frames: Mutex<Option<Sender<Vec<u8>>>>,
     is_closing: AtomicBool,
+    /// Nobody listens any more.
+    is_over: AtomicBool,
 }
 
 impl Agent {
-    /// Starts the agent on `node`; about 15 ms. `ear` hears of hits on the listening thread, and must not wait.
+    /// Starts the agent on `node`; about 15 ms. `ear` hears of hits and workers on the listening thread, and must not wait.
     /// Errors: the node refuses to evaluate, or is not ready in `timeout`.
     pub fn start(node: &Node, timeout: Duration, ear: impl Fn(&AgentEvent) + Send + 'static) -> Outcome<Agent> {
         let deadline = Instant::now() + timeout;
@@ -75,6 +77,7 @@ impl Agent {
             held: Mutex::new(BTreeMap::new()),
             frames: Mutex::new(None),
             is_closing: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
         });
         let (sender, events) = bounded(AGENT_EVENTS_MAX);
         let listener = Listener { shared: Arc::clone(&shared), mailbox, holder, events: sender };
@@ -124,6 +127,11 @@ impl Agent {
         let (send, answer) = bounded(1);
         let waiting = || locked(&self.shared.waiting);
         waiting().insert(reference.key(), send);
+        if self.shared.is_over.load(Ordering::Acquire) {
+            // The listener has said so to all who waited, and will not look again.
+            waiting().remove(&reference.key());
+            return Err(down(node, &node.down_reason().unwrap_or_else(|| "our agent there has ended".to_string())));
+        }
         let message = Term::tuple([Term::Ref(Arc::new(reference)), request]);
         let answered = match node.send(self.holder, &message) {
             Ok(()) => answer.recv_timeout(timeout).map_err(|_| match node.down_reason() {
@@ -258,6 +266,7 @@ impl Listener {
                 Some(Received::Exit { .. }) | None => {}
             }
         }
+        self.shared.is_over.store(true, Ordering::Release);
         locked(&self.shared.held).clear();
         locked(&self.shared.frames).take();
         // Nobody will answer any more: who waits is told by the closed channel.
@@ -276,7 +285,7 @@ impl Listener {
             AgentEvent::Held(held) => drop(locked(&self.shared.held).insert(held.pid, held.clone())),
             AgentEvent::Released { pid, .. } => drop(locked(&self.shared.held).remove(pid)),
             AgentEvent::Ready(_) | AgentEvent::Stopped { .. } | AgentEvent::Gone { .. } => return self.tell(event),
-            AgentEvent::Frames { .. } => {}
+            AgentEvent::Worker { .. } | AgentEvent::Frames { .. } => {}
         }
         let AgentEvent::Frames { bytes } = event else { return ear(&event) };
         if let Some(frames) = &*locked(&self.shared.frames) {

@@ -22,6 +22,9 @@ pub enum Phase {
 /// What a request adds to its own waiting time before it is given up.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// Patterns in one request.
+const PATTERNS_AT_ONCE: usize = 16;
+
 /// A module, a function or `_`, and an arity.
 pub type Mfa = (Atom, Atom, u8);
 
@@ -122,8 +125,17 @@ impl Agent {
         if answer.as_int().is_some() || answer.is_atom("true") { Ok(()) } else { Err(self.refused(&answer)) }
     }
 
-    /// Sets call trace patterns, loading modules that are not; gives those that were refused with the reason.
+    /// Sets call trace patterns, loading modules that are not; gives those that were refused with the reason. A few at
+    /// a time: on a busy node each takes long, and others want to be answered, too.
     pub fn set_patterns(&self, patterns: &[(Mfa, Term)]) -> Outcome<Vec<(Mfa, String)>> {
+        let mut refused = Vec::new();
+        for some in patterns.chunks(PATTERNS_AT_ONCE) {
+            refused.extend(self.set_some_patterns(some)?);
+        }
+        Ok(refused)
+    }
+
+    fn set_some_patterns(&self, patterns: &[(Mfa, Term)]) -> Outcome<Vec<(Mfa, String)>> {
         let mfa = |(m, f, a): Mfa| Term::tuple([Term::Atom(m), Term::Atom(f), Term::Int(i64::from(a))]);
         let wanted = patterns.iter().map(|(at, spec)| Term::tuple([mfa(*at), spec.clone()])).collect::<Vec<_>>();
         let answers = self.done(request("patterns", [Term::list(wanted)]))?;

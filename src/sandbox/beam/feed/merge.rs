@@ -29,6 +29,9 @@ const SLACK_NS: i64 = 2_000_000;
 
 /// A stream that was silent for so long is not waited for.
 const SILENCE: Duration = Duration::from_millis(20);
+/// The same where there are several: what one node sends must come before what another receives, also when our
+/// machine is so busy that a socket waits.
+const SILENCE_OF_SEVERAL: Duration = Duration::from_millis(100);
 
 /// Something with a place in time.
 enum Item {
@@ -122,6 +125,8 @@ impl Merger {
     fn take(&mut self, input: Input) -> Result<(), Hangup> {
         match input {
             Input::Look(Look::Stream { node, shift_ns }) => self.streams.push(Stream::new(node, shift_ns)),
+            // Who is ours is so from the beginning: it need not wait for its place.
+            Input::Look(look @ Look::Ignore { .. }) => self.recognise_look(&look, 0),
             Input::Look(Look::Mark { nonce }) => self.hold(None, Item::Mark { nonce })?,
             Input::Look(look) => {
                 let stamp = look.at_ns().map(|at_ns| Stamp { at_ns, unique: i64::MAX });
@@ -201,7 +206,8 @@ impl Merger {
     /// Gives out what nothing older can precede any more.
     fn release(&mut self) -> Result<(), Hangup> {
         let now = Instant::now();
-        let talking = self.streams.iter().filter(|stream| !stream.is_over && now - stream.heard < SILENCE);
+        let patience = if self.streams.len() > 1 { SILENCE_OF_SEVERAL } else { SILENCE };
+        let talking = self.streams.iter().filter(|stream| !stream.is_over && now - stream.heard < patience);
         let horizon_ns = talking.map(|stream| stream.newest_ns.saturating_sub(SLACK_NS)).min().unwrap_or(i64::MAX);
         while self.reorder.oldest_ns().is_some_and(|oldest_ns| oldest_ns <= horizon_ns) {
             let ordered = self.reorder.pop().expect("it has an oldest");
@@ -259,6 +265,7 @@ impl Merger {
                     recogniser.ignore_node(*node);
                 }
             }
+            Look::Forget { pid } => recogniser.ignored_ended(*pid),
             Look::Process { process, .. } => recogniser.introduce(process, at_ns),
             Look::Sample { pid, sample, .. } => _ = recogniser.sampled(*pid, at_ns, sample),
             Look::State { pid, state, .. } => _ = recogniser.state_seen(*pid, at_ns, state),
@@ -367,7 +374,7 @@ impl Look {
             | Look::Sample { at_ns, .. }
             | Look::State { at_ns, .. }
             | Look::Hold { at_ns, .. } => Some(*at_ns),
-            Look::Stream { .. } | Look::Ignore { .. } | Look::Mark { .. } => None,
+            Look::Stream { .. } | Look::Ignore { .. } | Look::Forget { .. } | Look::Mark { .. } => None,
         }
     }
 }

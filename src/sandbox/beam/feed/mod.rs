@@ -66,6 +66,8 @@ pub enum Look {
     Stream { node: Atom, shift_ns: i64 },
     /// Processes that make no events: our own.
     Ignore { pids: Vec<Pid>, node: Option<Atom> },
+    /// One of them has ended.
+    Forget { pid: Pid },
     /// A process that lives already.
     Process { at_ns: i64, process: Box<Introduction> },
     /// `process_info` of a process.
