@@ -193,8 +193,16 @@ impl Beam {
         let agent = Agent::start(&node, Duration::from_secs(3), ear)?;
         let at_ns = agent.ready().monotonic_ns + clock.shift_ns;
         self.feed.look(Look::Ignore { pids: agent.pids().to_vec(), node: Some(node.own_name()) });
-        let mut attached =
-            Attached { agent: Arc::new(agent), stream, clock, facts: Facts::default(), whole: WholeProcesses::default(), sampler: None, is_open: false, is_gone: false };
+        let mut attached = Attached {
+            agent: Arc::new(agent),
+            stream,
+            clock,
+            facts: Facts::default(),
+            whole: WholeProcesses::default(),
+            sampler: None,
+            is_open: false,
+            is_gone: false,
+        };
         attached.facts = all_facts(&attached.agent)?;
         attached.facts.introductions().into_iter().for_each(|process| {
             self.feed.look(Look::Process { at_ns, process: Box::new(process) });
