@@ -43,6 +43,40 @@ pub struct Trace {
     /// A limit that ends the tracing: time=1min, events=N, rate=N, queue=N, memory_bytes=N; `none` lifts it
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     limits: Vec<String>,
+    #[command(flatten)]
+    redact: Redact,
+}
+
+/// What is taken out before anything is recorded or shown.
+#[derive(Clone, Debug, Args)]
+struct Redact {
+    /// A field whose values are taken out, besides password, token and the like; may be given several times
+    #[arg(long = "redact", value_name = "FIELD")]
+    fields: Vec<String>,
+    /// A regular expression: texts that it matches are taken out; may be given several times
+    #[arg(long = "redact-pattern", value_name = "REGEX")]
+    patterns: Vec<String>,
+    /// A registered name or module: all that its processes say, hear and have is taken out; may be given several times
+    #[arg(long = "redact-process", value_name = "NAME")]
+    processes: Vec<String>,
+    /// Take nothing out, passwords included
+    #[arg(long, conflicts_with_all = ["fields", "patterns", "processes"])]
+    no_redact: bool,
+}
+
+impl Redact {
+    fn put(&self, options: &mut Options) {
+        let mut rules = Options::default();
+        let lists = [("fields", &self.fields), ("patterns", &self.patterns), ("processes", &self.processes)];
+        for (key, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
+            rules.put(key, texts(list));
+        }
+        if self.no_redact {
+            options.put("redact", "()");
+        } else if !rules.0.is_empty() {
+            options.put("redact", rules.script());
+        }
+    }
 }
 
 /// How much of callbacks is traced.
@@ -118,6 +152,7 @@ pub fn launch(worker: &Worker<Live>, launch: &Launch, trace: &Trace, flags: &[St
 
 impl Trace {
     fn put(&self, options: &mut Options) -> Outcome<()> {
+        self.redact.put(options);
         if !self.trace.is_empty() {
             options.put("trace", texts(&self.trace));
         }

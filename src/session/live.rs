@@ -7,6 +7,7 @@ use super::reply::Reply;
 use super::value::ProcessRef;
 use super::{Session, Source};
 use crate::analysis::process;
+use crate::codec::redact::is_redacted;
 use crate::model::{Failure, Moment, Outcome, Pid, Seq, Term};
 use crate::sandbox::beam::Beam;
 use crate::sandbox::beam::options::TraceOptions;
@@ -51,6 +52,7 @@ fn info(beam: &Beam, title: &str) -> RecordingInfo {
             ));
         }
     }
+    notes.push(("redacted".to_string(), beam.redaction().describe()));
     RecordingInfo {
         source: "beam".into(),
         title: title.to_string(),
@@ -96,6 +98,9 @@ pub(super) fn recorded_state(session: &Session, process: &ProcessRef, moment: &M
     });
     if is_partial {
         return Err(missing(": only watched fields were traced").hint("start_tracing(what, #{capture: \"full\"})"));
+    }
+    if recording.payload_ref(seq).is_some_and(|bytes| is_redacted(&bytes)) {
+        return Err(missing(": something was redacted in it, and the process would lose that"));
     }
     let state = recording.term(seq).ok_or_else(|| missing(": it is too deep to be sent"))?;
     let pid = actor.pid().ok_or_else(|| Failure::usage("a port has no state"))?;

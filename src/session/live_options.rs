@@ -5,12 +5,14 @@ use std::time::Duration as StdDuration;
 
 use super::Session;
 use super::value::{Duration, Options, Param, ProcessRef, Value};
+use crate::codec::redact::DEFAULT_FIELDS;
 use crate::model::limits::{LOOK_STATE_BYTES_MAX, LOOK_TIMEOUT_MS};
 use crate::model::{Failure, Moment, Outcome, Path, Syntax, Term};
 use crate::sandbox::beam::dist::Cookie;
 use crate::sandbox::beam::launch::LaunchOptions;
 use crate::sandbox::beam::options::{AttachOptions, Capture, CookieSource, TraceLimits, TraceOptions};
 use crate::sandbox::beam::select::Selection;
+use crate::sandbox::trace::Redaction;
 
 /// How long getting in may take.
 const ATTACH_TIMEOUT: StdDuration = StdDuration::from_millis(2_800);
@@ -37,13 +39,15 @@ pub(super) fn attach(session: &Session, node: String, options: &mut Options) -> 
     };
     let is_long = take::<bool>(options, "long_names")?.unwrap_or(false);
     let timeout = take::<Duration>(options, "timeout")?.map_or(ATTACH_TIMEOUT, std_duration);
-    let target = |node: String| AttachOptions { node, cookie: cookie.clone(), is_long, timeout };
+    let redact = redaction(options)?.unwrap_or_default();
+    let target =
+        |node: String| AttachOptions { node, cookie: cookie.clone(), is_long, timeout, redact: redact.clone() };
     let others = take::<Value>(options, "with")?.map(texts).transpose()?.unwrap_or_default();
     let what = take::<Value>(options, "trace")?;
     let trace = match what {
         Some(what) => Some(trace(session, Some(what), options)?),
         None => {
-            finish(options, "attach", "cookie, cookie_file, long_names, timeout, with, trace and its options")?;
+            finish(options, "attach", "cookie, cookie_file, long_names, timeout, with, redact, trace and its options")?;
             None
         }
     };
@@ -57,7 +61,8 @@ pub(super) fn launch(session: &Session, options: &mut Options) -> Outcome<(Launc
     let flags = paths(take(options, "flags")?)?;
     let mix = take::<String>(options, "mix")?.map(PathBuf::from);
     let start = take::<String>(options, "start")?.map(|text| start_call(&text)).transpose()?;
-    let launch = LaunchOptions { code_paths, mix, start, flags };
+    let redact = redaction(options)?.unwrap_or_default();
+    let launch = LaunchOptions { code_paths, mix, start, flags, redact };
     if launch.start.is_none() && launch.mix.is_none() {
         return Err(usage("beam: nothing to start: start or mix is missing".into())
             .hint("beam(#{pa: [\"ebin\"], start: \"shop:start()\"})")
@@ -158,8 +163,23 @@ fn trace_with(
     if let Some(limits) = take::<Options>(options, "limits")? {
         self::limits(&mut trace.limits, limits)?;
     }
-    finish(options, "start_tracing", "capture, children, new, gc, watch, without, state_max, sample, queue, limits")?;
+    trace.redact = redaction(options)?;
+    let known = "capture, children, new, gc, watch, without, state_max, sample, queue, limits, redact";
+    finish(options, "start_tracing", known)?;
     Ok(trace)
+}
+
+/// What the option `redact` says: `()` for nothing, else more than what is taken out anyway. `None` without the option.
+pub(super) fn redaction(options: &mut Options) -> Outcome<Option<Redaction>> {
+    let Some(given) = take_or_none::<Options>(options, "redact")? else { return Ok(None) };
+    let Some(mut given) = given else { return Ok(Some(Redaction::none())) };
+    let mut list = |key: &str| take::<Value>(&mut given, key)?.map(texts).transpose().map(Option::unwrap_or_default);
+    let (mut fields, patterns, processes) = (list("fields")?, list("patterns")?, list("processes")?);
+    if take::<bool>(&mut given, "defaults")?.unwrap_or(true) {
+        fields.extend(DEFAULT_FIELDS.iter().map(ToString::to_string));
+    }
+    finish(&mut given, "redact", "fields, patterns, processes, defaults")?;
+    Redaction::new(&fields, &patterns, &processes).map(Some)
 }
 
 fn limits(limits: &mut TraceLimits, mut given: Options) -> Outcome<()> {

@@ -66,12 +66,12 @@ pub enum Reply {
     Held(Vec<HeldRow>),
 }
 
-/// An attached node, and what its trace dropped.
+/// An attached node, and what its trace dropped and what was taken out; both of the whole recording.
 #[derive(Clone, Debug)]
 pub struct NodeRow {
     pub info: NodeInfo,
-    /// Of the whole recording.
     pub n_dropped: u64,
+    pub n_redacted: u64,
 }
 
 /// A live process that is held at a breakpoint.

@@ -7,7 +7,8 @@ use super::agent::{AgentEvent, Held, HoldOptions, Phase, Seen};
 use super::feed::{Entrance, Look, StreamId};
 use super::guard::Guard;
 use super::{Beam, Term};
-use crate::codec::write;
+use crate::codec::redact::is_redacted;
+use crate::codec::{etf, write};
 use crate::model::{Atom, Failure, Outcome, Pid};
 
 /// The name of a hold, as the target knows it; the breakpoint's.
@@ -106,8 +107,9 @@ impl Beam {
     }
 
     pub(super) fn note_held(&mut self, held: Held) {
-        let term = |seen: &Seen| match seen {
-            Seen::Bytes(bytes) => crate::codec::etf::decode(bytes).ok(),
+        let veil = &mut self.veil;
+        let mut term = |seen: &Seen| match seen {
+            Seen::Bytes(bytes) => etf::decode(&veil.bytes(held.pid, bytes)).ok(),
             Seen::TooLarge { .. } | Seen::Unknown => None,
         };
         let row = HeldProcess {
@@ -136,6 +138,12 @@ impl Beam {
         if self.held.contains_key(&pid) {
             return Err(Failure::unsupported(format!("{pid} is held inside its loop and takes no new state there"))
                 .hint("resume(process) first; suspend(process) stops it between two messages"));
+        }
+        let mut bytes = Vec::new();
+        etf::encode(&new, &mut bytes);
+        if is_redacted(&bytes) {
+            return Err(Failure::unsupported("something was redacted in this state: the process would lose it")
+                .hint("start_tracing(what, #{redact: ()}) records and shows states whole from then on"));
         }
         let attached = self.node_of(pid)?;
         let (at_ns, state) = attached.agent.replace_state(pid, new, timeout)?;

@@ -53,6 +53,9 @@ impl Beam {
                 options.queue_len
             )));
         }
+        if let Some(redaction) = &options.redact {
+            self.redact(redaction.clone())?;
+        }
         let mut whole = TraceStart::default();
         let mut missing = None;
         for idx in 0..self.nodes.len() {

@@ -13,8 +13,15 @@ operations! { LIVE:
     /// unless `trace` says what.
     ///
     /// Options: `cookie`, `cookie_file` (else `~/.erlang.cookie`), `long_names`, `timeout`; `with`: further nodes of the
-    /// cluster, into the same recording; `trace` and the options of `start_tracing`. No code is loaded on the node, and
-    /// nothing is left on it when we go, or are killed.
+    /// cluster, into the same recording; `redact`: what is taken out, see below; `trace` and the options of
+    /// `start_tracing`. No code is loaded on the node, and nothing is left on it when we go, or are killed.
+    ///
+    /// Secrets are taken out before anything is recorded or shown: the values of fields named `password`, `secret`,
+    /// `token`, `api_key`, `authorization`, `cookie`, `private_key` and the like become `<<"[redacted]">>`.
+    /// `redact: #{fields: ["pin"], patterns: ["AKIA[0-9A-Z]{16}"], processes: ["vault", "Shop.Vault"]}` takes out more:
+    /// values of these fields, too; binaries and charlists that match; all that these processes say, hear and have.
+    /// With `defaults: false` only that; `redact: ()` takes out nothing. Processes with the flag `sensitive` tell
+    /// nothing to any tracer.
     Live "attach" AttachNode {
         /// `name@host`, `name@host:PORT` for a node without epmd, or a bare name on this machine.
         node: String,
@@ -42,7 +49,8 @@ operations! { LIVE:
     /// (states of processes with small heaps), `"full"`, `"lean"` (no states), `"received"` (arrivals only: the
     /// cheapest); `watch`: fields that lean traces tell; `without`: message tags to leave out; `new`: every new process,
     /// too; `children`: what they spawn (true); `gc`; `sample`: how often memory and queues are read; `state_max` bytes;
-    /// `limits`: `#{time, events, rate, queue, memory_bytes}`, each ends the tracing by itself; `()` lifts one.
+    /// `limits`: `#{time, events, rate, queue, memory_bytes}`, each ends the tracing by itself; `()` lifts one;
+    /// `redact`: what is taken out from now on, as of `attach`.
     Live "start_tracing" StartTracing {
         /// Which processes.
         what: Option<Value>,
@@ -153,8 +161,8 @@ impl Perform for LaunchNode {
 impl Perform for Nodes {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let beam = session.source_mut()?.beam("list nodes")?;
-        let dropped = beam.counts().n_dropped();
-        let rows = beam.nodes().into_iter().map(|info| NodeRow { info, n_dropped: dropped });
+        let (n_dropped, n_redacted) = (beam.counts().n_dropped(), beam.counts().n_redacted());
+        let rows = beam.nodes().into_iter().map(|info| NodeRow { info, n_dropped, n_redacted });
         Ok(Reply::Nodes(rows.collect()))
     }
 }
