@@ -121,7 +121,7 @@ impl Beam {
 
     /// As [`Beam::attach`], over a connection that is there already.
     pub fn on(node: Node, first: Seq) -> Outcome<Beam> {
-        Beam::around(node, first, None)
+        Beam::around(node, first, None, Redaction::default())
     }
 
     /// Starts a node of our own, attaches to it, and starts nothing on it yet ([`Beam::start_launched`]).

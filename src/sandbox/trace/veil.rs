@@ -204,7 +204,8 @@ impl Veil {
                 while let (Some(key), Some(value)) = (items.next(), items.next()) {
                     out.extend_from_slice(key.bytes());
                     let is_said = SAID.iter().any(|said| key.is_atom(said));
-                    if !is_said && (value.as_atom().is_some() || value.as_actor().is_some()) {
+                    let is_ours = value.as_atom().is_some() || value.as_actor().is_some() || value.as_int().is_some();
+                    if is_ours && !is_said {
                         out.extend_from_slice(value.bytes());
                     } else {
                         write_mark(&mut out);
@@ -229,6 +230,7 @@ fn is_of_our_making(kind: Kind) -> bool {
             | Kind::SupervisorRestart
             | Kind::ChildSpecChange
             | Kind::Loss
+            | Kind::Sample
             | Kind::Held
             | Kind::Released
     )
