@@ -21,7 +21,7 @@ operations! { LIVE:
     /// `redact: #{fields: ["pin"], patterns: ["AKIA[0-9A-Z]{16}"], processes: ["vault", "Shop.Vault"]}` takes out more:
     /// values of these fields, too; binaries and charlists that match; all that these processes say, hear and have.
     /// With `defaults: false` only that; `redact: ()` takes out nothing. Processes with the flag `sensitive` tell
-    /// nothing to any tracer.
+    /// nothing to any tracer, but others do what they tell them: hide these by their registered names, too.
     Live "attach" AttachNode {
         /// `name@host`, `name@host:PORT` for a node without epmd, or a bare name on this machine.
         node: String,
