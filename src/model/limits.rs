@@ -112,6 +112,9 @@ pub const LOOK_STATE_BYTES_MAX: u64 = 4 << 20;
 pub const LOOK_TIMEOUT_MS: u64 = 1_000;
 /// Milliseconds that a live process is held at a breakpoint before it goes on by itself.
 pub const HOLD_MS_MAX: u64 = 30_000;
+/// Nanoseconds before a trigger that a flight recorder keeps, and after it, when nothing else is said.
+pub const RECORDER_BEFORE_NS: i64 = 30_000_000_000;
+pub const RECORDER_AFTER_NS: i64 = 10_000_000_000;
 /// Processes of a live node that are sampled (memory, reductions, queue) at a time.
 pub const SAMPLED_PROCESSES_MAX: usize = 500;
 /// Processes whose callbacks are traced without their states because these are large, per pattern.

@@ -1,6 +1,7 @@
 //! What a session does with live nodes beyond an operation's own lines: opening them as a source, keeping the
 //! recording up with them, breakpoints inside their processes. It must not know how options are written.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::reply::Reply;
@@ -11,7 +12,7 @@ use crate::codec::redact::is_redacted;
 use crate::model::{Failure, Moment, Outcome, Pid, Seq, Term};
 use crate::sandbox::beam::Beam;
 use crate::sandbox::beam::options::TraceOptions;
-use crate::store::{Recording, RecordingInfo};
+use crate::store::{Durability, Recording, RecordingInfo};
 
 /// How long the recording waits for what a node has said already.
 const SETTLE: Duration = Duration::from_millis(500);
@@ -22,12 +23,19 @@ pub(super) fn open(
     title: String,
     mut beam: Beam,
     trace: Option<&TraceOptions>,
+    record: Option<PathBuf>,
     begin: impl FnOnce(&Beam) -> Outcome<()>,
 ) -> Outcome<Reply> {
     let info = info(&beam, &title);
+    let recording = match &record {
+        Some(path) => Recording::create(path, info, Durability::default())?,
+        None => Recording::new(info),
+    };
     let started = trace.map(|trace| beam.start_tracing(trace)).transpose()?;
     begin(&beam)?;
-    let id = session.add(Source::running(title, Box::new(beam), Recording::new(info)));
+    let mut source = Source::running(title, Box::new(beam), recording);
+    source.file = record;
+    let id = session.add(source);
     settle(session)?;
     for refused in started.iter().flat_map(|started| &started.refused) {
         session.warn(format!("not traced: {refused}"));

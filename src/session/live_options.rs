@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration as StdDuration;
 
 use super::Session;
+use super::recorder::plan;
 use super::value::{Duration, Options, Param, ProcessRef, Value};
 use crate::codec::redact::DEFAULT_FIELDS;
 use crate::model::limits::{LOOK_STATE_BYTES_MAX, LOOK_TIMEOUT_MS};
@@ -23,6 +24,15 @@ pub(super) struct Attach {
     /// Further nodes of the cluster.
     pub others: Vec<AttachOptions>,
     pub trace: Option<TraceOptions>,
+    /// The file that the recording lives in.
+    pub record: Option<PathBuf>,
+}
+
+/// The file of the option `record`.
+pub(super) fn record(options: &mut Options) -> Outcome<Option<PathBuf>> {
+    let path = take::<String>(options, "record")?.map(PathBuf::from);
+    path.as_deref().map_or(Ok(()), plan::check_name)?;
+    Ok(path)
 }
 
 fn usage(what: String) -> Failure {
@@ -42,16 +52,21 @@ pub(super) fn attach(session: &Session, node: String, options: &mut Options) -> 
     let redact = redaction(options)?.unwrap_or_default();
     let target =
         |node: String| AttachOptions { node, cookie: cookie.clone(), is_long, timeout, redact: redact.clone() };
+    let record = record(options)?;
     let others = take::<Value>(options, "with")?.map(texts).transpose()?.unwrap_or_default();
     let what = take::<Value>(options, "trace")?;
     let trace = match what {
         Some(what) => Some(trace(session, Some(what), options)?),
         None => {
-            finish(options, "attach", "cookie, cookie_file, long_names, timeout, with, redact, trace and its options")?;
+            finish(
+                options,
+                "attach",
+                "cookie, cookie_file, long_names, timeout, with, record, redact, trace and its options",
+            )?;
             None
         }
     };
-    Ok(Attach { others: others.into_iter().map(target).collect(), target: target(node), trace })
+    Ok(Attach { others: others.into_iter().map(target).collect(), target: target(node), trace, record })
 }
 
 /// The options of `beam`.

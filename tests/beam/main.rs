@@ -10,5 +10,6 @@ mod harness;
 mod leftovers;
 mod node;
 mod otp;
+mod record;
 mod redaction;
 mod stories;

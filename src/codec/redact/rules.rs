@@ -94,8 +94,8 @@ impl Rules {
     }
 
     fn names_a_value(&self, text: &[u8]) -> bool {
-        let named = |at: usize| has_value(&text[at + 1..]) && self.ends_with_name(&text[..at], b"");
-        let in_a_pair = |at: usize| has_value(&text[at + 1..]) && self.ends_with_name(&text[..at], b"{");
+        let named = |at: usize| self.ends_with_name(&text[..at], b"") && has_value(&text[at + 1..]);
+        let in_a_pair = |at: usize| self.ends_with_name(&text[..at], b"{") && has_value(&text[at + 1..]);
         let in_a_tag = |at: usize| self.ends_with_name(&text[..at], b"<:");
         memchr::memchr2_iter(b':', b'=', text).any(named)
             || memchr::memchr_iter(b',', text).any(in_a_pair)

@@ -13,8 +13,8 @@ operations! { LIVE:
     /// unless `trace` says what.
     ///
     /// Options: `cookie`, `cookie_file` (else `~/.erlang.cookie`), `long_names`, `timeout`; `with`: further nodes of the
-    /// cluster, into the same recording; `redact`: what is taken out, see below; `trace` and the options of
-    /// `start_tracing`. No code is loaded on the node, and nothing is left on it when we go, or are killed.
+    /// cluster, into the same recording; `record`: a `.cinema` file that the recording goes to as it grows; `redact`: what
+    /// is taken out, see below; `trace` and the options of `start_tracing`. No code is loaded on the node, and nothing is left on it when we go, or are killed.
     ///
     /// Secrets are taken out before anything is recorded or shown: the values of fields named `password`, `secret`,
     /// `token`, `api_key`, `authorization`, `cookie`, `private_key` and the like become `<<"[redacted]">>`.
@@ -32,7 +32,7 @@ operations! { LIVE:
     /// Starts a node of our own as a sandbox, attaches to it, traces it and starts your code. It ends with us.
     ///
     /// Options: `pa`: folders of compiled modules; `start`: `"module:function(args)"`; `mix`: the folder of a mix project;
-    /// `flags`: flags for `erl`; `trace` (everything but OTP's own applications when left out) and the options of
+    /// `flags`: flags for `erl`; `record`, `redact`: as of `attach`; `trace` (everything but OTP's own applications when left out) and the options of
     /// `start_tracing`, without limits.
     Live "beam" LaunchNode {
         /// `#{pa: ["ebin"], start: "shop:start()"}` or `#{mix: "my_app"}`.
@@ -137,24 +137,25 @@ operations! { LIVE:
 impl Perform for AttachNode {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let mut options = self.options.unwrap_or(Options(Vec::new()));
-        let Attach { target, others, trace } = live_options::attach(session, self.node, &mut options)?;
+        let Attach { target, others, trace, record } = live_options::attach(session, self.node, &mut options)?;
         let title = target.node.clone();
         let mut beam = Beam::attach(&target, Seq(0))?;
         for other in &others {
             beam.attach_more(other)?;
         }
-        live::open(session, title, beam, trace.as_ref(), |_| Ok(()))
+        live::open(session, title, beam, trace.as_ref(), record, |_| Ok(()))
     }
 }
 
 impl Perform for LaunchNode {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let mut options = self.options;
+        let record = live_options::record(&mut options)?;
         let (launch, mut trace) = live_options::launch(session, &mut options)?;
         let beam = Beam::launch(&launch, Seq(0))?;
         trace.modules = beam.own_modules(&launch)?;
         let title = live_options::title(&launch);
-        live::open(session, title, beam, Some(&trace), |beam| beam.start_launched(&launch))
+        live::open(session, title, beam, Some(&trace), record, |beam| beam.start_launched(&launch))
     }
 }
 
