@@ -91,7 +91,7 @@ fn events(recording: &Recording) -> Vec<Event> {
 /// Whether the system at the recording's end is known: who has which name, though they began long before.
 fn knows(recording: &Recording, name: &str) -> bool {
     let system = recording.materialise(Seq(recording.len() - 1));
-    system.names.keys().any(|known| known.as_str() == name)
+    system.names.keys().any(|(known, _)| known.as_str() == name)
 }
 
 each_otp! {
