@@ -27,12 +27,13 @@ pub(super) fn open(
     begin: impl FnOnce(&Beam) -> Outcome<()>,
 ) -> Outcome<Reply> {
     let info = info(&beam, &title);
+    let started = trace.map(|trace| beam.start_tracing(trace)).transpose()?;
+    begin(&beam)?;
+    // Not before: a file that is there already is not written over for nothing.
     let recording = match &record {
         Some(path) => Recording::create(path, info, Durability::default())?,
         None => Recording::new(info),
     };
-    let started = trace.map(|trace| beam.start_tracing(trace)).transpose()?;
-    begin(&beam)?;
     let mut source = Source::running(title, Box::new(beam), recording);
     source.file = record;
     let id = session.add(source);

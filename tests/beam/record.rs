@@ -213,6 +213,10 @@ each_otp! {
         let mut command = cinema("record", &node);
         let said = ended(&command.args(["--out", "flight.txt"]).output().expect("it runs"), 2);
         assert!(said.contains("does not end with .cinema"), "{said}");
+        // What an earlier recorder has written is there as it was.
+        std::fs::write(node.home().join("flight.cinema"), "earlier").expect("the folder is ours");
+        assert!(record(&node, "", 1).contains("shop does not run"));
+        assert_eq!(std::fs::read(node.home().join("flight.cinema")).expect("it is there"), b"earlier");
         node.settled(SOON).assert_none();
     }
 }
