@@ -76,6 +76,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("crc32fast", &["store"]),
     ("zstd", &["store"]),
     ("flate2", &["codec"]),
+    ("regex", &["codec"]),
+    ("memchr", &["codec"]),
     ("strsim", &[""]),
     ("serde", &[""]),
     ("serde_json", &[""]),

@@ -26,6 +26,7 @@ Examples:
   cinema demo                                  from \"a call timed out\" to the cause, in a minute
   cinema                                       the interactive shell; try help
   cinema attach shop@localhost --trace app:shop   a running node, as it goes
+  cinema record shop@localhost --out shop.cinema --trigger 'on_result(\"timeout\")'
   cinema open node.trace                       look around in a dbg or ttb trace, or a .cinema file
   cinema open node.trace -e 'patterns()'       ask one question and leave
   cinema run scripts/tools/timeouts.rhai node.trace
@@ -103,10 +104,23 @@ pub enum Command {
         target: super::nodes::Target,
         #[command(flatten)]
         trace: super::nodes::Trace,
+        #[command(flatten)]
+        keep: super::nodes::Keep,
         /// Run this script on it instead of opening the shell
         script: Option<PathBuf>,
         /// What the script finds in `args`; flags of its own come after `--`
         args: Vec<String>,
+    },
+    /// Record a running node until something ends it: a flight recorder
+    ///
+    /// Without --limit, tracing ends only by the rate, the queues and the memory of the node.
+    Record {
+        #[command(flatten)]
+        target: super::nodes::Target,
+        #[command(flatten)]
+        trace: super::nodes::Trace,
+        #[command(flatten)]
+        flight: super::flight::Flight,
     },
     /// Start a node of our own with your code, traced; it ends with us
     Beam {
@@ -114,6 +128,8 @@ pub enum Command {
         launch: super::nodes::Launch,
         #[command(flatten)]
         trace: super::nodes::Trace,
+        #[command(flatten)]
+        keep: super::nodes::Keep,
         /// Run this script on it instead of opening the shell
         #[arg(long, value_name = "SCRIPT")]
         script: Option<PathBuf>,

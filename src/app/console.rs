@@ -11,6 +11,8 @@ use crate::model::{Failure, FailureKind};
 
 /// Exit code of a run that failed.
 pub const EXIT_ERROR: u8 = 1;
+/// Exit code when a condition was met, or something found.
+pub const EXIT_FOUND: u8 = 3;
 
 /// Writes a result to standard output. Where nobody reads any more (`cinema .. | head`), the program ends quietly.
 pub fn print(text: &str) {

@@ -1,5 +1,6 @@
 //! Ctrl-C: sets the one token that scripts and native loops poll. A second one within a second
-//! ends the program. It must not know what is being interrupted.
+//! ends the program. Where that is wanted, being asked to end (SIGTERM) is the same. It must not know what is being
+//! interrupted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,13 +21,14 @@ pub type Token = Arc<AtomicBool>;
 /// Starts the thread that listens for Ctrl-C and gives the token that it sets.
 ///
 /// On return the listening has begun: the line editor saves and restores the signal's handler around each
-/// line, and must find ours. Where signals cannot be had, Ctrl-C ends the program as usual.
-pub fn listen() -> Token {
+/// line, and must find ours. Where signals cannot be had, Ctrl-C ends the program as usual. With `is_ended_gently`,
+/// SIGTERM and SIGHUP set the token, too, for who saves something then.
+pub fn listen(is_ended_gently: bool) -> Token {
     let token = Token::default();
     let shared = Arc::clone(&token);
     let (ready, is_ready) = bounded(1);
     let thread = std::thread::Builder::new().name("interrupt".into());
-    let listening = thread.spawn(move || wait_for_signals(&shared, &ready)).map(|_| is_ready.recv());
+    let listening = thread.spawn(move || wait_for_signals(&shared, &ready, is_ended_gently)).map(|_| is_ready.recv());
     if !matches!(listening, Ok(Ok(()))) {
         eprintln!("warning: signals cannot be had: Ctrl-C will end the program");
     }
@@ -34,10 +36,20 @@ pub fn listen() -> Token {
 }
 
 /// Says by `ready` that the handler is installed; dropping it says that it cannot be.
-fn wait_for_signals(token: &AtomicBool, ready: &Sender<()>) {
+fn wait_for_signals(token: &Token, ready: &Sender<()>, is_ended_gently: bool) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
     runtime.block_on(async {
         let Ok(mut signals) = signal(SignalKind::interrupt()) else { return };
+        let others = if is_ended_gently { &[SignalKind::terminate(), SignalKind::hangup()][..] } else { &[] };
+        for kind in others {
+            let Ok(mut signals) = signal(*kind) else { return };
+            let token = Arc::clone(token);
+            tokio::spawn(async move {
+                while signals.recv().await.is_some() {
+                    token.store(true, Ordering::Relaxed);
+                }
+            });
+        }
         if ready.send(()).is_err() {
             return;
         }

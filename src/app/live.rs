@@ -147,6 +147,11 @@ impl Live {
         if self.has_damage.get() { console::EXIT_ERROR } else { 0 }
     }
 
+    /// Completes what goes to files as it grows.
+    pub fn finish(&mut self) -> Outcome<()> {
+        self.console.session.borrow_mut().finish()
+    }
+
     /// The cookie of nodes that are attached to.
     pub fn set_cookie(&mut self, cookie: CookieSource) {
         self.console.session.borrow_mut().cookie = cookie;
@@ -266,6 +271,7 @@ fn notice_line(notice: &Notice) -> String {
         }
         Notice::Damage(text) => format!("damaged: {}", render::escape::visible(text)),
         Notice::Warning(text) => format!("warning: {}", render::escape::visible(text)),
+        Notice::Progress(text) => render::escape::visible(text).to_string(),
     }
 }
 

@@ -9,6 +9,7 @@ mod commands;
 mod console;
 mod demo;
 mod film;
+mod flight;
 mod host;
 mod interrupt;
 mod live;
@@ -79,7 +80,8 @@ fn with_session(command: Option<Command>, options: &Options, place: Place) -> Ou
     };
     // A server without a shell has nothing to interrupt: Ctrl-C ends it.
     let is_only_serving = !is_shell && matches!(command, Some(Command::Serve { .. } | Command::Mcp { .. }));
-    let interrupt = if is_only_serving { interrupt::Token::default() } else { interrupt::listen() };
+    let is_recording = matches!(command, Some(Command::Record { .. }));
+    let interrupt = if is_only_serving { interrupt::Token::default() } else { interrupt::listen(is_recording) };
     let setup = Setup {
         // The demo is for people, wherever they read it.
         format: options.format(place.is_output_terminal || matches!(command, Some(Command::Demo))),
@@ -92,7 +94,11 @@ fn with_session(command: Option<Command>, options: &Options, place: Place) -> Ou
     let worker = Worker::start(interrupt, is_shell, move || Live::new(setup))?;
     let handle = worker.clone();
     worker.ask(move |live| Ok(host::Ending::Value(live.can_serve(handle))))?;
-    let code = drive(command, options, place, is_shell, terminal, &worker)?;
+    let driven = drive(command, options, place, is_shell, terminal, &worker);
+    // Whatever has happened: a recording that goes to a file as it grows is to be whole.
+    let finished = worker.ask(|live| live.finish().map(|()| host::Ending::Value(String::new())));
+    let code = driven?;
+    finished?;
     if code != 0 || is_shell {
         return Ok(code);
     }
@@ -127,14 +133,15 @@ fn drive(
                 return Ok(code);
             }
         }
-        Some(Command::Attach { target, trace, script, args }) => {
-            let told = nodes::attach(worker, &target, &trace)?;
+        Some(Command::Record { target, trace, flight }) => return flight::record(worker, &target, &trace, &flight),
+        Some(Command::Attach { target, trace, keep, script, args }) => {
+            let told = nodes::attach(worker, &target, &trace, &keep)?;
             if let Some(code) = run_on(worker, &told, script, args, is_shell)? {
                 return Ok(code);
             }
         }
-        Some(Command::Beam { launch, trace, script, flags }) => {
-            let told = nodes::launch(worker, &launch, &trace, &flags)?;
+        Some(Command::Beam { launch, trace, keep, script, flags }) => {
+            let told = nodes::launch(worker, &launch, &trace, &keep, &flags)?;
             if let Some(code) = run_on(worker, &told, script, Vec::new(), is_shell)? {
                 return Ok(code);
             }

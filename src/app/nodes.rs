@@ -1,7 +1,7 @@
 //! Live nodes on the command line: flags become the options of `attach` and `beam`, which do the work. A cookie
 //! goes another way: it stands in no script and in no history. It must not know nodes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -43,6 +43,40 @@ pub struct Trace {
     /// A limit that ends the tracing: time=1min, events=N, rate=N, queue=N, memory_bytes=N; `none` lifts it
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     limits: Vec<String>,
+    #[command(flatten)]
+    redact: Redact,
+}
+
+/// What is taken out before anything is recorded or shown.
+#[derive(Clone, Debug, Args)]
+struct Redact {
+    /// A field whose values are taken out, besides password, token and the like; may be given several times
+    #[arg(long = "redact", value_name = "FIELD")]
+    fields: Vec<String>,
+    /// A regular expression: texts that it matches are taken out; may be given several times
+    #[arg(long = "redact-pattern", value_name = "REGEX")]
+    patterns: Vec<String>,
+    /// A registered name or module: all that its processes say, hear and have is taken out; may be given several times
+    #[arg(long = "redact-process", value_name = "NAME")]
+    processes: Vec<String>,
+    /// Take nothing out, passwords included
+    #[arg(long, conflicts_with_all = ["fields", "patterns", "processes"])]
+    no_redact: bool,
+}
+
+impl Redact {
+    fn put(&self, options: &mut Options) {
+        let mut rules = Options::default();
+        let lists = [("fields", &self.fields), ("patterns", &self.patterns), ("processes", &self.processes)];
+        for (key, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
+            rules.put(key, texts(list));
+        }
+        if self.no_redact {
+            options.put("redact", "()");
+        } else if !rules.0.is_empty() {
+            options.put("redact", rules.script());
+        }
+    }
 }
 
 /// How much of callbacks is traced.
@@ -56,6 +90,26 @@ enum Capture {
     Lean,
     /// Only what arrives
     Received,
+}
+
+/// Where the recording is kept.
+#[derive(Clone, Debug, Args)]
+pub struct Keep {
+    /// A .cinema file that the recording goes to as it grows
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+}
+
+impl Keep {
+    pub fn of(record: Option<PathBuf>) -> Keep {
+        Keep { record }
+    }
+    fn put(&self, options: &mut Options) -> Outcome<()> {
+        if let Some(path) = &self.record {
+            options.put("record", text(path_text(path)?));
+        }
+        Ok(())
+    }
 }
 
 /// What to start on a node of our own.
@@ -73,7 +127,7 @@ pub struct Launch {
 }
 
 /// Attaches; gives what is told about the node.
-pub fn attach(worker: &Worker<Live>, target: &Target, trace: &Trace) -> Outcome<String> {
+pub fn attach(worker: &Worker<Live>, target: &Target, trace: &Trace, keep: &Keep) -> Outcome<String> {
     let cookie = match (&target.cookie, &target.cookie_file) {
         (Some(text), _) => CookieSource::Text(Cookie::from_text(text)?),
         (None, Some(path)) => CookieSource::File(path.clone()),
@@ -87,6 +141,7 @@ pub fn attach(worker: &Worker<Live>, target: &Target, trace: &Trace) -> Outcome<
         options.put("others", texts(&target.others));
     }
     trace.put(&mut options)?;
+    keep.put(&mut options)?;
     let line = format!("attach({}, {})", text(&target.node), options.script());
     let told = worker.ask(move |live| {
         live.set_cookie(cookie);
@@ -96,7 +151,7 @@ pub fn attach(worker: &Worker<Live>, target: &Target, trace: &Trace) -> Outcome<
 }
 
 /// Starts a node of our own; gives what is told about it.
-pub fn launch(worker: &Worker<Live>, launch: &Launch, trace: &Trace, flags: &[String]) -> Outcome<String> {
+pub fn launch(worker: &Worker<Live>, launch: &Launch, trace: &Trace, keep: &Keep, flags: &[String]) -> Outcome<String> {
     let mut options = Options::default();
     let paths = |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
     if !launch.pa.is_empty() {
@@ -112,12 +167,28 @@ pub fn launch(worker: &Worker<Live>, launch: &Launch, trace: &Trace, flags: &[St
         options.put("flags", texts(flags));
     }
     trace.put(&mut options)?;
+    keep.put(&mut options)?;
     let line = format!("beam({})", options.script());
     Ok(batch::value_of(worker.ask(move |live| super::host::Host::eval(live, &line, false))?))
 }
 
 impl Trace {
+    /// For a recorder: something is traced, and no time and no number of events ends it that nobody asked for.
+    pub fn for_recorder(&self) -> Trace {
+        let mut trace = self.clone();
+        if trace.trace.is_empty() {
+            trace.trace.push("applications".to_string());
+        }
+        for name in ["time", "events"] {
+            if !self.limits.iter().any(|limit| limit.split('=').next() == Some(name)) {
+                trace.limits.push(format!("{name}=none"));
+            }
+        }
+        trace
+    }
+
     fn put(&self, options: &mut Options) -> Outcome<()> {
+        self.redact.put(options);
         if !self.trace.is_empty() {
             options.put("trace", texts(&self.trace));
         }
@@ -151,19 +222,24 @@ impl Trace {
 
 /// A script's map under construction.
 #[derive(Default)]
-struct Options(Vec<String>);
+pub(super) struct Options(Vec<String>);
 
 impl Options {
-    fn put(&mut self, key: &str, value: impl std::fmt::Display) {
+    pub fn put(&mut self, key: &str, value: impl std::fmt::Display) {
         self.0.push(format!("{}: {value}", text(key)));
     }
-    fn script(&self) -> String {
+    pub fn script(&self) -> String {
         format!("#{{{}}}", self.0.join(", "))
     }
 }
 
+/// A path that a script can name.
+pub(super) fn path_text(path: &Path) -> Outcome<&str> {
+    path.to_str().ok_or_else(|| Failure::usage(format!("{}: the path is not UTF-8", path.display())))
+}
+
 /// A script's string.
-fn text(value: &str) -> String {
+pub(super) fn text(value: &str) -> String {
     serde_json::Value::from(value).to_string()
 }
 

@@ -1,11 +1,12 @@
 //! Floor 1: bytes to model and back, pure. In reading order: [`etf`] (terms), [`walk`] (terms
 //! that stay bytes), [`write`] (bytes without terms), [`canon`] (one hash for
-//! every encoding of a term), [`json`].
+//! every encoding of a term), [`redact`] (terms without secrets), [`json`].
 
 pub mod canon;
 pub mod etf;
 pub mod json;
 mod read;
+pub mod redact;
 mod tags;
 pub mod walk;
 pub mod write;

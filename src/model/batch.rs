@@ -1,6 +1,8 @@
 //! Events in order, owned and compact: what a producer's thread hands to the one who appends.
 //! It must not know how events are made or stored.
 
+use std::borrow::Cow;
+
 use super::event::{NewEvent, Seq};
 
 /// Events that follow each other in one recording. Reuse a batch with [`EventBatch::clear`]: first-touch
@@ -53,6 +55,24 @@ impl EventBatch {
             let (payload, rest) = bytes.split_at(row.n_payload_bytes);
             NewEvent { payload, meta: &rest[..row.n_meta_bytes], ..row.event }
         })
+    }
+
+    /// Replaces payloads and metadata where `rewrite` gives others than it was given; those that were are overwritten.
+    pub fn rewrite(&mut self, mut rewrite: impl for<'e> FnMut(&NewEvent<'e>) -> (Cow<'e, [u8]>, Cow<'e, [u8]>)) {
+        for row_idx in 0..self.rows.len() {
+            let row = &self.rows[row_idx];
+            let end = row.start + row.n_payload_bytes + row.n_meta_bytes;
+            let (payload, meta) = self.bytes[row.start..end].split_at(row.n_payload_bytes);
+            let (payload, meta) = match rewrite(&NewEvent { payload, meta, ..row.event }) {
+                (Cow::Borrowed(_), Cow::Borrowed(_)) => continue,
+                (payload, meta) => (payload.into_owned(), meta.into_owned()),
+            };
+            let row = &mut self.rows[row_idx];
+            self.bytes[row.start..end].fill(0);
+            (row.start, row.n_payload_bytes, row.n_meta_bytes) = (self.bytes.len(), payload.len(), meta.len());
+            self.bytes.extend_from_slice(&payload);
+            self.bytes.extend_from_slice(&meta);
+        }
     }
 
     pub fn len(&self) -> usize {

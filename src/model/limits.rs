@@ -13,6 +13,18 @@ pub const TERM_INFLATED_BYTES_MAX: usize = 256 << 20;
 /// Places that a diff of two terms lists one by one.
 pub const DIFF_CHANGES_MAX: usize = 10_000;
 
+/// Fields and patterns of one set of redaction rules.
+pub const REDACTION_RULES_MAX: usize = 1_000;
+/// Bytes of memory that the patterns of redaction may take when they are compiled.
+pub const REDACTION_PATTERN_BYTES_MAX: usize = 8 << 20;
+/// Nesting of a term that is looked through for secrets; a deeper one is left out whole.
+pub const REDACTION_DEPTH_MAX: usize = 100_000;
+/// Terms in binaries in terms .. that are looked through for secrets; further ones are left out.
+pub const REDACTION_LEVELS_MAX: usize = 4;
+
+/// Processes of which nothing is to be recorded; with more, nothing is recorded of anybody.
+pub const HIDDEN_PROCESSES_MAX: usize = 1 << 20;
+
 /// Events in one sealed segment.
 pub const SEGMENT_EVENTS: usize = 1 << 16;
 /// Bytes of payload at which a segment is sealed before it has all its events.
@@ -104,6 +116,9 @@ pub const LOOK_STATE_BYTES_MAX: u64 = 4 << 20;
 pub const LOOK_TIMEOUT_MS: u64 = 1_000;
 /// Milliseconds that a live process is held at a breakpoint before it goes on by itself.
 pub const HOLD_MS_MAX: u64 = 30_000;
+/// Nanoseconds before a trigger that a flight recorder keeps, and after it, when nothing else is said.
+pub const RECORDER_BEFORE_NS: i64 = 30_000_000_000;
+pub const RECORDER_AFTER_NS: i64 = 10_000_000_000;
 /// Processes of a live node that are sampled (memory, reductions, queue) at a time.
 pub const SAMPLED_PROCESSES_MAX: usize = 500;
 /// Processes whose callbacks are traced without their states because these are large, per pattern.

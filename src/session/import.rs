@@ -4,17 +4,32 @@
 use std::path::Path;
 
 use super::Session;
-use crate::model::{EventBatch, Outcome};
+use crate::model::{EventBatch, NewEvent, Outcome};
 use crate::sandbox::import::{ImportReport, import};
+use crate::sandbox::trace::{Redaction, Veil};
 use crate::store::{Recording, RecordingInfo};
 
-/// Imports a trace file or folder. Damage becomes warnings; everything before it is there.
-pub(super) fn recording(session: &Session, path: &Path, title: &str) -> Outcome<Recording> {
+/// Imports a trace file or folder, without what is to be redacted. Damage becomes warnings; everything before it is
+/// there.
+pub(super) fn recording(session: &Session, path: &Path, title: &str, redaction: &Redaction) -> Outcome<Recording> {
     let mut recording =
         Recording::new(RecordingInfo { source: "import".into(), title: title.into(), ..Default::default() });
-    let mut append = |batch: &EventBatch| batch.iter().try_for_each(|event| recording.append(&event).map(drop));
+    let mut veil = (!redaction.is_none()).then(|| Veil::new(redaction.clone(), []));
+    let mut append = |batch: &EventBatch| {
+        batch.iter().try_for_each(|event| match &mut veil {
+            None => recording.append(&event).map(drop),
+            Some(veil) => {
+                let (payload, meta) = veil.event(&event);
+                recording.append(&NewEvent { payload: &payload, meta: &meta, ..event }).map(drop)
+            }
+        })
+    };
     let report = import(path, &mut append, &mut |_| !session.is_interrupted())?;
     describe(&mut recording, &report);
+    if let Some(veil) = &veil {
+        let what = format!("{}: {} values", redaction.describe(), veil.n_redacted());
+        recording.info.notes.push(("redacted".to_string(), what));
+    }
     for defect in &report.defects.kept {
         session.report_damage(defect.to_string());
     }

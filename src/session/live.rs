@@ -1,16 +1,18 @@
 //! What a session does with live nodes beyond an operation's own lines: opening them as a source, keeping the
 //! recording up with them, breakpoints inside their processes. It must not know how options are written.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::reply::Reply;
 use super::value::ProcessRef;
 use super::{Session, Source};
 use crate::analysis::process;
+use crate::codec::redact::is_redacted;
 use crate::model::{Failure, Moment, Outcome, Pid, Seq, Term};
 use crate::sandbox::beam::Beam;
 use crate::sandbox::beam::options::TraceOptions;
-use crate::store::{Recording, RecordingInfo};
+use crate::store::{Durability, Recording, RecordingInfo};
 
 /// How long the recording waits for what a node has said already.
 const SETTLE: Duration = Duration::from_millis(500);
@@ -21,12 +23,20 @@ pub(super) fn open(
     title: String,
     mut beam: Beam,
     trace: Option<&TraceOptions>,
+    record: Option<PathBuf>,
     begin: impl FnOnce(&Beam) -> Outcome<()>,
 ) -> Outcome<Reply> {
     let info = info(&beam, &title);
     let started = trace.map(|trace| beam.start_tracing(trace)).transpose()?;
     begin(&beam)?;
-    let id = session.add(Source::running(title, Box::new(beam), Recording::new(info)));
+    // Not before: a file that is there already is not written over for nothing.
+    let recording = match &record {
+        Some(path) => Recording::create(path, info, Durability::default())?,
+        None => Recording::new(info),
+    };
+    let mut source = Source::running(title, Box::new(beam), recording);
+    source.file = record;
+    let id = session.add(source);
     settle(session)?;
     for refused in started.iter().flat_map(|started| &started.refused) {
         session.warn(format!("not traced: {refused}"));
@@ -51,6 +61,7 @@ fn info(beam: &Beam, title: &str) -> RecordingInfo {
             ));
         }
     }
+    notes.push(("redacted".to_string(), beam.redaction().describe()));
     RecordingInfo {
         source: "beam".into(),
         title: title.to_string(),
@@ -96,6 +107,9 @@ pub(super) fn recorded_state(session: &Session, process: &ProcessRef, moment: &M
     });
     if is_partial {
         return Err(missing(": only watched fields were traced").hint("start_tracing(what, #{capture: \"full\"})"));
+    }
+    if recording.payload_ref(seq).is_some_and(|bytes| is_redacted(&bytes)) {
+        return Err(missing(": something was redacted in it, and the process would lose that"));
     }
     let state = recording.term(seq).ok_or_else(|| missing(": it is too deep to be sent"))?;
     let pid = actor.pid().ok_or_else(|| Failure::usage("a port has no state"))?;

@@ -4,13 +4,16 @@ use std::path::PathBuf;
 use std::time::Duration as StdDuration;
 
 use super::Session;
+use super::recorder::plan;
 use super::value::{Duration, Options, Param, ProcessRef, Value};
+use crate::codec::redact::DEFAULT_FIELDS;
 use crate::model::limits::{LOOK_STATE_BYTES_MAX, LOOK_TIMEOUT_MS};
 use crate::model::{Failure, Moment, Outcome, Path, Syntax, Term};
 use crate::sandbox::beam::dist::Cookie;
 use crate::sandbox::beam::launch::LaunchOptions;
 use crate::sandbox::beam::options::{AttachOptions, Capture, CookieSource, TraceLimits, TraceOptions};
 use crate::sandbox::beam::select::Selection;
+use crate::sandbox::trace::Redaction;
 
 /// How long getting in may take.
 const ATTACH_TIMEOUT: StdDuration = StdDuration::from_millis(2_800);
@@ -21,6 +24,15 @@ pub(super) struct Attach {
     /// Further nodes of the cluster.
     pub others: Vec<AttachOptions>,
     pub trace: Option<TraceOptions>,
+    /// The file that the recording lives in.
+    pub record: Option<PathBuf>,
+}
+
+/// The file of the option `record`.
+pub(super) fn record(options: &mut Options) -> Outcome<Option<PathBuf>> {
+    let path = take::<String>(options, "record")?.map(PathBuf::from);
+    path.as_deref().map_or(Ok(()), plan::check_name)?;
+    Ok(path)
 }
 
 fn usage(what: String) -> Failure {
@@ -37,17 +49,24 @@ pub(super) fn attach(session: &Session, node: String, options: &mut Options) -> 
     };
     let is_long = take::<bool>(options, "long_names")?.unwrap_or(false);
     let timeout = take::<Duration>(options, "timeout")?.map_or(ATTACH_TIMEOUT, std_duration);
-    let target = |node: String| AttachOptions { node, cookie: cookie.clone(), is_long, timeout };
+    let redact = redaction(options)?.unwrap_or_default();
+    let target =
+        |node: String| AttachOptions { node, cookie: cookie.clone(), is_long, timeout, redact: redact.clone() };
+    let record = record(options)?;
     let others = take::<Value>(options, "others")?.map(texts).transpose()?.unwrap_or_default();
     let what = take::<Value>(options, "trace")?;
     let trace = match what {
         Some(what) => Some(trace(session, Some(what), options)?),
         None => {
-            finish(options, "attach", "cookie, cookie_file, long_names, timeout, others, trace and its options")?;
+            finish(
+                options,
+                "attach",
+                "cookie, cookie_file, long_names, timeout, others, record, redact, trace and its options",
+            )?;
             None
         }
     };
-    Ok(Attach { others: others.into_iter().map(target).collect(), target: target(node), trace })
+    Ok(Attach { others: others.into_iter().map(target).collect(), target: target(node), trace, record })
 }
 
 /// The options of `beam`.
@@ -57,7 +76,8 @@ pub(super) fn launch(session: &Session, options: &mut Options) -> Outcome<(Launc
     let flags = paths(take(options, "flags")?)?;
     let mix = take::<String>(options, "mix")?.map(PathBuf::from);
     let start = take::<String>(options, "start")?.map(|text| start_call(&text)).transpose()?;
-    let launch = LaunchOptions { code_paths, mix, start, flags };
+    let redact = redaction(options)?.unwrap_or_default();
+    let launch = LaunchOptions { code_paths, mix, start, flags, redact };
     if launch.start.is_none() && launch.mix.is_none() {
         return Err(usage("beam: nothing to start: start or mix is missing".into())
             .hint("beam(#{pa: [\"ebin\"], start: \"shop:start()\"})")
@@ -158,12 +178,23 @@ fn trace_with(
     if let Some(limits) = take::<Options>(options, "limits")? {
         self::limits(&mut trace.limits, limits)?;
     }
-    finish(
-        options,
-        "start_tracing",
-        "capture, children, all_new, gc, watch, without, state_max, sample, queue, limits",
-    )?;
+    trace.redact = redaction(options)?;
+    let known = "capture, children, all_new, gc, watch, without, state_max, sample, queue, limits, redact";
+    finish(options, "start_tracing", known)?;
     Ok(trace)
+}
+
+/// What the option `redact` says: `()` for nothing, else more than what is taken out anyway. `None` without the option.
+pub(super) fn redaction(options: &mut Options) -> Outcome<Option<Redaction>> {
+    let Some(given) = take_or_none::<Options>(options, "redact")? else { return Ok(None) };
+    let Some(mut given) = given else { return Ok(Some(Redaction::none())) };
+    let mut list = |key: &str| take::<Value>(&mut given, key)?.map(texts).transpose().map(Option::unwrap_or_default);
+    let (mut fields, patterns, processes) = (list("fields")?, list("patterns")?, list("processes")?);
+    if take::<bool>(&mut given, "defaults")?.unwrap_or(true) {
+        fields.extend(DEFAULT_FIELDS.iter().map(ToString::to_string));
+    }
+    finish(&mut given, "redact", "fields, patterns, processes, defaults")?;
+    Redaction::new(&fields, &patterns, &processes).map(Some)
 }
 
 fn limits(limits: &mut TraceLimits, mut given: Options) -> Outcome<()> {

@@ -13,6 +13,7 @@ mod live_options;
 mod notice;
 pub mod operation;
 pub mod ops;
+mod recorder;
 pub mod reply;
 mod sites;
 mod source;
@@ -30,6 +31,8 @@ use crate::sandbox::beam::options::CookieSource;
 use crate::sandbox::sim::Modules;
 
 pub use notice::{Notice, Notifier};
+pub use recorder::Recorded;
+pub use recorder::plan::{Amount, check_name};
 pub use reply::Reply;
 pub use source::{SharedRecording, Source, SourceId, TimelineId};
 
@@ -129,9 +132,23 @@ impl Session {
     pub fn warn(&self, text: String) {
         self.notifier.send(Notice::Warning(text));
     }
+    /// Tells a user something while an operation works.
+    fn tell(&self, notice: Notice) {
+        self.notifier.send(notice);
+    }
     /// Tells a user that what was opened is not whole.
     pub fn report_damage(&self, text: String) {
         self.notifier.send(Notice::Damage(text));
+    }
+
+    /// Completes the recordings that live in files. Call it before the session ends. Errors: the first that failed.
+    pub fn finish(&mut self) -> Outcome<()> {
+        let _ = self.drain();
+        let mut done = Ok(());
+        for source in &self.sources {
+            done = done.and(source.shared_recording().borrow_mut().finish());
+        }
+        done
     }
 
     /// Whether Ctrl-C was pressed since the last line began.

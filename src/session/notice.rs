@@ -13,6 +13,8 @@ pub enum Notice {
     Damage(String),
     /// Something that a user should know and that is no result: a limit, an estimate.
     Warning(String),
+    /// How far something long is.
+    Progress(String),
 }
 
 /// Where notices go; by default nowhere.

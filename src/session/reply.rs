@@ -1,6 +1,7 @@
 //! What operations give back, as plain data. It must not know tables, pictures or scripts: `view`
 //! makes tables of it, `script` makes values.
 
+use super::recorder::Recorded;
 use super::source::{SourceId, TimelineId};
 use crate::analysis::causality::Chain;
 use crate::analysis::flow::{MessageRow, PairRow};
@@ -64,14 +65,15 @@ pub enum Reply {
     Spans(Vec<TimeSpan>),
     Nodes(Vec<NodeRow>),
     Held(Vec<HeldRow>),
+    Recorded(Recorded),
 }
 
-/// An attached node, and what its trace dropped.
+/// An attached node, and what its trace dropped and what was taken out; both of the whole recording.
 #[derive(Clone, Debug)]
 pub struct NodeRow {
     pub info: NodeInfo,
-    /// Of the whole recording.
     pub n_dropped: u64,
+    pub n_redacted: u64,
 }
 
 /// A live process that is held at a breakpoint.

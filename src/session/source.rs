@@ -3,6 +3,7 @@
 
 use std::cell::{Ref, RefCell};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -35,6 +36,8 @@ pub type SharedRecording = Rc<RefCell<Recording>>;
 pub struct Source {
     pub title: String,
     pub breakpoints: breakpoint::Table,
+    /// The file that the recording lives in while it runs.
+    pub file: Option<PathBuf>,
     sandbox: Option<Box<dyn Sandbox>>,
     recording: SharedRecording,
     timelines: Vec<Timeline>,
@@ -71,6 +74,7 @@ impl Source {
         Source {
             title,
             breakpoints: breakpoint::Table::default(),
+            file: None,
             sandbox,
             recording: Rc::new(RefCell::new(recording)),
             timelines: vec![main],

@@ -104,6 +104,21 @@ impl Recording {
     pub fn n_held(&self) -> u64 {
         self.len() - self.first().0
     }
+    /// Bytes of memory that the events take.
+    pub fn held_bytes(&self) -> u64 {
+        self.n_bytes() as u64
+    }
+    /// Forgets all events, as a ring does: what they did to the observed system stays. Nothing happens to a recording
+    /// that lives in a file.
+    pub fn forget(&mut self) {
+        if self.is_in_file() {
+            return;
+        }
+        self.seal();
+        if !self.segments.is_empty() {
+            self.evict(self.segments.len());
+        }
+    }
     /// What is not there any more.
     pub fn evicted(&self) -> &Evicted {
         &self.evicted

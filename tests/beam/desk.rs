@@ -141,7 +141,7 @@ fn notice_text(notice: &Notice) -> String {
     match notice {
         Notice::Hit { name, text, .. } => format!("hit {name}: {text}"),
         Notice::Damage(text) => format!("damage: {text}"),
-        Notice::Warning(text) => text.clone(),
+        Notice::Warning(text) | Notice::Progress(text) => text.clone(),
     }
 }
 

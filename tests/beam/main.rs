@@ -1,8 +1,9 @@
 //! Real nodes under test: the harness, and what is tried on it. `node::TestNode` starts a node of either release,
-//! `apps::App` says what runs on it, `leftovers::Leftovers` what a debugger has left behind.
+//! `apps::App` says what runs on it, `leftovers::Leftovers` what a debugger has left behind; `cli::cinema` is the program.
 
 mod apps;
 mod attach;
+mod cli;
 mod desk;
 mod dist;
 mod ejabberd;
@@ -16,6 +17,8 @@ mod limits;
 mod node;
 mod others;
 mod otp;
+mod record;
+mod redaction;
 mod safety;
 mod stories;
 mod told;

@@ -224,3 +224,30 @@ fn an_interrupted_script_ends_with_130() {
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
+
+#[test]
+fn a_trace_file_is_opened_without_its_secrets() {
+    let trace = "tests/data/ejabberd-small.trace";
+    let payloads = "events().kind(\"send\").table(300)";
+    let told = |options: &str| {
+        let open = format!("open({trace:?}{options})");
+        let run = run(&["-e", &open, "-e", payloads, "-e", "info()", "--format", "table"], "");
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        run.stdout
+    };
+    let whole = told("");
+    assert!(!whole.contains("[redacted]") && !whole.contains("redacted  "), "{whole}");
+    let without = told(", #{redact: #{patterns: [\".\"]}}");
+    assert!(without.contains("[redacted]") && without.contains("26 fields, 1 pattern"), "{without}");
+
+    let dir = tempfile::tempdir().unwrap();
+    let save = format!(
+        "open({:?}); save(\"a.cinema\")",
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(trace).display().to_string()
+    );
+    assert_eq!(run_in(dir.path(), &["-e", &save], "").code, 0);
+    let run = run_in(dir.path(), &["-e", "open(\"a.cinema\", #{redact: #{}})"], "");
+    assert!(run.stderr.contains("a session file is opened as it was saved"), "{}", run.stderr);
+    let run = run_in(dir.path(), &["-e", "open(\"a.cinema\", #{redact: #{patterns: [\"(\"]}})"], "");
+    assert!(run.stderr.contains("unclosed group"), "{}", run.stderr);
+}

@@ -76,6 +76,7 @@ pub fn of_reply(session: &Session, reply: Reply) -> Outcome<Answer> {
         Reply::Breakpoint(id) => Answer::of(json!({ "id": id.0 })),
         Reply::Timeline(id) => Answer::of(json!({ "id": id.0 })),
         Reply::Position(position) => Answer::of(json!(position)),
+        Reply::Recorded(recorded) => of_table(&tables::recorded_fields(&recorded)),
         Reply::Sources(rows) => Answer::of(json!(rows)),
         Reply::Source(info) => Answer::of(json!(info)),
         other => of_recording(session, other)?,
@@ -144,6 +145,7 @@ fn of_recording(session: &Session, reply: Reply) -> Outcome<Answer> {
         | Reply::Breakpoint(_)
         | Reply::Timeline(_)
         | Reply::Position(_)
+        | Reply::Recorded(_)
         | Reply::Sources(_)
         | Reply::Source(_) => unreachable!("replies without a recording are answered by the caller"),
     })

@@ -8,8 +8,10 @@ use super::agent::{AgentEvent, Held, HoldOptions, Phase, Seen};
 use super::feed::{Entrance, Look};
 use super::guard::Guard;
 use super::{Beam, Term};
-use crate::codec::write;
+use crate::codec::redact::is_redacted;
+use crate::codec::{etf, write};
 use crate::model::{Atom, Failure, Outcome, Pid};
+use crate::sandbox::trace::Veil;
 
 /// The name of a hold, as the target knows it; the breakpoint's.
 pub type HoldId = Atom;
@@ -28,9 +30,10 @@ pub struct HeldProcess {
 }
 
 impl HeldProcess {
-    fn of(held: Held) -> HeldProcess {
-        let term = |seen: &Seen| match seen {
-            Seen::Bytes(bytes) | Seen::Part(bytes) => crate::codec::etf::decode(bytes).ok(),
+    /// What may be shown of it.
+    fn of(held: Held, veil: &mut Veil) -> HeldProcess {
+        let mut term = |seen: &Seen| match seen {
+            Seen::Bytes(bytes) | Seen::Part(bytes) => etf::decode(&veil.bytes(held.pid, bytes)).ok(),
             Seen::TooLarge { .. } | Seen::Unknown => None,
         };
         HeldProcess {
@@ -113,8 +116,9 @@ impl Beam {
     }
 
     /// The processes that are held now.
-    pub fn held(&self) -> Vec<HeldProcess> {
-        self.nodes.iter().flat_map(|attached| attached.agent.held()).map(HeldProcess::of).collect()
+    pub fn held(&mut self) -> Vec<HeldProcess> {
+        let held: Vec<Held> = self.nodes.iter().flat_map(|attached| attached.agent.held()).collect();
+        held.into_iter().map(|held| HeldProcess::of(held, &mut self.veil)).collect()
     }
 
     /// Lets a held process go on. Errors: it is not held.
@@ -147,6 +151,12 @@ impl Beam {
         if self.held().iter().any(|held| held.pid == pid) {
             return Err(Failure::unsupported(format!("{pid} is held inside its loop and takes no new state there"))
                 .hint("resume(process) first; suspend(process) stops it between two messages"));
+        }
+        let mut bytes = Vec::new();
+        etf::encode(&new, &mut bytes);
+        if is_redacted(&bytes) {
+            return Err(Failure::unsupported("something was redacted in this state: the process would lose it")
+                .hint("start_tracing(what, #{redact: ()}) records and shows states whole from then on"));
         }
         let attached = self.node_of(pid)?;
         let (at_ns, state) = attached.agent.replace_state(pid, new, timeout)?;

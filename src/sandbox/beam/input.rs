@@ -45,6 +45,7 @@ impl Beam {
         let node = self.nodes[node].agent.node().clone();
         let ms = Term::Int(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
         let (send, answer) = bounded(1);
+        let server = to.clone();
         let caller = move || {
             // Whoever asked may have stopped at a breakpoint.
             let _ = send.send(node.try_call("gen_server", "call", vec![to, request, ms], timeout + GRACE));
@@ -53,9 +54,13 @@ impl Beam {
         thread.map_err(|error| Failure::io(format!("cannot start a thread: {error}")))?;
         loop {
             match answer.try_recv() {
-                Ok(Ok(reply)) => return Ok(RunEnd::Answered(Term::tuple([Term::atom("ok"), reply]))),
+                Ok(Ok(reply)) => {
+                    let reply = self.veil.term(&server, &reply);
+                    return Ok(RunEnd::Answered(Term::tuple([Term::atom("ok"), reply])));
+                }
                 Ok(Err(error)) => {
                     let Some(reason) = error.raised("exit").cloned() else { return Err(error.into()) };
+                    let reason = self.veil.term(&server, &reason);
                     return Ok(RunEnd::Answered(Term::tuple([Term::atom("exit"), reason])));
                 }
                 Err(_) => {}

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::dist::{Config, Cookie, Machine, Node, Target};
 use crate::model::{Atom, Failure, Outcome, Term};
+use crate::sandbox::trace::Redaction;
 
 /// What to start.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,8 @@ pub struct LaunchOptions {
     pub start: Option<(String, String, Vec<Term>)>,
     /// Flags for `erl`, as they stand.
     pub flags: Vec<String>,
+    /// What is taken out before anything is recorded or shown.
+    pub redact: Redaction,
 }
 
 /// A running node of ours. Dropping it halts the node.

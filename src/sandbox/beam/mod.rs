@@ -37,6 +37,7 @@ pub use self::hold::{HeldProcess, HoldId};
 use self::launch::{LaunchOptions, Launched};
 use self::options::{AttachOptions, CookieSource};
 use self::sampler::{Sampler, WholeProcesses};
+use super::trace::{Redaction, Veil};
 use super::{Capabilities, EventSink, Input, RunEnd, RunLimit, Sandbox, Stopped};
 use crate::model::{Atom, EventBatch, Failure, Outcome, Pid, Seq, Term};
 
@@ -44,6 +45,8 @@ use crate::model::{Atom, EventBatch, Failure, Outcome, Pid, Seq, Term};
 pub struct Beam {
     nodes: Vec<Attached>,
     feed: Feed,
+    /// What is shown of processes goes through it, as what is recorded does.
+    veil: Veil,
     /// The batch that is being recorded, and the next of its events.
     open: Option<(EventBatch, usize)>,
     /// Processes that we have suspended.
@@ -126,25 +129,29 @@ impl Beam {
     /// 30 µs per process. `first` is the seq of the first event.
     pub fn attach(options: &AttachOptions, first: Seq) -> Outcome<Beam> {
         let node = connect(options)?;
-        Beam::around(node, first, None)
+        Beam::around(node, first, None, options.redact.clone())
     }
 
     /// As [`Beam::attach`], over a connection that is there already.
     pub fn on(node: Node, first: Seq) -> Outcome<Beam> {
-        Beam::around(node, first, None)
+        Beam::around(node, first, None, Redaction::default())
     }
 
     /// Starts a node of our own, attaches to it, and starts nothing on it yet ([`Beam::start_launched`]).
     pub fn launch(options: &LaunchOptions, first: Seq) -> Outcome<Beam> {
         let launched = launch::launch(options)?;
         let node = launched.node.clone();
-        Beam::around(node, first, Some(launched))
+        Beam::around(node, first, Some(launched), options.redact.clone())
     }
 
-    fn around(node: Node, first: Seq, launched: Option<Launched>) -> Outcome<Beam> {
+    fn around(node: Node, first: Seq, launched: Option<Launched>, redaction: Redaction) -> Outcome<Beam> {
+        let mut feed = Feed::start(first)?;
+        let veil = Veil::new(redaction, []);
+        feed.veil(veil.clone());
         let mut beam = Beam {
             nodes: Vec::new(),
-            feed: Feed::start(first)?,
+            feed,
+            veil,
             open: None,
             suspended: BTreeSet::new(),
             news: Vec::new(),
@@ -228,6 +235,24 @@ impl Beam {
         self.feed.counts()
     }
 
+    /// What is taken out of what is recorded and shown.
+    pub fn redaction(&self) -> &Redaction {
+        self.veil.redaction()
+    }
+
+    /// Takes something else out from now on. All processes are asked anew, to know who is not to be listened to.
+    pub fn redact(&mut self, redaction: Redaction) -> Outcome<()> {
+        self.refresh()?;
+        let is_hidden = |process: &facts::ProcessFacts| {
+            [process.name, process.module].into_iter().flatten().any(|name| redaction.hides(name))
+        };
+        let processes = self.nodes.iter().flat_map(|attached| attached.facts.processes.values());
+        let hidden: Vec<Pid> = processes.filter(|process| is_hidden(process)).map(|process| process.pid).collect();
+        self.veil = Veil::new(redaction, hidden);
+        self.feed.veil(self.veil.clone());
+        Ok(())
+    }
+
     /// The node that `pid` lives on.
     fn node_of(&self, pid: Pid) -> Outcome<&Attached> {
         let id = pid.origin.id();
@@ -272,8 +297,9 @@ impl Beam {
     pub fn look_at_state(&mut self, pid: Pid, n_bytes_max: u64, timeout: Duration) -> Outcome<Term> {
         let attached = self.node_of(pid)?;
         let (at_ns, state) = attached.agent.state(pid, n_bytes_max, timeout)?;
-        let term = crate::codec::etf::decode(&state).map_err(|error| Failure::bad_input(error.to_string()))?;
         let at_ns = at_ns + attached.clock.shift_ns;
+        let shown = self.veil.bytes(pid, &state);
+        let term = crate::codec::etf::decode(&shown).map_err(|error| Failure::bad_input(error.to_string()))?;
         self.feed.look(Look::State { pid, at_ns, state });
         Ok(term)
     }
@@ -408,7 +434,11 @@ impl Sandbox for Beam {
             format!("{} (OTP {}{gone})", attached.agent.node().name().as_str(), ready.otp_release)
         };
         let names: Vec<String> = self.nodes.iter().map(name).collect();
-        format!("live {}", names.join(", "))
+        let redacted = match self.feed.counts().n_redacted() {
+            0 => String::new(),
+            n => format!("; {n} values redacted"),
+        };
+        format!("live {}{redacted}", names.join(", "))
     }
 
     fn input(&mut self, input: Input, sink: &mut dyn EventSink) -> Outcome<RunEnd> {

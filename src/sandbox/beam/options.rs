@@ -9,6 +9,7 @@ use crate::model::limits::{
     TRACE_TIME_S_MAX, TRACED_QUEUE_LEN_MAX,
 };
 use crate::model::{Atom, Path};
+use crate::sandbox::trace::Redaction;
 
 /// Where the cookie comes from. The text itself is never printed or stored.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +31,8 @@ pub struct AttachOptions {
     pub is_long: bool,
     /// For everything until the node is known.
     pub timeout: Duration,
+    /// What is taken out before anything is recorded or shown.
+    pub redact: Redaction,
 }
 
 /// How much of callbacks is traced.
@@ -67,6 +70,8 @@ pub struct TraceOptions {
     /// Time between two samples of `process_info`; `None`: none.
     pub sample_every: Option<Duration>,
     pub limits: TraceLimits,
+    /// What is taken out from now on; `None`: as before.
+    pub redact: Option<Redaction>,
     /// Messages that the node's trace port queues before it drops. Never below 100: a tiny queue can crash the VM.
     pub queue_len: u32,
 }
@@ -116,6 +121,7 @@ impl Default for TraceOptions {
             state_bytes_max: TRACE_STATE_BYTES_MAX,
             sample_every: Some(Duration::from_secs(1)),
             limits: TraceLimits::default(),
+            redact: None,
             queue_len: TRACE_QUEUE_LEN,
         }
     }

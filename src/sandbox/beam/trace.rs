@@ -59,6 +59,9 @@ impl Beam {
         if self.nodes.iter().all(|attached| attached.is_gone) {
             return Err(Failure::io("every attached node is gone").hint("attach(node) begins a new recording"));
         }
+        if let Some(redaction) = &options.redact {
+            self.redact(redaction.clone())?;
+        }
         let mut whole = TraceStart::default();
         let mut missing = None;
         for idx in 0..self.nodes.len() {

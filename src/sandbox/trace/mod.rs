@@ -2,7 +2,7 @@
 //! and what they mean for OTP. `import` reads it from files, `beam` from a live node's trace port.
 //!
 //! ```text
-//! bytes ─► frames ─► trace messages ─► reorder ─► recognise ─► EventBatch
+//! bytes ─► frames ─► trace messages ─► reorder ─► recognise ─► veil ─► EventBatch
 //! ```
 //!
 //! It must not know files, sockets or the store.
@@ -13,8 +13,10 @@ pub mod look;
 pub mod message;
 pub mod recognise;
 pub mod reorder;
+mod veil;
 
 pub use frames::{Defect, Defects};
+pub use veil::{Redaction, Veil};
 
 /// What the event times of a trace are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -34,6 +34,7 @@ pub fn to_dynamic(api: &Rc<Api>, reply: Reply) -> Outcome<Dynamic> {
         Reply::Timeline(id) => Dynamic::from(TimelineHandle { id }),
         Reply::Sources(rows) => rows_value(tables::sources(&rows)),
         Reply::Source(info) => record(tables::source_fields(&info)),
+        Reply::Recorded(recorded) => record(tables::recorded_fields(&recorded)),
         Reply::Position(position) => record(tables::position_fields(&position)),
         other => of_recording(&api.context()?, other)?,
     })

@@ -5,7 +5,9 @@ use std::path::Path;
 use crate::model::{Failure, Kind, Moment, Outcome};
 use crate::session::Session;
 use crate::session::operation::{Perform, operations};
+use crate::session::recorder::{self, plan, plan::Plan};
 use crate::session::reply::Reply;
+use crate::session::value::Options;
 use crate::store::Mark;
 
 operations! { KEEP:
@@ -61,6 +63,18 @@ operations! { KEEP:
         /// The file.
         path: String,
     } -> "what was written", "save(\"outage.cinema\")";
+
+    /// Records what is traced on a live node until something ends it: a flight recorder.
+    ///
+    /// Options: `out`: the file; `ring`: keep only the newest `"64MB"`, `"5min"` or `100_000` events; `trigger`: a condition
+    /// or closure, at which the time from `before` (30 s) to `after` (10 s) it is saved, in numbered files, or with `once:
+    /// true` in `out`, and that ends it; `rotate`: a numbered file per so much, of which the newest `keep` stay; `events`,
+    /// `time`, `size`: what ends it; `progress`: how often it tells how far it is (`"5s"`; `()` for never). Ctrl-C ends it,
+    /// too, and so do a limit of the tracing and the node's end; what is recorded is saved before anything else.
+    Keep "record" Record {
+        /// `#{out: "flight.cinema", trigger: on_result("timeout"), before: "30s", after: "10s"}`.
+        options: Options,
+    } -> "`ended_by`, `events`, `triggers`, `files`", "record(#{out: \"flight.cinema\", ring: \"5min\", time: \"1h\"})";
 }
 
 impl Perform for Snapshot {
@@ -133,14 +147,18 @@ impl Perform for Note {
 impl Perform for Save {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let path = Path::new(&self.path);
-        if path.extension().is_none_or(|extension| extension != "cinema") {
-            return Err(Failure::usage(format!("{:?} does not end with .cinema", self.path))
-                .hint(format!("save({:?})", format!("{}.cinema", self.path))));
-        }
+        plan::check_name(path)?;
         let recording = session.source()?.recording();
         recording.save(path)?;
         let n_bytes = std::fs::metadata(path).map(|meta| meta.len()).unwrap_or(0);
         Ok(Reply::Said(format!("saved {} events, {n_bytes} bytes, to {}", recording.n_held(), path.display())))
+    }
+}
+
+impl Perform for Record {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        let plan = Plan::read(self.options)?;
+        recorder::record(session, plan).map(Reply::Recorded)
     }
 }
 

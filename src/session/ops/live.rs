@@ -13,8 +13,16 @@ operations! { LIVE:
     /// unless `trace` says what.
     ///
     /// Options: `cookie`, `cookie_file` (else `~/.erlang.cookie`), `long_names`, `timeout`; `others`: further nodes of the
-    /// cluster, into the same recording; `trace` and the options of `start_tracing`. No code is loaded on the node, and
-    /// nothing is left on it when we go, or are killed.
+    /// cluster, into the same recording; `record`: a `.cinema` file that the recording goes to as it grows; `redact`: what
+    /// is taken out, see below; `trace` and the options of `start_tracing`. No code is loaded
+    /// on the node, and nothing is left on it when we go, or are killed.
+    ///
+    /// Secrets are taken out before anything is recorded or shown: the values of fields named `password`, `secret`,
+    /// `token`, `api_key`, `authorization`, `cookie`, `private_key` and the like become `<<"[redacted]">>`.
+    /// `redact: #{fields: ["pin"], patterns: ["AKIA[0-9A-Z]{16}"], processes: ["vault", "Shop.Vault"]}` takes out more:
+    /// values of these fields, too; binaries and charlists that match; all that these processes say, hear and have.
+    /// With `defaults: false` only that; `redact: ()` takes out nothing. Processes with the flag `sensitive` tell
+    /// nothing to any tracer, but others do what they tell them: hide these by their registered names, too.
     Live "attach" AttachNode {
         /// `name@host`, `name@host:PORT` for a node without epmd, or a bare name on this machine.
         node: String,
@@ -25,7 +33,7 @@ operations! { LIVE:
     /// Starts a node of our own as a sandbox, attaches to it, traces it and starts your code. It ends with us.
     ///
     /// Options: `pa`: folders of compiled modules; `start`: `"module:function(args)"`; `mix`: the folder of a mix project;
-    /// `flags`: flags for `erl`; `trace` (everything but OTP's own applications when left out) and the options of
+    /// `flags`: flags for `erl`; `record`, `redact`: as of `attach`; `trace` (everything but OTP's own applications when left out) and the options of
     /// `start_tracing`, without limits.
     Live "beam" LaunchNode {
         /// `#{pa: ["ebin"], start: "shop:start()"}` or `#{mix: "my_app"}`.
@@ -42,7 +50,8 @@ operations! { LIVE:
     /// (states of processes with small heaps), `"full"`, `"lean"` (no states), `"received"` (arrivals only: the
     /// cheapest); `watch`: fields that lean traces tell; `without`: message tags to leave out; `all_new`: every new process,
     /// too; `children`: what they spawn (true); `gc`; `sample`: how often memory and queues are read; `state_max` bytes;
-    /// `limits`: `#{time, events, rate, queue, memory_bytes}`, each ends the tracing by itself; `()` lifts one.
+    /// `limits`: `#{time, events, rate, queue, memory_bytes}`, each ends the tracing by itself; `()` lifts one;
+    /// `redact`: what is taken out from now on, as of `attach`.
     Live "start_tracing" StartTracing {
         /// Which processes.
         what: Option<Value>,
@@ -129,32 +138,33 @@ operations! { LIVE:
 impl Perform for AttachNode {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let mut options = self.options.unwrap_or(Options(Vec::new()));
-        let Attach { target, others, trace } = live_options::attach(session, self.node, &mut options)?;
+        let Attach { target, others, trace, record } = live_options::attach(session, self.node, &mut options)?;
         let title = target.node.clone();
         let mut beam = Beam::attach(&target, Seq(0))?;
         for other in &others {
             beam.attach_more(other)?;
         }
-        live::open(session, title, beam, trace.as_ref(), |_| Ok(()))
+        live::open(session, title, beam, trace.as_ref(), record, |_| Ok(()))
     }
 }
 
 impl Perform for LaunchNode {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let mut options = self.options;
+        let record = live_options::record(&mut options)?;
         let (launch, mut trace) = live_options::launch(session, &mut options)?;
         let beam = Beam::launch(&launch, Seq(0))?;
         trace.modules = beam.own_modules(&launch)?;
         let title = live_options::title(&launch);
-        live::open(session, title, beam, Some(&trace), |beam| beam.start_launched(&launch))
+        live::open(session, title, beam, Some(&trace), record, |beam| beam.start_launched(&launch))
     }
 }
 
 impl Perform for Nodes {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let beam = session.source_mut()?.beam("list nodes")?;
-        let dropped = beam.counts().n_dropped();
-        let rows = beam.nodes().into_iter().map(|info| NodeRow { info, n_dropped: dropped });
+        let (n_dropped, n_redacted) = (beam.counts().n_dropped(), beam.counts().n_redacted());
+        let rows = beam.nodes().into_iter().map(|info| NodeRow { info, n_dropped, n_redacted });
         Ok(Reply::Nodes(rows.collect()))
     }
 }

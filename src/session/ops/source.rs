@@ -4,10 +4,11 @@ use std::path::Path;
 
 use crate::model::{Failure, Outcome};
 use crate::sandbox::sim::{Sim, SimOptions};
+use crate::sandbox::trace::Redaction;
 use crate::session::operation::{Perform, operations};
 use crate::session::reply::Reply;
 use crate::session::value::{Options, Value};
-use crate::session::{Session, Source, SourceId};
+use crate::session::{Session, Source, SourceId, live_options};
 use crate::store::{Recording, RecordingInfo};
 
 operations! { SOURCE:
@@ -21,9 +22,14 @@ operations! { SOURCE:
     } -> "the source", "sandbox(\"examples/bank\")";
 
     /// Opens a recording: a `.cinema` session file, or a trace file or folder as `dbg` and `ttb` write them.
+    ///
+    /// Options, for trace files: `redact`: what is taken out, as of `attach`; nothing when left out, `#{}` for the
+    /// usual names of secrets.
     Source "open" Open {
         /// The file or folder.
         path: String,
+        /// `#{redact: #{fields: ["pin"]}}`.
+        options: Option<Options>,
     } -> "the source", "open(\"outage.cinema\")";
 
     /// Lists the sources of this session.
@@ -80,7 +86,12 @@ impl Perform for Open {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let path = Path::new(&self.path);
         let title = path.file_name().map_or_else(|| self.path.clone(), |name| name.to_string_lossy().into_owned());
-        let recording = open_recording(session, path, &title)?;
+        let redaction = self.options.map_or(Ok(Redaction::none()), |mut options| {
+            let redaction = live_options::redaction(&mut options)?.unwrap_or_else(Redaction::none);
+            options.finish("redact").map_err(|what| Failure::usage(format!("open: {what}")))?;
+            Ok::<_, Failure>(redaction)
+        })?;
+        let recording = open_recording(session, path, &title, &redaction)?;
         let id = session.add(Source::recorded(title, recording));
         source_reply(session, id)
     }
@@ -114,15 +125,18 @@ fn source_reply(session: &Session, id: SourceId) -> Outcome<Reply> {
 }
 
 /// Reads whatever kind of recording stands at `path`; damage becomes warnings.
-fn open_recording(session: &Session, path: &Path, title: &str) -> Outcome<Recording> {
+fn open_recording(session: &Session, path: &Path, title: &str, redaction: &Redaction) -> Outcome<Recording> {
     if !path.exists() {
         return Err(Failure::not_found(format!("no file {}", path.display()))
             .hint("ls shows what is there; paths are relative to where cinema runs"));
     }
     if path.is_file() && Recording::is_session_file(path)? {
+        if !redaction.is_none() {
+            return Err(Failure::unsupported("a session file is opened as it was saved: nothing is redacted in it"));
+        }
         let (recording, warnings) = Recording::open(path)?;
         warnings.into_iter().for_each(|warning| session.report_damage(warning));
         return Ok(recording);
     }
-    crate::session::import::recording(session, path, title)
+    crate::session::import::recording(session, path, title, redaction)
 }

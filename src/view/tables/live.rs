@@ -16,10 +16,11 @@ pub fn nodes(rows: &[NodeRow]) -> Table {
         ">clock_shift_ns",
         ">clock_error_ns",
         ">dropped",
+        ">redacted",
         "status",
     ];
     let mut table = Table::new("nodes", &columns);
-    for NodeRow { info, n_dropped } in rows {
+    for NodeRow { info, n_dropped, n_redacted } in rows {
         table.push(vec![
             text(info.node.as_str()),
             text(&info.ready.otp_release),
@@ -29,6 +30,7 @@ pub fn nodes(rows: &[NodeRow]) -> Table {
             Cell::Ns(info.shift_ns),
             Cell::Ns(info.shift_error_ns),
             count(*n_dropped),
+            count(*n_redacted),
             text(if info.is_gone { "gone" } else { "attached" }),
         ]);
     }

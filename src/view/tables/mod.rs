@@ -8,7 +8,9 @@ mod traffic;
 
 pub use live::{held, nodes};
 pub use processes::{comparison, history, mailbox, process_fields, processes, system_fields};
-pub use session::{branches, breakpoints, hits, marks, position_fields, source_fields, sources, spans};
+pub use session::{
+    branches, breakpoints, hits, marks, position_fields, recorded_fields, source_fields, sources, spans,
+};
 pub use traffic::{calls, chain, events, evidence, findings, latency, messages, pairs};
 
 use super::Cell;

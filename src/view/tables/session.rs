@@ -2,6 +2,7 @@
 
 use super::{Of, atom, count, fields, seq, text};
 use crate::breakpoint::{Breakpoint, Hit};
+use crate::session::Recorded;
 use crate::session::reply::{SourceInfo, TimeSpan};
 use crate::store::{Branch, Mark};
 use crate::timeline::Position;
@@ -122,6 +123,20 @@ pub fn spans(of: &Of<'_>, rows: &[TimeSpan]) -> Table {
 }
 
 /// Where a timeline stands.
+/// What a flight recorder has done.
+pub fn recorded_fields(recorded: &Recorded) -> Table {
+    let files: Vec<String> = recorded.files.iter().map(|file| file.display().to_string()).collect();
+    fields(
+        "recorded",
+        vec![
+            ("ended_by", text(recorded.end)),
+            ("events", count(recorded.n_events)),
+            ("triggers", count(recorded.n_triggers)),
+            ("files", text(files.join(", "))),
+        ],
+    )
+}
+
 pub fn position_fields(position: &Position) -> Table {
     fields(
         "position",

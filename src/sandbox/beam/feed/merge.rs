@@ -1,7 +1,8 @@
 //! The thread of a feed: all streams in one order, recognised, in batches.
 //!
 //! A message is held back until nothing older can be expected: each stream tells by its newest message how far it
-//! is, and one that has been silent for a while is not waited for. It must not know sockets.
+//! is, and one that has been silent for a while is not waited for. What is secret is taken out here, before a batch
+//! is sent. It must not know sockets.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,11 +15,11 @@ use super::{Chunk, Counts, Input, Look, RateLimits};
 use crate::codec::walk::RawTerm;
 use crate::model::limits::REORDER_EVENTS;
 use crate::model::{Atom, EventBatch, Kind, Pid, Seq};
-use crate::sandbox::trace::Defects;
 use crate::sandbox::trace::frames::{Frame, Frames};
 use crate::sandbox::trace::message::{Message, Stamp};
 use crate::sandbox::trace::recognise::Recogniser;
 use crate::sandbox::trace::reorder::{Ordered, Reorder};
+use crate::sandbox::trace::{Defects, Veil};
 
 /// Events in a batch, and bytes after which it is full all the same.
 const BATCH_EVENTS: usize = 4096;
@@ -68,6 +69,7 @@ pub(super) struct Merger {
     recogniser: Recogniser,
     reorder: Reorder<Item>,
     streams: Vec<Stream>,
+    veil: Option<Box<Veil>>,
     counts: Arc<Counts>,
     is_closed: Arc<AtomicBool>,
     out: Sender<EventBatch>,
@@ -91,6 +93,7 @@ impl Merger {
             recogniser: Recogniser::new(first),
             reorder: Reorder::new(REORDER_EVENTS),
             streams: Vec::new(),
+            veil: None,
             counts,
             is_closed,
             out,
@@ -137,6 +140,11 @@ impl Merger {
                 (stream.limits, stream.n_messages, stream.is_over) = (Some(limits), 0, false);
             }
             Input::Spawned { stream, listener } => self.streams[stream.0].listener = Some(listener),
+            Input::Veil(veil) => {
+                // What was said before is taken out by the rules of before.
+                self.send()?;
+                self.veil = Some(veil);
+            }
         }
         Ok(())
     }
@@ -292,6 +300,11 @@ impl Merger {
         self.counts.n_events.fetch_add(batch.len() as u64, Ordering::Relaxed);
         self.tell_spawned(&batch);
         let mut batch = batch;
+        if let Some(veil) = &mut self.veil {
+            let n_before = veil.n_redacted();
+            veil.cover(&mut batch);
+            self.counts.n_redacted.fetch_add(veil.n_redacted() - n_before, Ordering::Relaxed);
+        }
         loop {
             match self.out.send_timeout(batch, Duration::from_millis(100)) {
                 Ok(()) => return Ok(()),

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! socket ─► reader ─┐                                             (a thread per node)
-//! socket ─► reader ─┼─► order by time ─► recognise ─► EventBatch ─► the session
+//! socket ─► reader ─┼─► order by time ─► recognise ─► veil ─► EventBatch ─► the session
 //! looks, hits ──────┘                                             (one thread)
 //! ```
 //!
@@ -28,6 +28,7 @@ use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use self::merge::Merger;
 use crate::model::limits::{FEED_BATCHES_AHEAD, FEED_CHUNKS_AHEAD, FEED_LOOKS_AHEAD};
 use crate::model::{Atom, EventBatch, Failure, Outcome, Pid, Seq};
+use crate::sandbox::trace::Veil;
 use crate::sandbox::trace::look::{Introduction, Sample};
 
 /// A node's stream among those of a feed.
@@ -47,6 +48,8 @@ enum Chunk {
 /// What others put in.
 enum Input {
     Look(Look),
+    /// What is to be taken out of what comes from now on.
+    Veil(Box<Veil>),
     /// What ends the stream's tracing from our side.
     Limits {
         stream: StreamId,
@@ -92,6 +95,8 @@ pub struct Counts {
     pub n_events: AtomicU64,
     pub n_late: AtomicU64,
     pub n_defects: AtomicU64,
+    /// Values and payloads that were taken out.
+    pub n_redacted: AtomicU64,
     /// The newest marks that have come through ([`crate::sandbox::beam::agent::Agent::mark`]).
     marks: Mutex<VecDeque<i64>>,
     /// Why streams ended that should not have.
@@ -152,6 +157,10 @@ impl Feed {
     /// As [`Feed::read`], from a process that forwards; `ask` lets it send one batch more.
     pub fn take(&self, stream: StreamId, frames: Receiver<Vec<u8>>, ask: impl Fn() + Send + 'static) -> Outcome<()> {
         reader::take_forwarded(stream, frames, ask, self.chunks.clone())
+    }
+    /// Puts another veil over all events from now on.
+    pub fn veil(&mut self, veil: Veil) {
+        self.put(Input::Veil(Box::new(veil)));
     }
     /// Watches a stream's limits from now on.
     pub fn limit(&mut self, stream: StreamId, limits: RateLimits) {
@@ -226,6 +235,10 @@ impl Counts {
     /// Trace messages that the nodes dropped, as they say themselves.
     pub fn n_dropped(&self) -> u64 {
         self.n_dropped.load(Ordering::Relaxed)
+    }
+    /// Values and payloads that were taken out.
+    pub fn n_redacted(&self) -> u64 {
+        self.n_redacted.load(Ordering::Relaxed)
     }
     /// Whether mark `nonce` has come through: events before it are in batches then, or were taken.
     pub fn has_mark(&self, nonce: i64) -> bool {

@@ -1,0 +1,120 @@
+//! `cinema record`: the flight recorder on the command line. Flags become the options of `record`, which does the
+//! work. It must not know nodes or files.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::host::{Ending, Host};
+use super::live::Live;
+use super::nodes::{self, Keep, Options, Target, Trace, path_text, text};
+use super::worker::Worker;
+use super::{batch, console};
+use crate::model::Outcome;
+use crate::model::time::parse_duration_ns;
+use crate::session::{Amount, check_name};
+
+/// What is kept, and until when.
+#[derive(Clone, Debug, Args)]
+pub struct Flight {
+    /// The .cinema file; with a trigger or rotation FILE-0001.cinema, FILE-0002.cinema ..
+    #[arg(long, value_name = "FILE", value_parser = file)]
+    out: PathBuf,
+    /// Keep only the newest: 64MB of memory, 5min or 100000 events
+    #[arg(long, value_name = "SIZE|TIME|EVENTS", value_parser = amount)]
+    ring: Option<String>,
+    /// Save the time around each event that meets this: on_result("timeout"), or |e| e.kind == "crash"
+    #[arg(long, value_name = "CONDITION")]
+    trigger: Option<String>,
+    /// How much before a trigger is saved; 30s
+    #[arg(long, value_name = "TIME", value_parser = time, requires = "trigger")]
+    before: Option<String>,
+    /// How much after a trigger is saved; 10s
+    #[arg(long, value_name = "TIME", value_parser = time, requires = "trigger")]
+    after: Option<String>,
+    /// End at the first trigger; FILE has it
+    #[arg(long, requires = "trigger")]
+    once: bool,
+    /// Begin a new file after so much
+    #[arg(long, value_name = "SIZE|TIME|EVENTS", value_parser = amount, conflicts_with_all = ["ring", "trigger"])]
+    rotate: Option<String>,
+    /// How many files of the rotation stay
+    #[arg(long, value_name = "N", requires = "rotate")]
+    keep: Option<u32>,
+    /// End after so many events
+    #[arg(long, value_name = "N")]
+    events: Option<u64>,
+    /// End after so long
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    time: Option<String>,
+    /// End after so much in files and memory
+    #[arg(long, value_name = "SIZE", value_parser = amount)]
+    size: Option<String>,
+    /// How often to say how far it is; 5s; none for never
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    progress: Option<String>,
+}
+
+/// An amount as a script writes it: a number stays one.
+fn amount(value: &str) -> Result<String, String> {
+    match Amount::parse(value) {
+        Ok(Amount::Events(n)) => Ok(n.to_string()),
+        Ok(_) => Ok(text(value)),
+        Err(_) => Err("64MB, 5min or 100000".to_string()),
+    }
+}
+
+/// A time as a script writes it; `()` for none.
+fn time(value: &str) -> Result<String, String> {
+    match value {
+        "none" => Ok("()".to_string()),
+        _ => parse_duration_ns(value).map(|_| text(value)).map_err(|_| "5s, 1min or 2h".to_string()),
+    }
+}
+
+fn file(value: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(value);
+    check_name(&path).map(|()| path).map_err(|failure| failure.error)
+}
+
+/// Attaches, records, and gives the exit code: that of a finding when a trigger was met.
+pub fn record(worker: &Worker<Live>, target: &Target, trace: &Trace, flight: &Flight) -> Outcome<u8> {
+    if let Some(trigger) = &flight.trigger {
+        // A word that is wrong is told before a node is touched.
+        let line = format!("let trigger = {trigger};");
+        worker.ask(move |live| live.eval(&line, false))?;
+    }
+    let is_whole = flight.ring.is_none() && flight.trigger.is_none() && flight.rotate.is_none();
+    let keep = Keep::of(is_whole.then(|| flight.out.clone()));
+    nodes::attach(worker, target, &trace.for_recorder(), &keep)?;
+    let mut options = Options::default();
+    if !is_whole {
+        options.put("out", text(path_text(&flight.out)?));
+    }
+    let given = [
+        ("ring", flight.ring.clone()),
+        ("trigger", flight.trigger.as_ref().map(|_| "trigger".to_string())),
+        ("before", flight.before.clone()),
+        ("after", flight.after.clone()),
+        ("once", flight.once.then(|| "true".to_string())),
+        ("rotate", flight.rotate.clone()),
+        ("keep", flight.keep.map(|n| n.to_string())),
+        ("events", flight.events.map(|n| n.to_string())),
+        ("time", flight.time.clone()),
+        ("size", flight.size.clone()),
+        ("progress", flight.progress.clone()),
+    ];
+    for (key, value) in given {
+        value.into_iter().for_each(|value| options.put(key, value));
+    }
+    console::talk("recording: Ctrl-C saves and ends");
+    let line = format!(
+        "let recorded = record({}); show(recorded); if recorded.triggers > 0 {{ exit({}) }}",
+        options.script(),
+        console::EXIT_FOUND
+    );
+    match worker.ask(move |live| live.eval(&line, false))? {
+        Ending::Exit(code) => Ok(code),
+        told @ Ending::Value(_) => batch::code_of(Ok(told)),
+    }
+}

@@ -1,0 +1,109 @@
+//! The files of a recorder: one, or numbered ones of which the oldest go. It must not know what is in them.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use crate::model::{Failure, Outcome};
+
+pub(super) struct Files {
+    out: Option<PathBuf>,
+    n_kept: Option<usize>,
+    n_next: u32,
+    written: VecDeque<PathBuf>,
+    n_bytes: u64,
+}
+
+impl Files {
+    /// Numbers go on behind those of files that are there already: nothing of an earlier recorder is written over.
+    pub fn new(out: Option<PathBuf>, n_kept: Option<usize>) -> Files {
+        let n_next = out.as_deref().map_or(1, |out| last_number(out) + 1);
+        Files { out, n_kept, n_next, written: VecDeque::new(), n_bytes: 0 }
+    }
+
+    /// What was written and is there, oldest first.
+    pub fn written(&mut self) -> &[PathBuf] {
+        self.written.make_contiguous()
+    }
+    /// Bytes of all that was written.
+    pub fn n_bytes(&self) -> u64 {
+        self.n_bytes
+    }
+
+    /// Writes the file that was named; says so.
+    pub fn write(&mut self, save: impl FnOnce(&Path) -> Outcome<()>) -> Outcome<String> {
+        let path = self.out.clone().ok_or_else(|| Failure::usage("record: out is missing: where to?"))?;
+        self.save(path, save)
+    }
+
+    /// Writes the next numbered one, and removes the oldest when there are too many.
+    pub fn write_next(&mut self, save: impl FnOnce(&Path) -> Outcome<()>) -> Outcome<String> {
+        let out = self.out.as_deref().ok_or_else(|| Failure::usage("record: out is missing: where to?"))?;
+        let path = numbered(out, self.n_next);
+        self.n_next += 1;
+        let told = self.save(path, save)?;
+        while self.n_kept.is_some_and(|n_kept| self.written.len() > n_kept)
+            && let Some(oldest) = self.written.pop_front()
+        {
+            std::fs::remove_file(&oldest)
+                .map_err(|error| Failure::io(format!("cannot remove {}: {error}", oldest.display())))?;
+        }
+        Ok(told)
+    }
+
+    fn save(&mut self, path: PathBuf, save: impl FnOnce(&Path) -> Outcome<()>) -> Outcome<String> {
+        save(&path)?;
+        Ok(self.note(&path))
+    }
+
+    /// Notes a file that is there; says so.
+    pub fn note(&mut self, path: &Path) -> String {
+        let n_bytes = std::fs::metadata(path).map_or(0, |meta| meta.len());
+        self.n_bytes += n_bytes;
+        self.written.push_back(path.to_path_buf());
+        format!("saved {n_bytes} bytes to {}", path.display())
+    }
+}
+
+/// `flight-0007.cinema` of `flight.cinema`.
+fn numbered(out: &Path, n: u32) -> PathBuf {
+    let stem = out.file_stem().unwrap_or_default().to_string_lossy();
+    out.with_file_name(format!("{stem}-{n:04}.cinema"))
+}
+
+/// The largest number that a file beside `out` has; 0 without one.
+fn last_number(out: &Path) -> u32 {
+    let stem = out.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let number = |entry: std::io::Result<std::fs::DirEntry>| {
+        let name = entry.ok()?.file_name();
+        let name = name.to_str()?.strip_prefix(&stem)?.strip_prefix('-')?.strip_suffix(".cinema")?;
+        name.parse::<u32>().ok()
+    };
+    // A folder that cannot be read is told of when a file is to be written.
+    std::fs::read_dir(folder).map_or(0, |entries| entries.filter_map(number).max().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_go_on_and_the_oldest_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("flight.cinema");
+        std::fs::write(folder.path().join("flight-0007.cinema"), "kept").unwrap();
+        std::fs::write(folder.path().join("flight-x.cinema"), "").unwrap();
+        let mut files = Files::new(Some(out.clone()), Some(2));
+        let save = |path: &Path| std::fs::write(path, "12345").map_err(|error| Failure::io(error.to_string()));
+        for _ in 0..3 {
+            files.write_next(save).unwrap();
+        }
+        let names = |n: u32| folder.path().join(format!("flight-{n:04}.cinema"));
+        assert_eq!(files.written(), [names(9), names(10)]);
+        assert!(names(7).exists() && !names(8).exists());
+        files.write(save).unwrap();
+        assert_eq!((files.n_bytes(), files.written().last()), (20, Some(&out)));
+        let nowhere = Files::new(None, None).write(save).unwrap_err();
+        assert_eq!(nowhere.error, "record: out is missing: where to?");
+    }
+}
