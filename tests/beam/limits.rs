@@ -35,6 +35,7 @@ const FLOOD_IS_OVER: &str = "Wait = fun Wait() -> case process_info(whereis(floo
     [{status, waiting}, {message_queue_len, 0}] -> ok; _ -> receive after 5 -> Wait() end end end, Wait()";
 
 each_otp! {
+    alone
     fn each_limit_ends_the_tracing_and_says_so(otp) {
         let node = TestNode::by_port(otp, App::Shop);
         ends_by(&node, "stock", "time: \"300ms\"", "ok", "time", "ok");

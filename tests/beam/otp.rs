@@ -88,14 +88,23 @@ impl Otp {
     }
 }
 
-/// Writes one test per release: `each_otp! { fn name(otp) { .. } }` becomes `name::otp25` and `name::otp27`.
+/// Tests whose nodes work as hard as they can run alone: beside them nobody's time limits would mean anything.
+pub static MACHINE: std::sync::RwLock<()> = std::sync::RwLock::new(());
+
+/// Writes one test per release: `each_otp! { fn name(otp) { .. } }` becomes `name::otp25` and `name::otp27`. With
+/// `alone` in front, no other test of this crate runs meanwhile.
 macro_rules! each_otp {
-    ($($(#[$meta:meta])* fn $name:ident($otp:ident) $body:block)*) => {$(
+    (alone $($rest:tt)*) => { $crate::otp::each_otp! { @ write $($rest)* } };
+    (fn $($rest:tt)*) => { $crate::otp::each_otp! { @ read fn $($rest)* } };
+    (# $($rest:tt)*) => { $crate::otp::each_otp! { @ read # $($rest)* } };
+    (@ $lock:ident $($(#[$meta:meta])* fn $name:ident($otp:ident) $body:block)*) => {$(
         mod $name {
             #[allow(unused_imports)]
             use super::*;
             $(#[$meta])*
             fn on($otp: $crate::otp::Otp) {
+                // A test that failed has told so itself.
+                let _machine = $crate::otp::MACHINE.$lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 if $otp.is_here(stringify!($name)) $body
             }
             #[test]
