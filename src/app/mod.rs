@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod console;
 mod demo;
+mod files;
 mod film;
 mod flight;
 mod host;
@@ -16,7 +17,7 @@ mod live;
 mod nodes;
 mod playback;
 mod repl;
-mod server;
+pub(crate) mod server;
 mod terminal;
 mod worker;
 
@@ -51,6 +52,10 @@ fn run(cli: Cli) -> u8 {
     let place = Place::detect(cli.options.no_color);
     let done = match cli.command {
         Some(Command::Bench { what, quick }) => measure(what, quick, &cli.options, place),
+        Some(Command::Fsck { file }) => files::fsck(&file, &cli.options),
+        Some(Command::Repair { file, out }) => files::repair(&file, &out, &cli.options),
+        Some(Command::Compact { file, out }) => files::compact(&file, &out, &cli.options),
+        Some(Command::Soak { ns, dir, child }) => soak(ns, dir, child, &cli.options, place),
         command => with_session(command, &cli.options, place),
     };
     done.unwrap_or_else(|failure| {
@@ -154,7 +159,8 @@ fn drive(
             prepare(worker, what.as_deref(), args)?;
             return server::mcp::serve(worker).map(|()| 0);
         }
-        Some(Command::Bench { .. }) | None => {}
+        // The others need no session.
+        Some(_) | None => {}
     }
     go_on(options, place, is_shell, terminal, worker)
 }

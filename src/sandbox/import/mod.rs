@@ -8,7 +8,7 @@
 //! ```
 
 mod files;
-mod info;
+pub mod info;
 mod reader;
 mod source;
 
