@@ -6,6 +6,7 @@ mod harness;
 mod peers;
 mod scripted;
 mod sim;
+pub mod soak;
 mod store;
 mod workload;
 
