@@ -129,8 +129,8 @@ fn summary(file: &Path, report: &Report) -> String {
     }
     let (n_findings, n_lost) = (report.damage.len(), report.n_lost());
     text.push_str(&format!(
-        "{n_findings} findings; {n_lost} events are lost, {} are without payload\n",
-        report.n_payloads_lost()
+        "{n_findings} findings; {n_lost} events are lost, {} are there in part\n",
+        report.n_partial()
     ));
     text
 }
@@ -149,7 +149,7 @@ fn document(file: &Path, report: &Report) -> Json {
             "segment_seqs": damage.segment.as_ref().map(|(_, seqs)| [seqs.start, seqs.end]),
             "lost": ranges(&damage.lost),
             "events_lost": damage.n_lost(),
-            "payloads_lost": damage.n_payloads_lost,
+            "events_in_part": damage.n_partial,
             "what": damage.what,
         })
     };
@@ -165,6 +165,6 @@ fn document(file: &Path, report: &Report) -> Json {
         "marks": report.n_marks,
         "findings": report.damage.iter().map(finding).collect::<Vec<_>>(),
         "events_lost": report.n_lost(),
-        "payloads_lost": report.n_payloads_lost(),
+        "events_in_part": report.n_partial(),
     })
 }

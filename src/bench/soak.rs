@@ -40,7 +40,8 @@ pub struct Plan {
 /// What was found wrong is in the table, and the second value says how much.
 pub fn soak(plan: &Plan, tell: &mut dyn FnMut(String)) -> Outcome<(Table, u64)> {
     let workload = Workload::new(100_000);
-    let mut soak = Soak { workload: &workload, folder: &plan.folder, checks: Checks::default(), append: Duration::ZERO };
+    let mut soak =
+        Soak { workload: &workload, folder: &plan.folder, checks: Checks::default(), append: Duration::ZERO };
     let begin = Instant::now();
     let mut n_rounds = 0u64;
     while begin.elapsed() < plan.time || n_rounds == 0 {
@@ -94,7 +95,8 @@ impl Soak<'_> {
 
     /// A recording that lives in a file; then saved, archived, examined.
     fn file(&mut self, round: u64) -> Outcome<()> {
-        let [path, archive, again] = ["file", "archive", "again"].map(|name| self.folder.join(format!("{name}.cinema")));
+        let [path, archive, again] =
+            ["file", "archive", "again"].map(|name| self.folder.join(format!("{name}.cinema")));
         let recording = Recording::create(&path, RecordingInfo::default(), Durability::default())?;
         let (mut recording, order) = self.load(recording, round)?;
         recording.finish()?;
@@ -108,7 +110,8 @@ impl Soak<'_> {
             self.reopen(path, &order, n_events)?;
         }
         let (_, report) = Recording::rescue(&again)?;
-        self.checks.is_true(report.damage.is_empty(), || format!("damage in a file as it was saved: {:?}", report.damage));
+        self.checks
+            .is_true(report.damage.is_empty(), || format!("damage in a file as it was saved: {:?}", report.damage));
         Ok(())
     }
 
@@ -138,7 +141,12 @@ impl Soak<'_> {
                 }
                 if recording.len() - n_viewed >= VIEW_EVENTS {
                     n_viewed = recording.len();
-                    let mark = Mark { name: format!("at {n_viewed}"), at: Seq(n_viewed - 1), note: String::new(), is_snapshot: false };
+                    let mark = Mark {
+                        name: format!("at {n_viewed}"),
+                        at: Seq(n_viewed - 1),
+                        note: String::new(),
+                        is_snapshot: false,
+                    };
                     recording.set_mark(mark);
                     // Readers that are busy are not waited for.
                     let _ = views.try_send((recording.clone(), order.clone()));

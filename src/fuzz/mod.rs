@@ -73,7 +73,8 @@ fn read_through(recording: &Recording) {
 fn external_term(bytes: &[u8]) {
     if let Ok((raw, n_used)) = RawTerm::parse(bytes) {
         assert!(n_used <= bytes.len());
-        let _ = (raw.tag(), raw.as_actor(), raw.as_int(), raw.map().map(Iterator::count), raw.list().map(Iterator::count));
+        let _ =
+            (raw.tag(), raw.as_actor(), raw.as_int(), raw.map().map(Iterator::count), raw.list().map(Iterator::count));
     }
     if let Ok(term) = etf::decode(bytes) {
         let mut again = Vec::new();

@@ -43,7 +43,9 @@ pub(super) fn record(options: &mut Options) -> Outcome<Option<Keep>> {
     let Some(path) = path else {
         let given = [("sync", sync.is_some()), ("seal_after", seal_after.is_some())];
         let given = given.into_iter().find(|(_, is_given)| *is_given);
-        return given.map_or(Ok(None), |(key, _)| Err(usage(format!("{key} belongs to record: a file to keep")).hint("record: \"run.cinema\"")));
+        return given.map_or(Ok(None), |(key, _)| {
+            Err(usage(format!("{key} belongs to record: a file to keep")).hint("record: \"run.cinema\""))
+        });
     };
     plan::check_name(&path)?;
     let mut durability = Durability::default();

@@ -38,10 +38,40 @@ pub const HEAD_BYTES_MIN: usize = 8 + 4 + 8 + 8 + 8 + 4 + 4 + 4;
 const SECTIONS_MAX: usize = 256;
 /// The sections of version 2, which did not name them.
 const SECTIONS_V2: &[&str] = &[
-    "time_min", "time_max", "time_starts", "time_bits", "kind", "cause_far", "cause_order", "meta", "actors", "tags", "calls",
-    "end_base", "end_starts", "end_bits", "blocks", "gram_starts", "grams", "process_starts", "process_lists",
-    "peer_starts", "peer_lists", "tag_starts", "tag_lists", "chunk_kinds", "path_keys", "path_starts", "path_list",
-    "class", "process", "peer", "tag", "call", "cause", "payload",
+    "time_min",
+    "time_max",
+    "time_starts",
+    "time_bits",
+    "kind",
+    "cause_far",
+    "cause_order",
+    "meta",
+    "actors",
+    "tags",
+    "calls",
+    "end_base",
+    "end_starts",
+    "end_bits",
+    "blocks",
+    "gram_starts",
+    "grams",
+    "process_starts",
+    "process_lists",
+    "peer_starts",
+    "peer_lists",
+    "tag_starts",
+    "tag_lists",
+    "chunk_kinds",
+    "path_keys",
+    "path_starts",
+    "path_list",
+    "class",
+    "process",
+    "peer",
+    "tag",
+    "call",
+    "cause",
+    "payload",
 ];
 
 /// How a head names a section: 24 bits of the CRC-32 of its name.
@@ -113,7 +143,8 @@ impl Head {
         }
         for place in 0..n_sections {
             let (at, len, word) = (reader.u32()?, reader.u32()?, reader.u32()?);
-            let (id, width) = if version == 2 { (section_id(SECTIONS_V2[place]), word) } else { (word >> 8, word & 0xFF) };
+            let (id, width) =
+                if version == 2 { (section_id(SECTIONS_V2[place]), word) } else { (word >> 8, word & 0xFF) };
             if let Some(place) = section_place(id) {
                 head.sections[place] = [at, len, width];
             }

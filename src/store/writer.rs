@@ -9,12 +9,12 @@ use std::thread::JoinHandle;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
+use super::Mark;
 use super::file::{Additions, Ending, SessionFile};
 use super::paths::States;
 use super::seal::seal;
 use super::segment::Segment;
 use super::tail::Tail;
-use super::Mark;
 use crate::model::{Failure, Outcome};
 
 /// A full tail on its way to be a segment.

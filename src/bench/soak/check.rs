@@ -75,7 +75,9 @@ impl Checks {
         let n_scanned = view.scan(&Filter::default()).count() as u64;
         self.n_read += n_scanned;
         self.is_true(n_scanned == view.n_held(), || format!("{n_scanned} of {} events are scanned", view.n_held()));
-        self.is_true(view.evicted().n_events == first, || format!("#{first} is the first, {} are evicted", view.evicted().n_events));
+        self.is_true(view.evicted().n_events == first, || {
+            format!("#{first} is the first, {} are evicted", view.evicted().n_events)
+        });
         let calls = Filter::kind(Kind::HandleStart);
         let (counted, scanned) = (view.count(&calls), view.scan(&calls).count() as u64);
         self.is_true(counted == scanned, || format!("{counted} are counted, {scanned} scanned"));

@@ -4,11 +4,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::directory::{Directory, SegmentPlace};
+use super::directory::SegmentPlace;
 use super::read::{assemble, check_head, read_directory};
 use super::recover::{Walk, restore_branches};
 use super::report::{Damage, Part, Report};
-use super::salvage::{Known, Saved, Source, losses, salvage};
+use super::salvage::{Saved, Source, losses, salvage};
 use super::{Block, BlockKind, Form};
 use crate::model::Outcome;
 use crate::store::bytes::Bytes;
@@ -25,26 +25,20 @@ pub fn examine(bytes: &Bytes, name: &str) -> Outcome<(Recording, Report)> {
     let (version, form) = check_head(bytes, name)?;
     let walk = Walk::over(bytes, version, true);
     let mut damage = walk.damage;
-    let (directory, known, is_complete) = match (read_directory(bytes, version), walk.complete) {
-        (Ok(directory), _) => {
-            let known = known_of(&directory);
-            (directory, known, true)
-        }
-        (Err(why), Some(directory)) => {
+    let (directory, is_complete) =
+        read_directory(bytes, version).map(|directory| (directory, true)).unwrap_or_else(|why| {
             damage.push(Damage::at(Part::End, bytes.len(), 0, why));
-            let known = known_of(&directory);
-            (directory, known, true)
-        }
-        (Err(why), None) => {
-            damage.push(Damage::at(Part::End, bytes.len(), 0, why));
-            (walk.directory, walk.known, false)
-        }
-    };
+            let is_complete = walk.complete.is_some();
+            (walk.complete.unwrap_or(walk.directory), is_complete)
+        });
     let places = directory.segments.clone();
     let n_segments = places.len();
+    // A recording that begins later is a ring, or has lost its beginning.
+    let has_lost_some = !is_complete && damage.iter().any(|damage| damage.part != Part::End);
+    let first = if has_lost_some { 0 } else { directory.start.first };
     let mut recording = assemble(bytes, directory, form);
-    let mut examination = Examination { bytes, known, damage, changed_from: None };
-    examination.segments(&mut recording, &places);
+    let mut examination = Examination { bytes, damage, changed_from: None };
+    examination.segments(&mut recording, &places, first);
     examination.keyframes(&mut recording);
     if is_complete {
         recording.add_checkpoints();
@@ -65,28 +59,17 @@ pub fn examine(bytes: &Bytes, name: &str) -> Outcome<(Recording, Report)> {
     Ok((recording, report))
 }
 
-fn known_of(directory: &Directory) -> Known {
-    Known {
-        actors: directory.actors.iter().copied().map(Some).collect(),
-        tags: directory.tags.iter().copied().map(Some).collect(),
-    }
-}
-
 struct Examination<'b> {
     bytes: &'b Bytes,
-    known: Known,
     damage: Vec<Damage>,
     /// The first event that is not as it was folded into the keyframes.
     changed_from: Option<u64>,
 }
 
 impl Examination<'_> {
-    fn segments(&mut self, recording: &mut Recording, places: &[SegmentPlace]) {
+    fn segments(&mut self, recording: &mut Recording, places: &[SegmentPlace], first: u64) {
         let segments = std::mem::take(&mut recording.segments);
-        let mut next_seq = recording.keyframes.base.as_ref().map_or(0, |base| base.n_events);
-        if places.first().is_some_and(|place| place.head.start > 0) && self.damage.iter().all(|d| d.part != Part::Blocks) {
-            next_seq = places[0].head.start;
-        }
+        let mut next_seq = first;
         for ((number, segment), place) in segments.into_iter().enumerate().zip(places) {
             let head = &segment.head;
             if head.start > next_seq {
@@ -105,7 +88,7 @@ impl Examination<'_> {
     fn replace(&mut self, recording: &mut Recording, damage: Damage, saved: Saved) {
         let first = saved.segments.first().map(|segment| segment.head.start);
         self.changed_from = [self.changed_from, first].into_iter().flatten().min();
-        self.damage.push(Damage { lost: saved.lost, n_payloads_lost: saved.n_payloads_lost, ..damage });
+        self.damage.push(Damage { lost: saved.lost, n_partial: saved.n_partial, ..damage });
         recording.segments.extend(saved.segments.into_iter().map(Arc::new));
     }
 
@@ -130,7 +113,7 @@ impl Examination<'_> {
                 false => {
                     let (head, image, stored) = (&segment.head, segment.image(), segment.stored());
                     let pages = self.pages_of(place);
-                    salvage(&Source::damaged(head, image, stored, pages), &self.known, dictionaries)
+                    salvage(&Source::damaged(head, image, stored, pages), dictionaries)
                 }
             };
             return Some((damage(Part::Segment, place.image.clone(), what), saved));
@@ -138,20 +121,17 @@ impl Examination<'_> {
         let (head, image) = segment.plain()?;
         let damaged: Vec<usize> = payloads::damaged_blocks(&segment.columns(), segment.stored()).collect();
         let wrong = self.wrong_indexes(segment, damaged.is_empty());
-        let has_unknown = !self.knows_all(segment);
         let damage = if let Some(first) = damaged.first() {
             let range = payloads::stored_range(segment.columns().blocks, *first);
             let range = place.stored.start + range.start..place.stored.start + range.end;
             let what = format!("{} of {} blocks have wrong checksums", damaged.len(), segment.columns().blocks.len());
             damage(Part::Payloads, range, what)
-        } else if has_unknown {
-            damage(Part::Dictionary, place.image.clone(), "names that are lost are in these events".into())
         } else if !wrong.is_empty() {
             damage(Part::Index, place.image.clone(), format!("{} differ from the events", wrong.join(", ")))
         } else {
             return None;
         };
-        Some((damage, salvage(&Source::whole(head, image, segment.stored()), &self.known, dictionaries)))
+        Some((damage, salvage(&Source::whole(head, image, segment.stored()), dictionaries)))
     }
 
     /// The checksums of the pages of an image; they stand behind it.
@@ -159,13 +139,6 @@ impl Examination<'_> {
         let block = Block::at(self.bytes, place.image.end.next_multiple_of(8))?;
         let is_it = block.head.kind == BlockKind::Pages && block.is_intact(self.bytes);
         is_it.then(|| &self.bytes[block.content])
-    }
-
-    fn knows_all(&self, segment: &Segment) -> bool {
-        let columns = segment.columns();
-        let number = |entry: &[u8; 4]| u32::from_le_bytes(*entry) as usize;
-        columns.actors.iter().all(|entry| self.known.actors.get(number(entry)).is_some_and(Option::is_some))
-            && columns.tags.iter().all(|entry| self.known.tags.get(number(entry)).is_some_and(Option::is_some))
     }
 
     /// The indexes that are not what the events make. Those of changed paths are not compared: they depend on the segments

@@ -74,8 +74,11 @@ fn seal_segment(file: &mut [u8], content: &std::ops::Range<usize>, stored: &std:
     file[place + 4..place + 8].copy_from_slice(&own);
     seal_block(file, BlockKind::Segment, content);
     // The pages stand behind the image; when there are as many as it has.
-    if let Some(pages) = Block::at(file, content.end.next_multiple_of(8)).filter(|block| block.head.kind == BlockKind::Pages) {
-        let sums: Vec<u8> = file[image].chunks(PAGE_BYTES).flat_map(|page| crc32fast::hash(page).to_le_bytes()).collect();
+    if let Some(pages) =
+        Block::at(file, content.end.next_multiple_of(8)).filter(|block| block.head.kind == BlockKind::Pages)
+    {
+        let sums: Vec<u8> =
+            file[image].chunks(PAGE_BYTES).flat_map(|page| crc32fast::hash(page).to_le_bytes()).collect();
         if sums.len() == pages.content.len() {
             file[pages.content.clone()].copy_from_slice(&sums);
             seal_block(file, BlockKind::Pages, &pages.content);

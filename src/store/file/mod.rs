@@ -20,6 +20,8 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
+#[cfg(test)]
+pub use disk::Disk;
 pub use examine::examine;
 pub use forge::forge;
 pub use read::{open, open_checked, read, rescue};
@@ -63,7 +65,7 @@ const BLOCK_HEAD_BYTES: usize = 24;
 const TRAILER_MAGIC: u64 = u64::from_le_bytes(*b"CINEMEND");
 const TRAILER_BYTES: usize = 24;
 /// Bytes of a segment's image that have a checksum of their own.
-const PAGE_BYTES: usize = 4096;
+const PAGE_BYTES: usize = 1024;
 /// Block contents begin at multiples of 8.
 const _: () = assert!(FILE_HEAD_BYTES.is_multiple_of(8) && BLOCK_HEAD_BYTES.is_multiple_of(8));
 

@@ -4,7 +4,6 @@
 
 use super::directory::{CheckpointPlace, Directory, SegmentPlace, read_dictionaries, read_info, read_marks};
 use super::report::{Damage, Part};
-use super::salvage::Known;
 use super::{Block, BlockKind, FILE_HEAD_BYTES, TRAILER_BYTES, trailer_offset};
 use crate::model::{Actor, Atom, Filter, Kind};
 use crate::store::segment::{Head, Segment};
@@ -19,7 +18,9 @@ pub struct Walk<'f> {
     goes_on: bool,
     offset: usize,
     pub directory: Directory,
-    pub known: Known,
+    /// Actors and tags by number; `None`: what the number stood for is lost.
+    actors: Vec<Option<Actor>>,
+    tags: Vec<Option<Atom>>,
     /// The newest intact directory, when nothing came after it.
     pub complete: Option<Directory>,
     pub damage: Vec<Damage>,
@@ -27,7 +28,7 @@ pub struct Walk<'f> {
     pending: Option<SegmentPlace>,
     /// Damaged bytes since the last segment: no more events than bytes can be lost in them.
     n_skipped: usize,
-    pub n_blocks: usize,
+    n_skipped_in_all: usize,
 }
 
 impl<'f> Walk<'f> {
@@ -41,12 +42,13 @@ impl<'f> Walk<'f> {
             goes_on: goes_on && version > 2,
             offset: FILE_HEAD_BYTES,
             directory: Directory { branches: vec![Branch::trunk()], ..Directory::default() },
-            known: Known::default(),
+            actors: Vec::new(),
+            tags: Vec::new(),
             complete: None,
             damage: Vec::new(),
             pending: None,
             n_skipped: 0,
-            n_blocks: 0,
+            n_skipped_in_all: 0,
         };
         while walk.step() {}
         walk.end();
@@ -62,23 +64,23 @@ impl<'f> Walk<'f> {
             return false;
         }
         let Some(block) = Block::at(self.file, self.offset) else { return self.search() };
-        self.n_blocks += 1;
-        let is_good = self.take(&block);
-        if is_good {
+        if self.take(&block) {
             self.offset = block.next();
             return true;
         }
-        let part = match block.head.kind {
-            BlockKind::Info => Part::Info,
-            BlockKind::Dictionary => Part::Dictionary,
-            BlockKind::Segment | BlockKind::Payloads | BlockKind::Pages => Part::Segment,
-            BlockKind::Keyframes => Part::Keyframe,
-            BlockKind::Directory => Part::Directory,
-            BlockKind::Marks => Part::Marks,
+        let (part, what) = match block.head.kind {
+            BlockKind::Info => (Part::Info, "what was recorded is not known"),
+            BlockKind::Dictionary => {
+                (Part::Dictionary, "it is damaged: without the directory, names in it read as lost@nowhere")
+            }
+            BlockKind::Segment | BlockKind::Payloads | BlockKind::Pages => (Part::Segment, "its head is damaged"),
+            BlockKind::Keyframes => (Part::Keyframe, "they are damaged: they are made again"),
+            BlockKind::Directory => (Part::Directory, "it is damaged"),
+            BlockKind::Marks => (Part::Marks, "they are damaged"),
         };
         let n_bytes = block.next().min(self.file.len()) - self.offset;
-        self.tell(part, self.offset, n_bytes, "its content is damaged");
-        self.n_skipped += n_bytes;
+        self.tell(part, self.offset, n_bytes, what);
+        self.skip(n_bytes);
         if self.goes_on {
             self.offset = block.next();
         }
@@ -137,11 +139,15 @@ impl<'f> Walk<'f> {
                 self.directory.segments.push(SegmentPlace { stored: stored..end, ..place });
             }
         }
-        self.n_skipped += end - begin;
+        self.skip(end - begin);
         self.offset = end;
         next.is_some()
     }
 
+    fn skip(&mut self, n_bytes: usize) {
+        self.n_skipped += n_bytes;
+        self.n_skipped_in_all += n_bytes;
+    }
     fn tell(&mut self, part: Part, offset: usize, n_bytes: usize, what: &str) {
         self.damage.push(Damage::at(part, offset, n_bytes, what));
     }
@@ -158,8 +164,13 @@ impl<'f> Walk<'f> {
         // A recording that went on after it was completed once has more than the directory says.
         let n_segments = segments.len();
         self.complete = self.complete.take().filter(|complete| complete.segments.len() >= n_segments);
-        self.directory.actors = fill(&self.known.actors, lost_actor);
-        self.directory.tags = fill(&self.known.tags, lost_tag);
+        // Names that are lost are told from others, and the events with them are kept.
+        let most = |n: fn(&Head) -> u32| self.directory.segments.iter().map(|place| n(&place.head) as usize).max();
+        let (n_actors, n_tags) = (most(|head| head.n_actors).unwrap_or(0), most(|head| head.n_tags).unwrap_or(0));
+        self.actors.resize(self.actors.len().max(n_actors), None);
+        self.tags.resize(self.tags.len().max(n_tags), None);
+        self.directory.actors = fill(&self.actors, lost_actor);
+        self.directory.tags = fill(&self.tags, lost_tag);
     }
 
     fn segment_place(&self, block: &Block) -> Option<SegmentPlace> {
@@ -176,29 +187,29 @@ impl<'f> Walk<'f> {
         let begin = block.content.start + (n_summed + 4).next_multiple_of(8);
         let is_next = is_intact
             && is_in_order
-            && (self.n_skipped > 0
-                || head.n_actors as usize <= self.known.actors.len() && head.n_tags as usize <= self.known.tags.len())
+            && head.n_actors as usize <= self.actors.len() + self.n_skipped_in_all
+            && head.n_tags as usize <= self.tags.len() + self.n_skipped_in_all
             && begin <= block.content.end;
         is_next.then_some(SegmentPlace { head, image_checksum, image: begin..block.content.end, stored: 0..0 })
     }
 
     fn add_dictionaries(&mut self, reader: &mut Reader<'_>) -> Option<()> {
-        let (mut n_actors, mut n_tags) = (self.known.actors.len(), self.known.tags.len());
+        let (mut n_actors, mut n_tags) = (self.actors.len(), self.tags.len());
         if self.version > 2 {
             let first = |reader: &mut Reader<'_>| usize::try_from(reader.varint()?).ok();
             let (actors, tags) = (first(reader)?, first(reader)?);
             // Numbers that are missing between lie in damaged bytes.
-            let is_near = |first: usize, known: usize| (known..=known + self.n_skipped).contains(&first);
+            let is_near = |first: usize, known: usize| (known..=known + self.n_skipped_in_all).contains(&first);
             if !is_near(actors, n_actors) || !is_near(tags, n_tags) {
                 return None;
             }
             (n_actors, n_tags) = (actors, tags);
         }
         let (actors, tags) = read_dictionaries(reader)?;
-        self.known.actors.resize(n_actors, None);
-        self.known.tags.resize(n_tags, None);
-        self.known.actors.extend(actors.into_iter().map(Some));
-        self.known.tags.extend(tags.into_iter().map(Some));
+        self.actors.resize(n_actors, None);
+        self.tags.resize(n_tags, None);
+        self.actors.extend(actors.into_iter().map(Some));
+        self.tags.extend(tags.into_iter().map(Some));
         Some(())
     }
 

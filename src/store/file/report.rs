@@ -49,15 +49,15 @@ pub struct Damage {
     pub segment: Option<(usize, Range<u64>)>,
     /// Seqs of events that cannot be read.
     pub lost: Vec<Range<u64>>,
-    /// Events that are there without their payload or metadata.
-    pub n_payloads_lost: u64,
+    /// Events that are there without some of their fields.
+    pub n_partial: u64,
     pub what: String,
 }
 
 impl Damage {
     pub fn at(part: Part, offset: usize, n_bytes: usize, what: impl Into<String>) -> Damage {
         let (offset, n_bytes) = (offset as u64, n_bytes as u64);
-        Damage { part, offset, n_bytes, segment: None, lost: Vec::new(), n_payloads_lost: 0, what: what.into() }
+        Damage { part, offset, n_bytes, segment: None, lost: Vec::new(), n_partial: 0, what: what.into() }
     }
     /// Events that cannot be read.
     pub fn n_lost(&self) -> u64 {
@@ -71,8 +71,8 @@ impl fmt::Display for Damage {
         if self.n_lost() > 0 {
             write!(f, "; {} events are lost ({})", self.n_lost(), ranges(&self.lost))?;
         }
-        if self.n_payloads_lost > 0 {
-            write!(f, "; {} events are without payload", self.n_payloads_lost)?;
+        if self.n_partial > 0 {
+            write!(f, "; {} events are there in part", self.n_partial)?;
         }
         Ok(())
     }
@@ -115,8 +115,8 @@ impl Report {
     pub fn n_lost(&self) -> u64 {
         self.damage.iter().map(Damage::n_lost).sum()
     }
-    /// Events that are there without their payload or metadata.
-    pub fn n_payloads_lost(&self) -> u64 {
-        self.damage.iter().map(|damage| damage.n_payloads_lost).sum()
+    /// Events that are there without some of their fields.
+    pub fn n_partial(&self) -> u64 {
+        self.damage.iter().map(|damage| damage.n_partial).sum()
     }
 }

@@ -1,6 +1,6 @@
-//! What can be saved of a damaged segment: its image has a checksum per page, so an event is lost only when a byte that it is
-//! read from lies in a damaged page. Indexes are not needed: what is saved is sealed again. It must not know
-//! where the segment lies.
+//! What can be saved of a damaged segment: its image has a checksum per page, so a field is lost only when a byte that it is
+//! read from lies in a damaged page. An event without its kind or its process is lost, others are kept and say in
+//! `meta.lost` what they had. Indexes are not needed: what is saved is sealed again. It must not know where the segment lies.
 //!
 //! Invariant: nothing here relies on [`Segment::check`]; every number is compared with what it leads into.
 
@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 
 use super::PAGE_BYTES;
 use crate::codec::etf;
-use crate::model::{Actor, Atom, CallKey, Class, Kind, NewEvent, Seq, Term};
+use crate::model::{CallKey, Class, Kind, NewEvent, Seq, Term};
 use crate::store::columns::{Columns, TIME_BLOCK_EVENTS};
 use crate::store::dictionary::Dictionaries;
 use crate::store::packed::{Blocked, Packed};
@@ -26,15 +26,8 @@ pub struct Saved {
     /// As many events as before: loss events stand for those that are lost.
     pub segments: Vec<Segment>,
     pub lost: Vec<Range<u64>>,
-    /// Events that are there without their payload or metadata.
-    pub n_payloads_lost: u64,
-}
-
-/// The actors and tags of a file by number; `None`: what the number stood for is lost.
-#[derive(Default)]
-pub struct Known {
-    pub actors: Vec<Option<Actor>>,
-    pub tags: Vec<Option<Atom>>,
+    /// Events that are there without some of their fields: `meta.lost` says which.
+    pub n_partial: u64,
 }
 
 /// A segment to save events from.
@@ -58,22 +51,31 @@ impl<'a> Source<'a> {
 }
 
 /// Reads what does not lie in damaged bytes.
-pub fn salvage(source: &Source<'_>, known: &Known, dictionaries: &mut Dictionaries) -> Saved {
+pub fn salvage(source: &Source<'_>, dictionaries: &mut Dictionaries) -> Saved {
     let head = source.head;
-    let sieve = Sieve { source, columns: Segment::raw_of(head, source.image), known };
+    let sieve = Sieve { source, columns: Segment::raw_of(head, source.image) };
     let mut maker = Maker::new(head.start, head.time_min_ns, dictionaries);
     let mut blocks = FxHashMap::default();
     for idx in 0..head.n_events as usize {
-        match sieve.row(idx) {
+        let mut lost = Vec::new();
+        match sieve.row(idx, maker.at_ns, maker.dictionaries, &mut lost) {
             Some(event) => {
-                let payload = sieve.payload_of(idx, &mut blocks);
-                let meta = sieve.meta_of(idx, &mut blocks);
-                maker.keep(&event, payload, meta);
+                let payload = or_lost(sieve.payload_of(idx, &mut blocks), "payload", &mut lost);
+                let meta = or_lost(sieve.meta_of(idx, &mut blocks), "meta", &mut lost);
+                maker.keep(&event, &payload, meta, &lost);
             }
             None => maker.lose(1),
         }
     }
     maker.finish()
+}
+
+/// What could be read; else nothing, and the field's name among those that are lost.
+fn or_lost<T: Default>(read: Option<T>, name: &'static str, lost: &mut Vec<&'static str>) -> T {
+    if read.is_none() {
+        lost.push(name);
+    }
+    read.unwrap_or_default()
 }
 
 /// Segments of loss events for events of which nothing is there.
@@ -95,17 +97,17 @@ fn bad_pages(image: &[u8], pages: Option<&[u8]>) -> Vec<Range<usize>> {
 /// Blocks that were inflated, by number.
 type Blocks = FxHashMap<usize, Option<Arc<Vec<u8>>>>;
 
-/// What an event should have: nothing, bytes, or bytes that are lost.
-enum Found {
-    None,
-    Bytes(Vec<u8>),
-    Lost,
+/// A number plus one, 0 for none, as what it leads to. `None`: damaged.
+fn optional<T>(number: Option<usize>, of: impl FnOnce(usize) -> Option<T>) -> Option<Option<T>> {
+    match number?.checked_sub(1) {
+        Some(local) => of(local).map(Some),
+        None => Some(None),
+    }
 }
 
 struct Sieve<'a> {
     source: &'a Source<'a>,
     columns: Columns<'a>,
-    known: &'a Known,
 }
 
 impl Sieve<'_> {
@@ -133,52 +135,57 @@ impl Sieve<'_> {
         self.is_good(sections[2], column.bits_of(idx)?).then(|| column.get(idx))
     }
 
-    /// The event without its bytes; `None` when a part of it is damaged.
-    fn row(&self, idx: usize) -> Option<NewEvent<'static>> {
+    /// The event without its bytes; `None` when what or who is damaged. Of the other fields those that are damaged are
+    /// `lost`; a time is then the one before.
+    fn row(
+        &self,
+        idx: usize,
+        before_ns: i64,
+        dictionaries: &Dictionaries,
+        lost: &mut Vec<&'static str>,
+    ) -> Option<NewEvent<'static>> {
         let columns = &self.columns;
+        let actor = |local| self.dictionary_entry("actors", columns.actors, local, dictionaries.actors.items());
+        let tag = |local| self.dictionary_entry("tags", columns.tags, local, dictionaries.tags.items());
+        let call = |place| self.entry("calls", columns.calls, place).map(|key| CallKey(u64::from_le_bytes(key)));
         let kind = Kind::from_byte(self.entry("kind", columns.kind, idx)?[0])?;
-        let class = Class::from_byte(u8::try_from(self.packed("class", columns.class, idx)?).ok()?)?;
-        let at_ns = self.blocked(["time_min", "time_starts", "time_bits"], columns.times(), idx)?;
-        let process = self.actor(self.packed("process", columns.process, idx)?)?;
-        let peer = match self.packed("peer", columns.peer, idx)?.checked_sub(1) {
-            Some(local) => Some(self.actor(local)?),
-            None => None,
-        };
-        let tag = match self.packed("tag", columns.tag, idx)?.checked_sub(1) {
-            Some(local) => Some(self.tag(local)?),
-            None => None,
-        };
-        let call = match self.packed("call", columns.call, idx)?.checked_sub(1) {
-            Some(place) => Some(CallKey(u64::from_le_bytes(self.entry("calls", columns.calls, place)?))),
-            None => None,
-        };
-        let cause = self.cause(idx)?;
-        Some(NewEvent { class, peer, tag, call, cause, ..NewEvent::new(at_ns, kind, process) })
+        let process = actor(self.packed("process", columns.process, idx)?)?;
+        let class =
+            self.packed("class", columns.class, idx).and_then(|class| Class::from_byte(u8::try_from(class).ok()?));
+        let at_ns = self.blocked(["time_min", "time_starts", "time_bits"], columns.times(), idx);
+        Some(NewEvent {
+            class: or_lost(class.map(Some), "class", lost).unwrap_or(Class::None),
+            peer: or_lost(optional(self.packed("peer", columns.peer, idx), actor), "peer", lost),
+            tag: or_lost(optional(self.packed("tag", columns.tag, idx), tag), "tag", lost),
+            call: or_lost(optional(self.packed("call", columns.call, idx), call), "call", lost),
+            cause: or_lost(self.cause(idx), "cause", lost),
+            ..NewEvent::new(or_lost(at_ns.map(Some), "time", lost).unwrap_or(before_ns), kind, process)
+        })
     }
 
-    fn actor(&self, local: usize) -> Option<Actor> {
-        let number = u32::from_le_bytes(self.entry("actors", self.columns.actors, local)?);
-        *self.known.actors.get(number as usize)?
+    fn dictionary_entry<T: Copy>(&self, section: &str, numbers: &[[u8; 4]], local: usize, items: &[T]) -> Option<T> {
+        items.get(u32::from_le_bytes(self.entry(section, numbers, local)?) as usize).copied()
     }
-    fn tag(&self, local: usize) -> Option<Atom> {
-        let number = u32::from_le_bytes(self.entry("tags", self.columns.tags, local)?);
-        *self.known.tags.get(number as usize)?
-    }
+    /// `None`: damaged. `Some(None)`: no cause.
     fn cause(&self, idx: usize) -> Option<Option<Seq>> {
         let is_far = self.packed("cause", self.columns.cause, idx)? == self.columns.cause_escape();
         (!is_far || self.is_whole("cause_far")).then(|| self.columns.cause(idx))
     }
 
-    fn payload_of(&self, idx: usize, blocks: &mut Blocks) -> Found {
-        match self.packed("payload", self.columns.payload, idx) {
-            Some(0) => Found::None,
-            number => number.and_then(|number| self.bytes(number, blocks)).map_or(Found::Lost, Found::Bytes),
+    /// The payload's bytes, none when there is none; `None` when they are lost.
+    fn payload_of(&self, idx: usize, blocks: &mut Blocks) -> Option<Vec<u8>> {
+        match self.packed("payload", self.columns.payload, idx)? {
+            0 => Some(Vec::new()),
+            number => self.bytes(number, blocks),
         }
     }
-    fn meta_of(&self, idx: usize, blocks: &mut Blocks) -> Found {
-        match self.columns.meta_number(idx).filter(|_| self.is_whole("meta")) {
-            None => Found::None,
-            Some(number) => self.bytes(number.into(), blocks).map_or(Found::Lost, Found::Bytes),
+    fn meta_of(&self, idx: usize, blocks: &mut Blocks) -> Option<Vec<u8>> {
+        if !self.is_whole("meta") {
+            return None;
+        }
+        match self.columns.meta_number(idx) {
+            None => Some(Vec::new()),
+            Some(number) => self.bytes(number.into(), blocks),
         }
     }
 
@@ -198,7 +205,8 @@ impl Sieve<'_> {
         let mut inflate = |block_idx: usize, past: Option<Arc<Vec<u8>>>| {
             let inflate = || {
                 let past = past.as_ref().map(|past| &past[..]);
-                payloads::inflate_block(self.columns.blocks, n_stream, self.source.stored, block_idx, past).map(Arc::new)
+                payloads::inflate_block(self.columns.blocks, n_stream, self.source.stored, block_idx, past)
+                    .map(Arc::new)
             };
             blocks.entry(block_idx).or_insert_with(inflate).clone()
         };
@@ -222,25 +230,21 @@ impl<'d> Maker<'d> {
     fn new(start: u64, at_ns: i64, dictionaries: &'d mut Dictionaries) -> Maker<'d> {
         let mut loss = Vec::new();
         etf::encode(&Term::map([(Term::atom("total"), Term::Int(1))]), &mut loss);
-        let saved = Saved { segments: Vec::new(), lost: Vec::new(), n_payloads_lost: 0 };
+        let saved = Saved { segments: Vec::new(), lost: Vec::new(), n_partial: 0 };
         Maker { dictionaries, tail: Tail::new(start), at_ns, loss, saved }
     }
 
-    fn keep(&mut self, event: &NewEvent<'_>, payload: Found, meta: Found) {
-        let is_short = matches!(payload, Found::Lost) || matches!(meta, Found::Lost);
-        let bytes = |found: Found| if let Found::Bytes(bytes) = found { bytes } else { Vec::new() };
-        let (payload, mut meta) = (bytes(payload), bytes(meta));
-        if is_short {
-            self.saved.n_payloads_lost += 1;
-            // Whoever looks at the event sees that it had more.
+    fn keep(&mut self, event: &NewEvent<'_>, payload: &[u8], mut meta: Vec<u8>, lost: &[&str]) {
+        if !lost.is_empty() {
+            self.saved.n_partial += 1;
             let known = etf::decode(&meta).ok();
             let known = known.as_ref().and_then(Term::as_map).cloned().unwrap_or_default();
-            let told = known.with(Term::atom("lost"), Term::atom("payload"));
+            let names: Vec<Term> = lost.iter().map(|name| Term::atom(name)).collect();
             meta.clear();
-            etf::encode(&Term::Map(Arc::new(told)), &mut meta);
+            etf::encode(&Term::Map(Arc::new(known.with(Term::atom("lost"), Term::list(names)))), &mut meta);
         }
         self.at_ns = event.at_ns;
-        self.push(&NewEvent { payload: &payload, meta: &meta, ..*event });
+        self.push(&NewEvent { payload, meta: &meta, ..*event });
     }
 
     fn lose(&mut self, n_events: u64) {

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use super::directory::{CheckpointPlace, Directory, SegmentPlace, Start, put_additions, put_info, put_marks};
 use super::{BlockHead, BlockKind, FILE_HEAD_BYTES, Form, MAGIC, PAGE_BYTES, VERSION, trailer};
 use crate::model::{Failure, Outcome};
-use crate::store::{Mark, Recording};
 use crate::store::archive::{self, Archived};
 use crate::store::keyframe::Checkpoint;
 use crate::store::segment::{Head, Segment};
 use crate::store::wire::put_varint;
+use crate::store::{Mark, Recording};
 
 /// Writes `recording` to `path`.
 pub fn save(recording: &Recording, path: &Path) -> Outcome<()> {
