@@ -13,13 +13,8 @@ fn kept(name: &str) -> PathBuf {
 }
 
 /// Files that were kept: of each version that is read, from the sim and from a real node's trace.
-const KEPT: [&str; 5] = [
-    "bank-v2.cinema",
-    "shop-v2.cinema",
-    "bank-v3.cinema",
-    "shop-v3.cinema",
-    "shop-v3-archive.cinema",
-];
+const KEPT: [&str; 5] =
+    ["bank-v2.cinema", "shop-v2.cinema", "bank-v3.cinema", "shop-v3.cinema", "shop-v3-archive.cinema"];
 
 fn hex(bytes: Option<Vec<u8>>) -> String {
     bytes.unwrap_or_default().iter().map(|byte| format!("{byte:02x}")).collect()

@@ -36,7 +36,10 @@ fn text(path: &Path) -> String {
 
 fn json(args: &[&str]) -> (u8, Json) {
     let done = run(&[args, &["--json"]].concat(), "");
-    (u8::try_from(done.code).unwrap(), serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{}{}", done.stdout, done.stderr)))
+    (
+        u8::try_from(done.code).unwrap(),
+        serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{}{}", done.stdout, done.stderr)),
+    )
 }
 
 #[test]
@@ -60,12 +63,20 @@ fn fsck_tells_where_the_damage_is_and_repair_saves_the_rest() {
     let before = std::fs::read(&file).unwrap();
     let done = run(&["fsck", &file], "");
     assert_eq!(done.code, 3, "{}{}", done.stdout, done.stderr);
-    assert!(done.stdout.contains(" at offset ") && done.stderr.contains("cinema repair"), "{}{}", done.stdout, done.stderr);
+    assert!(
+        done.stdout.contains(" at offset ") && done.stderr.contains("cinema repair"),
+        "{}{}",
+        done.stdout,
+        done.stderr
+    );
     let (code, document) = json(&["fsck", &file]);
     let finding = &document["findings"][0];
     let keys: Vec<&str> = finding.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(code, 3);
-    assert_eq!(keys, ["part", "offset", "bytes", "segment", "segment_seqs", "lost", "events_lost", "events_in_part", "what"]);
+    assert_eq!(
+        keys,
+        ["part", "offset", "bytes", "segment", "segment_seqs", "lost", "events_lost", "events_in_part", "what"]
+    );
 
     let out = scratch.path("out.cinema");
     let done = run(&["repair", &file, &out], "");

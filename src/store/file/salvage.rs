@@ -91,7 +91,14 @@ fn bad_pages(image: &[u8], pages: Option<&[u8]>) -> Vec<Range<usize>> {
         sums.get(*page).is_some_and(|sum| u32::from_le_bytes(*sum) == crc32fast::hash(bytes))
     };
     let range = |(page, bytes): (usize, &[u8])| page * PAGE_BYTES..page * PAGE_BYTES + bytes.len();
-    image.chunks(PAGE_BYTES).enumerate().filter(|page| !is_good(page)).map(range).collect()
+    let mut bad: Vec<Range<usize>> = Vec::new();
+    for page in image.chunks(PAGE_BYTES).enumerate().filter(|page| !is_good(page)).map(range) {
+        match bad.last_mut() {
+            Some(last) if last.end == page.start => last.end = page.end,
+            _ => bad.push(page),
+        }
+    }
+    bad
 }
 
 /// Blocks that were inflated, by number.
