@@ -115,6 +115,7 @@ fn names(names: &[&str]) -> Vec<Selection> {
 #[derive(Clone, Copy, PartialEq)]
 enum Tracer {
     Nobody,
+    CinemaReceived,
     CinemaLean,
     CinemaFull,
     DbgProcess,
@@ -122,12 +123,19 @@ enum Tracer {
 }
 
 impl Tracer {
-    const ALL: [Tracer; 5] =
-        [Tracer::Nobody, Tracer::CinemaLean, Tracer::CinemaFull, Tracer::DbgProcess, Tracer::DbgFile];
+    const ALL: [Tracer; 6] = [
+        Tracer::Nobody,
+        Tracer::CinemaReceived,
+        Tracer::CinemaLean,
+        Tracer::CinemaFull,
+        Tracer::DbgProcess,
+        Tracer::DbgFile,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Tracer::Nobody => "untraced",
+            Tracer::CinemaReceived => "cinema, received (the server)",
             Tracer::CinemaLean => "cinema, lean (the server)",
             Tracer::CinemaFull => "cinema, full (both)",
             Tracer::DbgProcess => "dbg, process tracer that drops all (both)",
@@ -189,9 +197,10 @@ fn traced_round(bench: &Bench, tracer: Tracer, n: u64, work: i64, scratch: &Path
             bench.call("dbg_stop", Vec::new())?;
             took
         }
-        Tracer::CinemaLean | Tracer::CinemaFull => {
+        _ => {
             let (mut beam, mut sink) = (Beam::on(bench.node().clone(), Seq(0))?, Recorder::new());
             let (what, capture) = match tracer {
+                Tracer::CinemaReceived => (names(&["cinema_bench"]), Capture::Received),
                 Tracer::CinemaLean => (names(&["cinema_bench"]), Capture::Lean),
                 _ => (names(&["cinema_bench", "cinema_bench_client"]), Capture::Full),
             };

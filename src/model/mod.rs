@@ -13,6 +13,7 @@ mod order;
 pub mod parse;
 pub mod pid;
 pub mod quote;
+mod sigil;
 pub mod system;
 pub mod term;
 pub mod time;
