@@ -63,6 +63,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rustyline", &["app"]),
     ("clap", &["app"]),
     ("crossterm", &["app"]),
+    ("indicatif", &["app"]),
     ("tokio", &["app", "sandbox/beam"]),
     ("md5", &["sandbox/beam/dist"]),
     ("getrandom", &["sandbox/beam", "app/server"]),

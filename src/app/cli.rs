@@ -28,6 +28,7 @@ Examples:
   cinema attach shop@localhost --trace app:shop   a running node, as it goes
   cinema record shop@localhost --out shop.cinema --trigger 'on_result(\"timeout\")'
   cinema open node.trace                       look around in a dbg or ttb trace, or a .cinema file
+  cinema import node*.trace -o node.cinema     a trace that is larger than memory, once
   cinema open node.trace -e 'patterns()'       ask one question and leave
   cinema run scripts/tools/timeouts.rhai node.trace
   cinema -e 'sandbox(\"examples/bank\"); run(); latency()' --format json
@@ -97,6 +98,17 @@ pub enum Command {
         script: Option<PathBuf>,
         /// What the script finds in `args`; flags of its own come after `--`
         args: Vec<String>,
+    },
+    /// Import traces into a .cinema file, larger than memory: trace files of dbg or ttb, or exported JSON lines
+    ///
+    /// Files of a wrapped set (name0.trace, name1.trace ..) are put in order, those of several nodes merged by time.
+    Import {
+        /// Trace files, folders of ttb, or one .jsonl file as export_to("jsonl", ..) writes it
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The .cinema file to write
+        #[arg(short, long, value_name = "OUT.cinema")]
+        out: PathBuf,
     },
     /// Attach to a running Erlang or Elixir node; nothing of ours is left there afterwards
     Attach {

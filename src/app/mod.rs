@@ -11,6 +11,7 @@ mod demo;
 mod film;
 mod flight;
 mod host;
+mod import;
 mod interrupt;
 mod live;
 mod nodes;
@@ -51,6 +52,7 @@ fn run(cli: Cli) -> u8 {
     let place = Place::detect(cli.options.no_color);
     let done = match cli.command {
         Some(Command::Bench { what, quick }) => measure(what, quick, &cli.options, place),
+        Some(Command::Import { files, out }) => import::run(&files, &out),
         command => with_session(command, &cli.options, place),
     };
     done.unwrap_or_else(|failure| {
@@ -154,7 +156,7 @@ fn drive(
             prepare(worker, what.as_deref(), args)?;
             return server::mcp::serve(worker).map(|()| 0);
         }
-        Some(Command::Bench { .. }) | None => {}
+        Some(Command::Bench { .. } | Command::Import { .. }) | None => {}
     }
     go_on(options, place, is_shell, terminal, worker)
 }

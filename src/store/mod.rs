@@ -271,16 +271,20 @@ impl Recording {
     pub fn term(&self, seq: Seq) -> Option<Term> {
         etf::decode(&self.payload_ref(seq)?).ok()
     }
-    /// The metadata map.
     /// Whether the event only tells of what was so before the recording began (`meta.since`).
     pub fn is_introduction(&self, event: &Event) -> bool {
         let may_be =
             matches!(event.kind, Kind::Spawn | Kind::Register | Kind::Link | Kind::Monitor | Kind::ChildSpecChange);
         may_be && self.meta(event.seq).is_some_and(|meta| meta.as_map().is_some_and(|m| m.get_atom("since").is_some()))
     }
+    /// The metadata map.
     pub fn meta(&self, seq: Seq) -> Option<Term> {
+        etf::decode(&self.meta_ref(seq)?).ok()
+    }
+    /// The metadata map's external term format.
+    pub fn meta_ref(&self, seq: Seq) -> Option<Payload<'_>> {
         let (part, columns, idx) = self.locate(seq)?;
-        etf::decode(&self.payload_numbered(part, &columns, columns.meta_number(idx)?)?).ok()
+        self.payload_numbered(part, &columns, columns.meta_number(idx)?)
     }
 
     /// Events that match, ascending; `.rev()` gives them descending. Never materialises the whole result.

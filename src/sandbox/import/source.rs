@@ -17,10 +17,20 @@ pub struct OpenLog {
     info: Option<OpenFile>,
 }
 
-struct OpenFile {
+/// A mapped file.
+pub struct OpenFile {
     /// As defects name it.
     name: String,
     bytes: Mmap,
+}
+
+impl OpenFile {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl OpenLog {
@@ -42,7 +52,8 @@ pub fn open(logs: &[TraceLog]) -> Outcome<Vec<OpenLog>> {
     logs.iter().map(open_log).collect()
 }
 
-fn map(path: &Path) -> Outcome<OpenFile> {
+/// Maps a file. Errors: it cannot be read.
+pub fn map(path: &Path) -> Outcome<OpenFile> {
     let failed = |error: std::io::Error| Failure::io(format!("cannot read {}: {error}", path.display()));
     let file = File::open(path).map_err(failed)?;
     // SAFETY: the map is only read. As with every mapped file, a writer that cuts it off while it is
@@ -138,6 +149,9 @@ impl<'a> Merge<'a> {
     }
 
     fn oldest(&self) -> Option<usize> {
+        if let [only] = &self.sources[..] {
+            return only.1.is_some().then_some(0);
+        }
         let heads = self.sources.iter().enumerate().filter_map(|(idx, (_, head))| {
             let stamp = head.as_ref()?.trace.stamp.map_or(Stamp::MIN, |(stamp, _)| stamp);
             Some((stamp, idx))
