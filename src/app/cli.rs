@@ -165,12 +165,19 @@ pub enum Command {
         #[command(flatten)]
         server: Server,
     },
-    /// Answer an assistant's questions about a recording, by the Model Context Protocol on standard input and output
+    /// Answer an assistant's questions, by the Model Context Protocol on standard input and output
+    ///
+    /// A node is traced as `cinema attach` does, the applications when --trace is not given.
     Mcp {
-        /// A recording to open, or a .rhai script to run first
-        what: Option<PathBuf>,
+        /// A recording to open, a .rhai script to run first, or a running node
+        #[arg(value_name = "FILE|SCRIPT|NODE")]
+        what: Option<String>,
         /// What the script finds in `args`; flags of its own come after `--`
         args: Vec<String>,
+        #[command(flatten)]
+        login: super::nodes::Login,
+        #[command(flatten)]
+        trace: super::nodes::Trace,
     },
     /// Measure this machine: the sandbox, the store, live nodes, the server
     Bench {

@@ -152,8 +152,15 @@ fn drive(
             prepare(worker, what.as_deref(), args)?;
             return serve(worker, &settings(server), place, is_shell, terminal);
         }
-        Some(Command::Mcp { what, args }) => {
-            prepare(worker, what.as_deref(), args)?;
+        Some(Command::Mcp { what, args, login, trace }) => {
+            match what {
+                Some(node) if is_node(&node) => {
+                    let target = nodes::Target { node, login };
+                    let keep = nodes::Keep::of(None);
+                    console::talk(&nodes::attach(worker, &target, &trace.or_applications(), &keep)?);
+                }
+                what => prepare(worker, what.as_deref().map(std::path::Path::new), args)?,
+            }
             return server::mcp::serve(worker).map(|()| 0);
         }
         Some(Command::Bench { .. } | Command::Import { .. }) | None => {}
@@ -207,6 +214,13 @@ fn prepare(worker: &Worker<Live>, what: Option<&std::path::Path>, args: Vec<Stri
         Some(path) => batch::open(worker, path).map(|told| console::talk(&told)),
         None => Ok(()),
     }
+}
+
+/// Whether this names a node rather than a file: there is no such file, and it does not look like a path.
+fn is_node(what: &str) -> bool {
+    let path = std::path::Path::new(what);
+    let is_name = what.contains('@') || (path.extension().is_none() && !what.contains(std::path::is_separator));
+    is_name && !path.exists()
 }
 
 fn settings(server: cli::Server) -> server::Settings {

@@ -146,7 +146,7 @@ fn schema(type_name: &str, is_text: bool) -> Json {
 fn view(name: &str, summary: &str) -> Json {
     let integer = json!({ "type": "integer", "minimum": 0 });
     let mut parameters = vec![sandbox_parameter()];
-    if matches!(name, "window" | "graph") {
+    if matches!(name, "window" | "graph" | "range") {
         parameters.push(optional("from", &integer, "The stretch's first event, counted along the line."));
         parameters.push(optional("to", &integer, "The first event after the stretch."));
     }
@@ -155,7 +155,7 @@ fn view(name: &str, summary: &str) -> Json {
         parameters.push(optional(
             "only",
             &json!({ "type": "string" }),
-            "Only these processes: pids with commas between.",
+            "Only these processes: pids or names with commas between.",
         ));
     }
     if matches!(name, "graph" | "inspect") {

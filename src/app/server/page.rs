@@ -17,25 +17,31 @@ files![
     "index.html",
     "style.css",
     "api.js",
+    "ask.js",
     "axis.js",
     "breakpoints.js",
     "director.js",
     "events.js",
+    "filter.js",
     "format.js",
     "graph.js",
     "inspector.js",
     "labels.js",
     "lanes.js",
+    "links.js",
     "main.js",
     "marks.js",
     "paint.js",
     "panels.js",
+    "process.js",
+    "range.js",
     "scene.js",
     "scrubber.js",
     "socket.js",
     "state.js",
     "supervision.js",
     "system.js",
+    "term.js",
     "tip.js",
     "twin.js",
 ];
@@ -81,4 +87,28 @@ fn content(name: &str, embedded: &'static [u8]) -> Vec<u8> {
 #[cfg(not(debug_assertions))]
 fn content(_: &str, embedded: &'static [u8]) -> &'static [u8] {
     embedded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_s_filter_knows_every_kind() {
+        let (_, filter) = FILES.iter().find(|(name, _)| *name == "filter.js").unwrap();
+        let filter = std::str::from_utf8(filter).unwrap();
+        let listed = filter.split_once("new Set(\"").unwrap().1.split_once('"').unwrap().0;
+        for kind in crate::model::Kind::ALL {
+            assert!(listed.split(' ').any(|name| name == kind.as_str()), "{} is missing in filter.js", kind.as_str());
+        }
+    }
+
+    #[test]
+    fn every_file_of_the_page_is_inside() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/app/server/page");
+        for file in std::fs::read_dir(folder).unwrap() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            assert!(FILES.iter().any(|(known, _)| *known == name), "{name}");
+        }
+    }
 }

@@ -69,6 +69,8 @@ fn events() -> Json {
     let mut parameters = vec![sandbox_parameter()];
     parameters.extend(wanted.into_iter().map(|(name, schema, about)| optional(name, schema, about)));
     let mut events = record("events", "Events by pages: meta.next is the cursor of the next page.", parameters);
+    events["responses"]["200"]["headers"] =
+        json!({ "link": { "description": "The next page, rel=next, in any format.", "schema": { "type": "string" } } });
     for kind in ["application/x-ndjson", "text/csv"] {
         events["responses"]["200"]["content"][kind] = json!({});
     }

@@ -13,8 +13,9 @@ import { makeLatency, makePatterns, makeShell } from "./panels.js";
 import { makeScene } from "./scene.js";
 import { makeScrubber } from "./scrubber.js";
 import { Channel } from "./socket.js";
-import { VIEWS, choose, doc, fragment, look, nameOf, on, overview, readFragment, seqAt, tell } from "./state.js";
+import { VIEWS, choose, doc, found, fragment, look, nameOf, on, overview, readFragment, seqAt, syntax, tell } from "./state.js";
 import { makeSupervision } from "./supervision.js";
+import { speak } from "./term.js";
 import { announce, complain, toast } from "./tip.js";
 
 const $ = (selector) => document.querySelector(selector);
@@ -68,11 +69,11 @@ const actions = {
   letGo: () => {
     if ($("#dialog").open) return $("#dialog").close();
     if (document.activeElement?.matches("input")) return document.activeElement.blur();
-    return choose({ focus: null, seq: null, process: null });
+    return choose({ focus: null, range: null, seq: null, process: null });
   },
   help: () => {
     const dialog = $("#dialog");
-    put(dialog, h("h2", "Keyboard"), h("div.keys", KEYS.map(([key, what]) => h("div", h("span", what), h("span", key.split(" ").map((part) => [h("kbd", part), " "]))))), h("p.dim", "In the view: drag pans, the wheel zooms (with Ctrl where the lanes scroll), a click selects or goes there, a double click on something goes to it."), h("form", { method: "dialog" }, h("button.button", "Close")));
+    put(dialog, h("h2", "Keyboard"), h("div.keys", KEYS.map(([key, what]) => h("div", h("span", what), h("span", key.split(" ").map((part) => [h("kbd", part), " "]))))), h("p.dim", "In the view: drag pans, drag with Shift selects a range, the wheel zooms (with Ctrl where the lanes scroll), a click selects or goes there, a double click on something goes to it."), h("form", { method: "dialog" }, h("button.button", "Close")));
     dialog.showModal();
   },
 };
@@ -91,6 +92,9 @@ function setTab(tab, isSelected) {
   tab.setAttribute("aria-selected", String(isSelected));
   tab.tabIndex = isSelected ? 0 : -1;
 }
+
+// Before all who write terms hear of it.
+on(["syntax", "is_elixir"], () => speak(syntax()));
 
 // Panels in tabs.
 
@@ -137,6 +141,10 @@ function take(changed) {
   const keys = Object.keys(changed);
   tell(...keys, ...(keys.some((key) => POSITION.includes(key)) ? ["position"] : []));
   if ("title" in changed) { $("#title").textContent = doc.title; document.title = `${doc.title} · cinema`; }
+  if ("n_lost" in changed) {
+    $("#lost").hidden = !doc.n_lost;
+    $("#lost").textContent = `${number(doc.n_lost || 0)} events lost`;
+  }
   if ("n_sandboxes" in changed || "current_sandbox" in changed) listSandboxes();
   if (doc.state === "paused" && "seq" in changed && doc.event) announce(`#${doc.event.seq} ${doc.event.kind.replaceAll("_", " ")} ${nameOf(doc.event.process)} ${doc.event.tag || ""}`);
 }
@@ -185,7 +193,8 @@ channel.join(`cinema_debugger:${api.sandbox}`);
 function showSandbox(id) {
   api.setSandbox(id);
   Object.assign(overview, { n_events: 0, ranges: [], axis: { seqs: [], at_ns: [], shares: [] }, density: [], edges: [], markers: [] });
-  Object.assign(look, { from: 0, to: 0, isFitted: true, process: null, seq: null, focus: null });
+  Object.assign(look, { from: 0, to: 0, isFitted: true, process: null, seq: null, focus: null, range: null });
+  Object.assign(found, { hits: [], event: null });
   for (const key of Object.keys(doc)) delete doc[key];
   channel.join(`cinema_debugger:${id}`);
 }

@@ -5,7 +5,7 @@ import * as api from "./api.js";
 import { Axis } from "./axis.js";
 import { duration, h, number } from "./format.js";
 import { color, mark, reducedMotion, sharpen } from "./paint.js";
-import { doc, look, nameOf, on, overview, rankOf, seqAt, tell } from "./state.js";
+import { doc, found, look, nameOf, on, overview, rankOf, seqAt, tell } from "./state.js";
 import { showTip, hideTip } from "./tip.js";
 
 const GROUPS = ["message", "work", "life", "trouble"];
@@ -64,7 +64,7 @@ export function makeScrubber(seek) {
     for (const item of overview.markers) mark(context, item.kind, item.share * width, 7, 3.6);
     for (const item of doc.marks || []) mark(context, "mark", shareOf(item.seq) * width, base - 8, 4);
     context.fillStyle = color("exit");
-    for (const seq of hits) {
+    for (const seq of found.hits) {
       context.beginPath();
       context.arc(shareOf(seq) * width, base - 1, 2.6, 0, 7);
       context.fill();
@@ -72,15 +72,14 @@ export function makeScrubber(seek) {
   }
 
   // Where breakpoints hit in the recorded past: asked for when one is set, changed, or removed.
-  let hits = [], hitsOf = "";
+  let hitsOf = "";
   async function findHits() {
     const set = (doc.breakpoints || []).filter((breakpoint) => breakpoint.is_enabled);
     const key = JSON.stringify([set.map(({ id }) => id), doc.n_recorded]);
     if (key === hitsOf || doc.state !== "paused") return;
     hitsOf = key;
-    try { hits = set.length ? (await api.operation("hits")).data.map((row) => row.seq) : []; } catch { hits = []; }
-    isStale = true;
-    tell("position");
+    try { found.hits = set.length ? (await api.operation("hits")).data.map((row) => row.seq) : []; } catch { found.hits = []; }
+    tell("hits");
   }
   on(["breakpoints", "n_recorded", "state"], findHits);
 
@@ -139,8 +138,15 @@ export function makeScrubber(seek) {
     }
   }
 
-  /** The stretch that the view shows. */
+  /** The selected range, and the stretch that the view shows. */
   function drawWindow(context, width, base) {
+    if (look.range) {
+      const [x0, x1] = look.range.map((seq) => axis.ofSeq(seq) * width);
+      context.fillStyle = color("accent");
+      context.globalAlpha = 0.18;
+      context.fillRect(x0, 0, Math.max(2, x1 - x0), base);
+      context.globalAlpha = 1;
+    }
     if (look.isFitted || !overview.n_events) return;
     const x0 = axis.ofSeq(seqAt(look.from)) * width, x1 = axis.ofSeq(seqAt(look.to - 1)) * width;
     context.fillStyle = color("bg2");
@@ -163,8 +169,9 @@ export function makeScrubber(seek) {
   root.addEventListener("pointerleave", hideTip);
   new ResizeObserver(() => { size = { width: root.clientWidth, height: root.clientHeight }; isStale = true; tell("position"); }).observe(root);
 
-  on(["overview", "from", "to", "marks", "theme", "isFitted"], () => { isStale = true; });
-  on(["position", "overview", "from", "to", "marks", "theme", "isFitted"], draw);
+  const STILL = ["overview", "from", "to", "marks", "hits", "range", "theme", "isFitted"];
+  on(STILL, () => { isStale = true; });
+  on(["position", ...STILL], draw);
   on(["position"], () => {
     if (!isDragging) input.value = Math.round(shareOf(doc.seq) * 100_000);
     const here = doc.event ? `${doc.event.kind.replaceAll("_", " ")} ${nameOf(doc.event.process)}` : "start";
