@@ -12,6 +12,7 @@ pub mod limits;
 mod order;
 pub mod parse;
 pub mod pid;
+pub mod platform;
 pub mod quote;
 mod sigil;
 pub mod system;
