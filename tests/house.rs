@@ -33,7 +33,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "export",
         ],
     ),
-    ("bench", &["model", "codec", "store", "sandbox", "timeline", "session", "view", "script"]),
+    ("bench", &["model", "codec", "store", "sandbox", "timeline", "analysis", "session", "view", "render", "script"]),
     (
         "app",
         &[
@@ -67,7 +67,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio", &["app", "sandbox/beam"]),
     ("md5", &["sandbox/beam/dist"]),
     ("getrandom", &["sandbox/beam", "app/server"]),
-    ("rustix", &["sandbox/beam/dist"]),
+    ("rustix", &["sandbox/beam/dist", "bench"]),
     ("axum", &["app/server"]),
     ("comfy_table", &["render"]),
     ("plotters", &["render"]),

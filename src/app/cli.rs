@@ -173,12 +173,26 @@ pub enum Command {
         args: Vec<String>,
     },
     /// Measure this machine: the sandbox, the store, live nodes, the server
+    ///
+    /// `bench store` gives DuckDB, Parquet (read by DuckDB), SQLite and a memcpy the same rows and asks them the same questions;
+    /// answers that differ are told. Times are CPU time of all threads, medians; DuckDB has one thread. Peers get numbers
+    /// for processes, tags and kinds, Arrow tables in memory (SQLite: tuples), no sync. Their Python packages are installed into
+    /// target/bench/python when they are missing.
     Bench {
         #[arg(value_enum, default_value_t = Bench::All)]
         what: Bench,
         /// Smaller inputs: seconds instead of a minute
         #[arg(long)]
         quick: bool,
+        /// Store: measure on this trace file of dbg, too, and its import against Erlang's reader
+        #[arg(long, value_name = "FILE")]
+        trace: Option<PathBuf>,
+        /// Store: events of each comparison
+        #[arg(long, value_name = "N")]
+        events: Option<u64>,
+        /// Store: draw what an event costs from 1 M to 100 M events
+        #[arg(long, value_name = "OUT.svg")]
+        curve: Option<PathBuf>,
     },
     /// Print the reference of the script functions as Markdown
     Reference,

@@ -51,7 +51,10 @@ fn report_panic(info: &std::panic::PanicHookInfo<'_>) {
 fn run(cli: Cli) -> u8 {
     let place = Place::detect(cli.options.no_color);
     let done = match cli.command {
-        Some(Command::Bench { what, quick }) => measure(what, quick, &cli.options, place),
+        Some(Command::Bench { what, quick, trace, events, curve }) => {
+            let store = bench::StoreOptions { trace, n_events: events, curve };
+            measure(what, quick, store, &cli.options, place)
+        }
         Some(Command::Import { files, out }) => import::run(&files, &out),
         command => with_session(command, &cli.options, place),
     };
@@ -252,7 +255,7 @@ fn greeting() -> String {
     format!("cinema {}: help lists everything, demo() shows it in a minute, Ctrl-D leaves", env!("CARGO_PKG_VERSION"))
 }
 
-fn measure(what: Bench, is_quick: bool, options: &Options, place: Place) -> Outcome<u8> {
+fn measure(what: Bench, is_quick: bool, store: bench::StoreOptions, options: &Options, place: Place) -> Outcome<u8> {
     let only = match what {
         Bench::Sim => Some("sim".to_string()),
         Bench::Store => Some("store".to_string()),
@@ -261,7 +264,7 @@ fn measure(what: Bench, is_quick: bool, options: &Options, place: Place) -> Outc
         Bench::All => None,
     };
     let text = TextOptions { width: place.width, is_coloured: place.has_color, ..TextOptions::default() };
-    let mut tables = bench::run(&bench::Options { is_quick, only })?;
+    let mut tables = bench::run(&bench::Options { is_quick, only, store })?;
     if matches!(what, Bench::Server | Bench::All) {
         tables.push(server::bench::run(place, is_quick)?);
     }
