@@ -77,7 +77,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("zstd", &["store"]),
     ("flate2", &["codec"]),
     ("regex", &["codec"]),
-    ("memchr", &["codec"]),
+    ("memchr", &["codec", "store"]),
     ("strsim", &[""]),
     ("serde", &[""]),
     ("serde_json", &[""]),
