@@ -78,7 +78,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("zstd", &["store"]),
     ("flate2", &["codec"]),
     ("regex", &["codec"]),
-    ("memchr", &["codec"]),
+    ("memchr", &["codec", "store"]),
     ("strsim", &[""]),
     ("serde", &[""]),
     ("serde_json", &[""]),

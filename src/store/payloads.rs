@@ -5,6 +5,7 @@
 //! appearance. It is cut into blocks of about [`BLOCK_BYTES`]; a payload never straddles two blocks,
 //! so that one decompression gives it whole.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::hash::Hasher;
 use std::ops::Range;
@@ -287,7 +288,8 @@ impl BlockCache {
         let bytes = decompress(columns, stored, block_idx, past.as_ref().map(|past| &past[..])).map(Arc::new);
         let mut state = self.state();
         let Some(bytes) = bytes else {
-            state.damaged.insert((columns.start, block_idx));
+            drop(state);
+            self.note_damage(columns.start, block_idx);
             return None;
         };
         state.blocks.truncate(CACHED_BLOCKS - 1);
@@ -298,6 +300,10 @@ impl BlockCache {
         Some(bytes)
     }
 
+    /// Remembers that a block of the segment that begins with event `start` could not be read.
+    pub fn note_damage(&self, start: u64, block_idx: usize) {
+        self.state().damaged.insert((start, block_idx));
+    }
     /// Damaged blocks that were asked for so far: the segment's first event and the block.
     pub fn damaged(&self) -> Vec<(u64, usize)> {
         self.state().damaged.iter().copied().collect()
@@ -311,41 +317,79 @@ impl BlockCache {
 /// The whole payload stream of a segment; `None` when a block is damaged.
 pub fn inflate(columns: &Columns<'_>, stored: &[u8]) -> Option<Vec<u8>> {
     let mut stream = Vec::with_capacity(columns.n_stream());
-    let mut past: Option<Vec<u8>> = None;
+    let mut reader = BlockReader::new(columns, stored);
     for block_idx in 0..columns.blocks.len() {
-        let block = decompress(columns, stored, block_idx, past.as_deref())?;
-        stream.extend_from_slice(&block);
-        past.get_or_insert(block);
+        stream.extend_from_slice(&reader.read(block_idx)?);
     }
     Some(stream)
 }
 
+/// Reads blocks of one segment past the cache, one decoder for all.
+pub struct BlockReader<'c> {
+    columns: &'c Columns<'c>,
+    stored: &'c [u8],
+    /// The first block, and the decoder that has it as its past. `None`: it is damaged.
+    others: Option<Option<zstd::bulk::Decompressor<'static>>>,
+}
+
+impl<'c> BlockReader<'c> {
+    pub fn new(columns: &'c Columns<'c>, stored: &'c [u8]) -> BlockReader<'c> {
+        BlockReader { columns, stored, others: None }
+    }
+    /// Where a block lies in the payload stream.
+    pub fn stream_range(&self, block_idx: usize) -> Range<usize> {
+        let begin = |block: &[u8; 16]| Block::from_bytes(block).stream_begin as usize;
+        let end = self.columns.blocks.get(block_idx + 1).map_or_else(|| self.columns.n_stream(), begin);
+        begin(&self.columns.blocks[block_idx])..end
+    }
+    /// A block's bytes; `None` when it is damaged.
+    pub fn read(&mut self, block_idx: usize) -> Option<Cow<'c, [u8]>> {
+        let block = Block::from_bytes(&self.columns.blocks[block_idx]);
+        let bytes = stored_bytes(&block, self.stored)?;
+        if block.is_plain {
+            return Some(Cow::Borrowed(bytes));
+        }
+        let n_plain = self.stream_range(block_idx).len();
+        if block_idx == 0 {
+            return inflated(&mut zstd::bulk::Decompressor::new().ok()?, bytes, n_plain).map(Cow::Owned);
+        }
+        if self.others.is_none() {
+            let first = self.read(0);
+            let decoder = |first: Cow<'_, [u8]>| zstd::bulk::Decompressor::with_dictionary(past_of(&first)).ok();
+            self.others = Some(first.and_then(decoder));
+        }
+        inflated(self.others.as_mut()?.as_mut()?, bytes, n_plain).map(Cow::Owned)
+    }
+}
+
+/// A block's stored bytes, when they have its checksum.
+fn stored_bytes<'s>(block: &Block, stored: &'s [u8]) -> Option<&'s [u8]> {
+    let bytes = stored.get(block.stored_begin as usize..)?.get(..block.stored_len as usize)?;
+    (crc32fast::hash(bytes) == block.checksum).then_some(bytes)
+}
+
+fn inflated(decoder: &mut zstd::bulk::Decompressor<'_>, bytes: &[u8], n_plain: usize) -> Option<Vec<u8>> {
+    decoder.decompress(bytes, n_plain).ok().filter(|plain| plain.len() == n_plain)
+}
+
 /// The first block whose stored bytes do not have its checksum.
 pub fn damaged_block(columns: &Columns<'_>, stored: &[u8]) -> Option<usize> {
-    columns.blocks.iter().map(Block::from_bytes).position(|block| {
-        let bytes = stored.get(block.stored_begin as usize..).and_then(|rest| rest.get(..block.stored_len as usize));
-        bytes.is_none_or(|bytes| crc32fast::hash(bytes) != block.checksum)
-    })
+    columns.blocks.iter().map(Block::from_bytes).position(|block| stored_bytes(&block, stored).is_none())
 }
 
 /// Inflates a block; `past` is the segment's first block, for any but that one.
 fn decompress(columns: &Columns<'_>, stored: &[u8], block_idx: usize, past: Option<&[u8]>) -> Option<Vec<u8>> {
     let block = Block::from_bytes(&columns.blocks[block_idx]);
-    let n_stream = columns.n_stream() as u32;
-    let stream_end = columns.blocks.get(block_idx + 1).map_or(n_stream, |next| Block::from_bytes(next).stream_begin);
-    let bytes = stored.get(block.stored_begin as usize..)?.get(..block.stored_len as usize)?;
-    if crc32fast::hash(bytes) != block.checksum {
-        return None;
-    }
+    let bytes = stored_bytes(&block, stored)?;
     if block.is_plain {
         return Some(bytes.to_vec());
     }
-    let n_plain = (stream_end - block.stream_begin) as usize;
+    let n_plain = BlockReader::new(columns, stored).stream_range(block_idx).len();
     let mut decoder = match past {
         Some(past) => zstd::bulk::Decompressor::with_dictionary(past_of(past)).ok()?,
         None => zstd::bulk::Decompressor::new().ok()?,
     };
-    decoder.decompress(bytes, n_plain).ok().filter(|plain| plain.len() == n_plain)
+    inflated(&mut decoder, bytes, n_plain)
 }
 
 impl Clone for BlockCache {
