@@ -33,7 +33,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "export",
         ],
     ),
-    ("bench", &["model", "codec", "store", "sandbox", "timeline", "analysis", "session", "view", "render", "script"]),
+    ("bench", &["model", "codec", "store", "sandbox", "timeline", "session", "view", "render", "script"]),
     (
         "app",
         &[

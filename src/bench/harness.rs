@@ -22,8 +22,17 @@ pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 }
 
 /// CPU time of all threads of this process so far, in ns.
-pub fn cpu_time_ns() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+fn cpu_time_ns() -> f64 {
+    clock_ns(rustix::time::ClockId::ProcessCPUTime)
+}
+
+/// CPU time of this thread so far, in ns.
+pub fn thread_time_ns() -> f64 {
+    clock_ns(rustix::time::ClockId::ThreadCPUTime)
+}
+
+fn clock_ns(clock: rustix::time::ClockId) -> f64 {
+    let time = rustix::time::clock_gettime(clock);
     time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 

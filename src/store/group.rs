@@ -4,6 +4,7 @@
 use rustc_hash::FxHashMap;
 
 use super::Recording;
+use super::calls::CallStarts;
 use super::columns::{Columns, TIME_BLOCK_EVENTS};
 use super::dictionary::Dictionaries;
 use super::plan::{Query, Selection};
@@ -275,13 +276,24 @@ pub enum Number {
     SizeBytes,
     /// The time since its cause; events without a known cause have none.
     SinceCauseNs,
+    /// The time since the request of its call; events without a call, and requests, have none.
+    SinceCallNs,
 }
 
 /// Gives `each` the numbers of the selection's events, in order, many at a time.
 pub fn numbers(recording: &Recording, selection: &Selection<'_>, number: Number, mut each: impl FnMut(&[i64])) {
     let query = Query::new(recording, selection);
     let mut values = Vec::new();
-    for plan in (0..recording.n_parts()).filter_map(|part| query.plan_whole(part)) {
+    let mut calls = CallStarts::default();
+    for part in 0..recording.n_parts() {
+        if number == Number::SinceCallNs {
+            // Requests count wherever they are.
+            if part > 0 {
+                calls.leave(&recording.part_columns(part - 1));
+            }
+            calls.enter(&recording.part_columns(part));
+        }
+        let Some(plan) = query.plan_whole(part) else { continue };
         let columns = plan.columns;
         let sizes = sizes(&plan, number);
         let size = |idx: usize| match &sizes {
@@ -294,6 +306,7 @@ pub fn numbers(recording: &Recording, selection: &Selection<'_>, number: Number,
             match number {
                 Number::AtNs => values.extend(indexes.map(|idx| columns.at_ns(idx))),
                 Number::SizeBytes => values.extend(indexes.map(size)),
+                Number::SinceCallNs => values.extend(indexes.filter_map(|idx| calls.since_ns(&columns, idx))),
                 Number::SinceCauseNs => {
                     values.extend(indexes.filter_map(|idx| since_cause_ns(recording, &columns, idx)))
                 }
@@ -312,13 +325,13 @@ fn sizes(plan: &Plan<'_>, number: Number) -> Option<Vec<u32>> {
 }
 
 fn since_cause_ns(recording: &Recording, columns: &Columns<'_>, idx: usize) -> Option<i64> {
+    let distance = columns.cause.get(idx);
+    let is_near = distance > 0 && distance <= idx && distance != columns.cause_escape();
+    if is_near && columns.is_sealed() {
+        let times = columns.times();
+        return Some(times.get(idx).saturating_sub(times.get(idx - distance)));
+    }
     let cause = columns.cause(idx)?;
-    let caused_ns = match cause.0.checked_sub(columns.start) {
-        Some(place) => columns.at_ns(place as usize),
-        None => {
-            let (_, columns, idx) = recording.locate(cause)?;
-            columns.at_ns(idx)
-        }
-    };
-    Some(columns.at_ns(idx).saturating_sub(caused_ns))
+    let (_, of_cause, cause_idx) = recording.locate(cause)?;
+    Some(columns.at_ns(idx).saturating_sub(of_cause.at_ns(cause_idx)))
 }

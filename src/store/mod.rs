@@ -16,6 +16,7 @@ mod append;
 mod archive;
 mod branches;
 mod bytes;
+mod calls;
 mod columns;
 mod dictionary;
 mod explain;

@@ -6,10 +6,9 @@ use super::question::{Figure, Question, Unit};
 use super::rows::Rows;
 use super::sheet::Figures;
 use super::{DURABILITY, GOLDEN, file_bytes};
-use crate::analysis::latency::{CallOutcome, for_each_call};
-use crate::bench::harness::{cpu_timed, median_of};
-use crate::model::{Filter, Kind, Outcome, Seq};
-use crate::store::{PartBytes, Recording, RecordingInfo};
+use crate::bench::harness::{cpu_timed, median_of, thread_time_ns};
+use crate::model::{Class, Filter, Kind, Outcome, Seq};
+use crate::store::{By, Number, PartBytes, Recording, RecordingInfo, Selection};
 
 /// Payloads looked up.
 const N_FETCHED: usize = 200;
@@ -31,12 +30,18 @@ pub fn ask(rows: &Rows, folder: &Path, n_rounds: usize) -> Outcome<(Figures, Pla
     let mut figures = Figures::new();
     let path = folder.join("cinema");
     let mut failure = None;
+    let mut given_ns = Vec::new();
     let took_ns = median_of(n_rounds, || {
+        let begun_ns = thread_time_ns();
         let (done, took_ns) = cpu_timed(|| record(rows, &path));
+        given_ns.push(thread_time_ns() - begun_ns);
         failure = failure.take().or(done.err());
         took_ns
     });
     failure.map_or(Ok(()), Err)?;
+    let mut rounds = given_ns.into_iter();
+    let given_ns = median_of(n_rounds, || rounds.next().unwrap_or(0.0));
+    figures.insert(Question::Give, Figure { value: given_ns / rows.n as f64, answer: None });
     figures.insert(Question::Append, Figure { value: took_ns / rows.n as f64, answer: None });
     figures.insert(Question::Size, Figure { value: file_bytes(&path)? / rows.n as f64, answer: None });
     let (recording, _) = Recording::open(&path)?;
@@ -112,8 +117,13 @@ impl Asker<'_> {
             std::hint::black_box(latest);
             n
         });
-        self.ask(Question::JoinCall, || wait_of_calls(rec));
-        self.ask(Question::JoinCause, || wait_of_messages(rec));
+        let everything = Filter::default();
+        let groups = |by: By| rec.group(&Selection::of(&everything), by).len() as u64;
+        self.ask(Question::GroupProcess, || groups(By::Process));
+        self.ask(Question::GroupPair, || groups(By::Pair));
+        let replies = Filter { classes: vec![Class::Reply], ..Filter::kind(Kind::Receive) };
+        self.ask(Question::JoinCall, || waits(rec, &replies, Number::SinceCallNs));
+        self.ask(Question::JoinCause, || waits(rec, &receives, Number::SinceCauseNs));
         self.ask_places(rec, places);
     }
 
@@ -135,41 +145,14 @@ impl Asker<'_> {
     }
 }
 
-/// How long callers waited: how many, the sum and the longest.
-fn wait_of_calls(rec: &Recording) -> u64 {
-    let mut waits = Waits::default();
-    for_each_call(rec, &rec.lineage(0), |row| {
-        if row.outcome == CallOutcome::Received {
-            waits.add(row.total_ns.unwrap_or(0));
-        }
+/// How long the events of `filter` came after their beginning: how many, the sum and the longest; gives how many.
+fn waits(rec: &Recording, filter: &Filter, since: Number) -> u64 {
+    let (mut n, mut sum_ns, mut longest_ns) = (0, 0, i64::MIN);
+    rec.numbers(&Selection::of(filter), since, |waits_ns| {
+        n += waits_ns.len() as u64;
+        sum_ns += waits_ns.iter().sum::<i64>();
+        longest_ns = longest_ns.max(waits_ns.iter().copied().max().unwrap_or(i64::MIN));
     });
-    waits.n
-}
-
-/// How long messages were under way.
-fn wait_of_messages(rec: &Recording) -> u64 {
-    let mut waits = Waits::default();
-    for event in rec.scan(&Filter::kind(Kind::Receive)) {
-        let sent = event.cause.and_then(|cause| rec.event(cause)).filter(|cause| cause.kind == Kind::Send);
-        if let Some(sent) = sent {
-            waits.add(event.at_ns - sent.at_ns);
-        }
-    }
-    waits.n
-}
-
-#[derive(Default)]
-struct Waits {
-    n: u64,
-    sum_ns: i64,
-    longest_ns: i64,
-}
-
-impl Waits {
-    fn add(&mut self, ns: i64) {
-        self.n += 1;
-        self.sum_ns += ns;
-        self.longest_ns = self.longest_ns.max(ns);
-        std::hint::black_box(&self);
-    }
+    std::hint::black_box((sum_ns, longest_ns));
+    n
 }

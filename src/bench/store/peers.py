@@ -63,11 +63,13 @@ QUESTIONS = [
     ("group_process", "select count(*) from (select process, count(*) c from event group by process)"),
     ("group_pair", "select count(*) from (select process, peer, count(*) c from event group by process, peer)"),
     ("join_call", WAIT + f"s.call = e.call where s.kind = {SEND} and s.class = {ask['call']} and e.kind = {RECEIVE} and e.class = {ask['reply']}"),
-    ("join_cause", WAIT + f"s.seq = e.cause where s.kind = {SEND} and e.kind = {RECEIVE}"),
+    ("join_cause", WAIT + f"s.seq = e.cause where e.kind = {RECEIVE}"),
 ]
 
 
 def questions(db, reopen, lengths):
+    if peer != "sqlite":
+        db.execute("set enable_progress_bar = false")
     for question, sql in QUESTIONS:
         repeat(question, lambda: db.execute(sql.replace("length", lengths)).fetchone()[0])
     seek = "select payload from event where at_ns >= ? and payload is not null order by at_ns, seq limit "
@@ -121,7 +123,7 @@ if peer == "sqlite":
 else:
     import duckdb, pyarrow.parquet
     table = arrow_table()
-    one = {"threads": 1, "enable_progress_bar": False}
+    one = {"threads": 1}
     if peer == "duckdb":
         def insert():
             fresh()

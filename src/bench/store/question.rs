@@ -51,6 +51,7 @@ macro_rules! questions {
 
 questions! {
     Append "append" "append to a file" Event Some(200.0), Some(5.0);
+    Give "give" "append, what the giving thread takes" Event None, None;
     Size "size" "file, ready to be queried" Bytes Some(24.0), None;
     Archive "archive" "file, archive form" Bytes Some(13.0), None;
     CountKind "count_kind" "scan: count a kind" Event Some(2.0), None;
@@ -60,7 +61,7 @@ questions! {
     GroupProcess "group_process" "group by process" Event None, Some(1.0);
     GroupPair "group_pair" "group by process and peer" Event None, Some(1.0);
     JoinCall "join_call" "latency join: calls with their replies" Event None, Some(5.0);
-    JoinCause "join_cause" "latency join: receives with their sends" Event None, Some(5.0);
+    JoinCause "join_cause" "latency join: receives with their causes" Event None, Some(5.0);
     SeekPayload "seek_payload" "seek a time, read a payload" Once Some(100e3), None;
     Seek100 "seek_100" "seek a time, read 100 payloads" Once None, None;
     FetchPayload "fetch_payload" "payload of an event" Once None, None;
@@ -73,7 +74,12 @@ impl Question {
     pub fn has_answer(self) -> bool {
         !matches!(
             self,
-            Question::Append | Question::Size | Question::Archive | Question::Reopen | Question::Materialise
+            Question::Append
+                | Question::Give
+                | Question::Size
+                | Question::Archive
+                | Question::Reopen
+                | Question::Materialise
         )
     }
 }
