@@ -34,6 +34,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("bench", &["model", "codec", "store", "sandbox", "timeline", "session", "view", "render", "script"]),
+    ("fuzz", &["model", "codec", "store", "sandbox", "session", "script", "app"]),
     (
         "app",
         &[

@@ -172,6 +172,24 @@ pub enum Command {
         /// What the script finds in `args`; flags of its own come after `--`
         args: Vec<String>,
     },
+    /// Check a .cinema file as a whole: what is damaged, where, and what is lost; exit code 3 when something is
+    Fsck { file: PathBuf },
+    /// Write what can be saved of a damaged .cinema file to a new one
+    Repair { file: PathBuf, out: PathBuf },
+    /// Write a .cinema file in archive form: smaller by half or more, read like any other
+    Compact { file: PathBuf, out: PathBuf },
+    /// Load the store with all that it can do for a while, and see that nothing is lost
+    Soak {
+        /// How long: 1h, 5min, 30s
+        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = crate::model::time::parse_duration_ns)]
+        ns: i64,
+        /// Where its files go, and are removed again; the folder for temporary files
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// As a child: record into this file until killed
+        #[arg(long, value_name = "FILE", hide = true)]
+        child: Option<PathBuf>,
+    },
     /// Measure this machine: the sandbox, the store, live nodes, the server
     ///
     /// `bench store` gives DuckDB, Parquet (read by DuckDB), SQLite and a memcpy the same rows and asks them the same questions;

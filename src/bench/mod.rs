@@ -5,6 +5,7 @@ mod beam;
 mod harness;
 mod scripted;
 mod sim;
+pub mod soak;
 mod store;
 mod workload;
 

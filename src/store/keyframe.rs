@@ -88,6 +88,15 @@ impl Checkpoint {
         self.checksum.is_none_or(|checksum| crc32fast::hash(&self.delta) == checksum)
     }
 
+    /// Whether all of its rows can be read.
+    pub fn is_readable(&self, dictionaries: &Dictionaries) -> bool {
+        let Some(delta) = self.inflate() else { return false };
+        Entries::new(&delta, dictionaries).all(|entry| {
+            let mut reader = RowReader { bytes: Reader::new(entry.row), dictionaries };
+            entry.row.is_empty() || reader.row(entry.actor).is_some()
+        })
+    }
+
     /// The delta's entries behind the number of lost events. `None` when it is damaged.
     fn inflate(&self) -> Option<Vec<u8>> {
         let (n_plain, packed) = self.delta.split_first_chunk().filter(|_| self.is_intact())?;

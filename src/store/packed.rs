@@ -65,6 +65,12 @@ impl Packed<'_> {
         self.width <= WIDTH_MAX && self.bytes.len() == packed_len(n, self.width)
     }
 
+    /// The bytes that value `idx` is read from.
+    pub fn bytes_of(self, idx: usize) -> std::ops::Range<usize> {
+        let bit = idx * self.width as usize;
+        bit / 8..(bit + self.width as usize).div_ceil(8)
+    }
+
     /// The largest of `n` values.
     pub fn max(self, n: usize) -> usize {
         (0..n).map(|idx| self.get(idx)).max().unwrap_or(0)
@@ -152,6 +158,15 @@ impl Blocked<'_> {
         let difference =
             (word >> (bit % 8)) & (u64::MAX >> (64 - width.max(1))) & (u64::from(width > 0)).wrapping_neg();
         i64::from_le_bytes(self.base[block]).wrapping_add_unsigned(difference)
+    }
+
+    /// The bytes of `bits` that value `idx` is read from, when it can be read at all: for columns that are damaged elsewhere.
+    pub fn bits_of(self, idx: usize) -> Option<std::ops::Range<usize>> {
+        let block = idx / BLOCK;
+        let start = u32::from_le_bytes(*self.starts.get(block)?);
+        let (at, width) = ((start >> 8) as usize, (start & 0xFF) as usize);
+        let bit = idx % BLOCK * width;
+        (block < self.base.len() && width <= 64).then_some(at + bit / 8..at + (bit + width).div_ceil(8))
     }
 
     /// Whether `n` values can be read.

@@ -275,9 +275,7 @@ impl BlockCache {
     /// Costs a decompression of [`BLOCK_BYTES`] (about 60 µs) unless the block is among the last used.
     pub fn payload<'r>(&self, columns: &Columns<'_>, stored: &[u8], number: u16) -> Option<Payload<'r>> {
         let range = columns.payload_range(number);
-        let begins_after = |block: &[u8; 16]| Block::from_bytes(block).stream_begin as usize <= range.start;
-        let block_idx = columns.blocks.partition_point(begins_after).checked_sub(1)?;
-        let stream_begin = Block::from_bytes(&columns.blocks[block_idx]).stream_begin as usize;
+        let (block_idx, stream_begin) = block_at(columns.blocks, range.start)?;
         let bytes = self.block(columns, stored, block_idx)?;
         let range = range.start - stream_begin..range.end - stream_begin;
         bytes.get(range.clone())?;
@@ -392,20 +390,54 @@ fn inflated(bytes: &[u8], past: &[u8], n_plain: usize) -> Option<Vec<u8>> {
     })
 }
 
-/// The first block whose stored bytes do not have its checksum.
-pub fn damaged_block(columns: &Columns<'_>, stored: &[u8]) -> Option<usize> {
-    columns.blocks.iter().map(Block::from_bytes).position(|block| stored_bytes(&block, stored).is_none())
+/// The blocks whose stored bytes do not have their checksums.
+pub fn damaged_blocks<'c>(columns: &Columns<'c>, stored: &'c [u8]) -> impl Iterator<Item = usize> + 'c {
+    let blocks = columns.blocks.iter().map(Block::from_bytes).enumerate();
+    blocks.filter(move |(_, block)| stored_bytes(block, stored).is_none()).map(|(block_idx, _)| block_idx)
 }
 
 /// Inflates a block; `past` is the segment's first block, for any but that one.
 fn decompress(columns: &Columns<'_>, stored: &[u8], block_idx: usize, past: Option<&[u8]>) -> Option<Vec<u8>> {
-    let block = Block::from_bytes(&columns.blocks[block_idx]);
+    inflate_block(columns.blocks, columns.n_stream(), stored, block_idx, past)
+}
+
+/// As [`decompress`], where nothing is known to be sound: `n_stream` are the bytes of the payload stream.
+pub fn inflate_block(
+    blocks: &[[u8; 16]],
+    n_stream: usize,
+    stored: &[u8],
+    block_idx: usize,
+    past: Option<&[u8]>,
+) -> Option<Vec<u8>> {
+    let block = Block::from_bytes(blocks.get(block_idx)?);
+    let stream_end = blocks.get(block_idx + 1).map_or(n_stream, |next| Block::from_bytes(next).stream_begin as usize);
     let bytes = stored_bytes(&block, stored)?;
     if block.is_plain {
         return Some(bytes.to_vec());
     }
-    let n_plain = BlockReader::new(columns, stored).stream_range(block_idx).len();
+    let n_plain = stream_end.checked_sub(block.stream_begin as usize).filter(|n| *n <= limits::PAYLOAD_BYTES_MAX)?;
     inflated(bytes, past.map_or(&[], past_of), n_plain)
+}
+
+/// The block that holds byte `at` of the payload stream, and where that block begins in it.
+pub fn block_at(blocks: &[[u8; 16]], at: usize) -> Option<(usize, usize)> {
+    let begins_after = |block: &[u8; 16]| Block::from_bytes(block).stream_begin as usize <= at;
+    let block_idx = blocks.partition_point(begins_after).checked_sub(1)?;
+    Some((block_idx, Block::from_bytes(&blocks[block_idx]).stream_begin as usize))
+}
+
+/// Where a block lies in the Payloads block.
+pub fn stored_range(blocks: &[[u8; 16]], block_idx: usize) -> Range<usize> {
+    let block = blocks.get(block_idx).map(Block::from_bytes);
+    block.map_or(0..0, |block| {
+        let begin = block.stored_begin as usize;
+        begin..begin + block.stored_len as usize
+    })
+}
+
+/// Bytes of the Payloads block that a block table describes.
+pub fn stored_len(blocks: &[[u8; 16]]) -> usize {
+    blocks.last().map(Block::from_bytes).map_or(0, |last| last.stored_begin as usize + last.stored_len as usize)
 }
 
 impl Clone for BlockCache {
