@@ -33,7 +33,8 @@ const EDGES: &[(&str, &[&str])] = &[
             "export",
         ],
     ),
-    ("bench", &["model", "codec", "store", "sandbox", "timeline", "session", "view", "script"]),
+    ("bench", &["model", "codec", "store", "sandbox", "timeline", "session", "view", "render", "script"]),
+    ("fuzz", &["model", "codec", "store", "sandbox", "session", "script", "app"]),
     (
         "app",
         &[
@@ -67,7 +68,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio", &["app", "sandbox/beam"]),
     ("md5", &["sandbox/beam/dist"]),
     ("getrandom", &["sandbox/beam", "app/server"]),
-    ("rustix", &["sandbox/beam/dist"]),
+    ("rustix", &["sandbox/beam/dist", "bench"]),
     ("axum", &["app/server"]),
     ("comfy_table", &["render"]),
     ("plotters", &["render"]),
@@ -78,7 +79,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("zstd", &["store"]),
     ("flate2", &["codec"]),
     ("regex", &["codec"]),
-    ("memchr", &["codec"]),
+    ("memchr", &["codec", "store"]),
     ("strsim", &[""]),
     ("serde", &[""]),
     ("serde_json", &[""]),

@@ -32,8 +32,56 @@ pub struct Head {
     pub sections: Sections,
 }
 
-/// Bytes of a head in a file.
-pub const HEAD_BYTES: usize = 8 + 4 + 8 + 8 + 8 + 4 + 4 + 4 + 12 * N_SECTIONS;
+/// Fewest bytes of a head in a file: one without sections.
+pub const HEAD_BYTES_MIN: usize = 8 + 4 + 8 + 8 + 8 + 4 + 4 + 4;
+/// Sections that a head may name: more than there will ever be.
+const SECTIONS_MAX: usize = 256;
+/// The sections of version 2, which did not name them.
+const SECTIONS_V2: &[&str] = &[
+    "time_min",
+    "time_max",
+    "time_starts",
+    "time_bits",
+    "kind",
+    "cause_far",
+    "cause_order",
+    "meta",
+    "actors",
+    "tags",
+    "calls",
+    "end_base",
+    "end_starts",
+    "end_bits",
+    "blocks",
+    "gram_starts",
+    "grams",
+    "process_starts",
+    "process_lists",
+    "peer_starts",
+    "peer_lists",
+    "tag_starts",
+    "tag_lists",
+    "chunk_kinds",
+    "path_keys",
+    "path_starts",
+    "path_list",
+    "class",
+    "process",
+    "peer",
+    "tag",
+    "call",
+    "cause",
+    "payload",
+];
+
+/// How a head names a section: 24 bits of the CRC-32 of its name.
+fn section_id(name: &str) -> u32 {
+    crc32fast::hash(name.as_bytes()) & 0xFF_FFFF
+}
+/// The place of a section among ours; `None` for one of a later version.
+fn section_place(id: u32) -> Option<usize> {
+    SECTION_NAMES.iter().position(|name| section_id(name) == id)
+}
 
 /// Where the parts of a segment lie in its file; 0 for one that is in none.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,11 +117,15 @@ impl Head {
         out.extend_from_slice(&self.n_actors.to_le_bytes());
         out.extend_from_slice(&self.n_tags.to_le_bytes());
         out.extend_from_slice(&self.n_payloads.to_le_bytes());
-        for word in self.sections.as_flattened() {
-            out.extend_from_slice(&word.to_le_bytes());
+        out.extend_from_slice(&(N_SECTIONS as u32).to_le_bytes());
+        for ([at, len, width], name) in self.sections.iter().zip(SECTION_NAMES) {
+            for word in [*at, *len, width | section_id(name) << 8] {
+                out.extend_from_slice(&word.to_le_bytes());
+            }
         }
     }
-    pub fn read(reader: &mut Reader<'_>) -> Option<Head> {
+    /// Reads the head of a file of that version. Sections that are not ours are passed over, those that are missing empty.
+    pub fn read(reader: &mut Reader<'_>, version: u32) -> Option<Head> {
         let mut head = Head {
             start: reader.u64()?,
             n_events: reader.u32()?,
@@ -85,8 +137,17 @@ impl Head {
             n_payloads: reader.u32()?,
             sections: NO_SECTIONS,
         };
-        for word in head.sections.as_flattened_mut() {
-            *word = reader.u32()?;
+        let n_sections = if version == 2 { SECTIONS_V2.len() } else { reader.u32()? as usize };
+        if n_sections > SECTIONS_MAX {
+            return None;
+        }
+        for place in 0..n_sections {
+            let (at, len, word) = (reader.u32()?, reader.u32()?, reader.u32()?);
+            let (id, width) =
+                if version == 2 { (section_id(SECTIONS_V2[place]), word) } else { (word >> 8, word & 0xFF) };
+            if let Some(place) = section_place(id) {
+                head.sections[place] = [at, len, width];
+            }
         }
         let is_sound = (1..=limits::SEGMENT_EVENTS).contains(&(head.n_events as usize))
             && head.n_payloads <= u32::from(u16::MAX)
@@ -96,10 +157,13 @@ impl Head {
     pub fn end(&self) -> u64 {
         self.start + u64::from(self.n_events)
     }
+    /// Where a section of ours lies in the image, its length and width.
+    pub fn section(&self, name: &str) -> [u32; 3] {
+        self.sections[SECTION_NAMES.iter().position(|own| *own == name).expect("a section of that name")]
+    }
     /// Whether some event's cause lies further back than a column entry reaches.
     pub fn has_far_causes(&self) -> bool {
-        let place = SECTION_NAMES.iter().position(|name| *name == "cause_far").expect("a section of that name");
-        self.sections[place][1] > 0
+        self.section("cause_far")[1] > 0
     }
 }
 
@@ -192,12 +256,22 @@ impl Segment {
 
     /// The first payload block whose bytes are damaged.
     pub fn damaged_payload_block(&self) -> Option<usize> {
-        payloads::damaged_block(&self.columns(), &self.stored)
+        payloads::damaged_blocks(&self.columns(), &self.stored).next()
+    }
+    pub fn is_archived(&self) -> bool {
+        self.is_archived
+    }
+    /// The image as it lies in its file.
+    pub fn image(&self) -> &[u8] {
+        &self.image
     }
 
     fn raw_columns(&self) -> Columns<'_> {
-        let columns = Columns::read(self.head.start, &self.image, &self.head.sections);
-        Columns { n_payloads: self.head.n_payloads as usize, ..columns }
+        Segment::raw_of(&self.head, &self.image)
+    }
+    /// The columns of an image that was not checked: nothing in them can be relied on.
+    pub fn raw_of<'i>(head: &Head, image: &'i [u8]) -> Columns<'i> {
+        Columns { n_payloads: head.n_payloads as usize, ..Columns::read(head.start, image, &head.sections) }
     }
 
     /// Checks a segment of a file, once: about 0.2 ms for a full one. Errors say what is wrong.

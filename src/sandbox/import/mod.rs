@@ -10,7 +10,7 @@
 //! ```
 
 mod files;
-mod info;
+pub mod info;
 mod lines;
 mod outlet;
 mod reader;

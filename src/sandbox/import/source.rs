@@ -143,15 +143,16 @@ impl<'a> Merge<'a> {
     }
 
     pub fn next(&mut self, defects: &mut Defects, other: &mut dyn FnMut(&str)) -> Option<Item<'a>> {
+        if let [(only, head)] = &mut self.sources[..] {
+            // Nothing to compare it with: an item is not kept as head, only the first was.
+            return head.take().or_else(|| only.next(defects, other));
+        }
         let idx = self.oldest()?;
         let (source, head) = &mut self.sources[idx];
         std::mem::replace(head, source.next(defects, other))
     }
 
     fn oldest(&self) -> Option<usize> {
-        if let [only] = &self.sources[..] {
-            return only.1.is_some().then_some(0);
-        }
         let heads = self.sources.iter().enumerate().filter_map(|(idx, (_, head))| {
             let stamp = head.as_ref()?.trace.stamp.map_or(Stamp::MIN, |(stamp, _)| stamp);
             Some((stamp, idx))
