@@ -19,23 +19,27 @@ export function makeScrubber(seek) {
   let axis = new Axis(overview.axis);
   let isDragging = false;
 
-  const load = api.latest((options) => api.view("overview", {}, options));
-  let timer = 0;
-  /** Asks for the overview, soon; while the densities are still made, again a little later. */
+  let timer = 0, isLoading = false;
+  /** Asks for the overview; while densities are still made or the recording grows, again a little later. */
   async function refresh() {
     clearTimeout(timer);
+    timer = 0;
+    if (isLoading) return refreshSoon();
+    isLoading = true;
+    const id = api.sandbox;
     try {
-      const fresh = await load();
-      if (!fresh) return;
+      const fresh = await api.view("overview", {});
+      if (id !== api.sandbox) return refreshSoon();
       const grew = fresh.n_events !== overview.n_events;
       Object.assign(overview, fresh);
       axis = new Axis(overview.axis);
       if (look.isFitted || look.to === 0) Object.assign(look, { from: 0, to: overview.n_events });
       tell("overview", ...(grew ? ["to"] : []));
-      if (!fresh.is_complete) timer = setTimeout(refresh, 300);
-    } catch { timer = setTimeout(refresh, 2_000); }
+      if (!fresh.is_complete || doc.n_recorded > fresh.n_recorded) refreshSoon();
+    } catch { timer ||= setTimeout(refresh, 2_000); } finally { isLoading = false; }
+    return undefined;
   }
-  const refreshSoon = () => { clearTimeout(timer); timer = setTimeout(refresh, 250); };
+  const refreshSoon = () => { timer ||= setTimeout(refresh, 250); };
 
   // The input counts thousandths of the axis, so that the thumb stands under the picture.
   const shareOf = (seq) => (seq === null || seq === undefined ? 0 : axis.ofSeq(seq));
@@ -177,6 +181,10 @@ export function makeScrubber(seek) {
     const here = doc.event ? `${doc.event.kind.replaceAll("_", " ")} ${nameOf(doc.event.process)}` : "start";
     input.setAttribute("aria-valuetext", `event ${doc.n_passed ?? 0} of ${doc.n_events ?? 0}, ${duration(doc.since_start_ns ?? 0)}, ${here}`);
   });
-  on(["n_recorded", "branch"], () => (doc.n_recorded !== overview.n_events || !overview.axis.seqs.length ? refreshSoon() : undefined));
+  let branch;
+  on(["n_recorded", "branch"], () => {
+    if (doc.n_recorded !== overview.n_recorded || (branch !== undefined && doc.branch !== branch)) refreshSoon();
+    branch = doc.branch;
+  });
   return { refresh, rankOf };
 }
