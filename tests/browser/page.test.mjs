@@ -6,10 +6,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
-import { ROOT, ask, serve, shell, until } from "./support.mjs";
+import { FLAGS, ROOT, ask, serve, shell, until } from "./support.mjs";
 
 const PICTURES = join(ROOT, "target/browser");
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 let browser, server;
 before(async () => {
   mkdirSync(PICTURES, { recursive: true });

@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url";
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 export const TOKEN = "a-token-for-the-tests-0123456789";
+/** What Chromium is started with where there is neither a screen nor a user. */
+export const FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const PROGRAM = process.env.CINEMA || join(ROOT, "target/debug/cinema");
 
 function start(args) {

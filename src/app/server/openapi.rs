@@ -2,6 +2,8 @@
 
 mod records;
 
+pub use records::events_input;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::api::{NAMED, SANDBOX, entry};
