@@ -35,7 +35,8 @@ function start(args) {
 
 /** A server of the program; `what` is a script or a recording. */
 export async function serve(what, ...flags) {
-  const program = start(["serve", "--port", "0", "--token", TOKEN, ...flags, ...(what ? [what] : [])]);
+  const port = flags.includes("--port") ? [] : ["--port", "0"];
+  const program = start(["serve", ...port, "--token", TOKEN, ...flags, ...(what ? [what] : [])]);
   return { ...program, ...place(await program.line(/^http:\/\//)) };
 }
 

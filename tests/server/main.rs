@@ -212,7 +212,7 @@ fn views_are_bounded_and_agree_with_the_events() {
     assert!(range["notable"].as_array().unwrap().iter().any(|row| row["kind"] == "crash"), "{range}");
     let only = server.get(&format!("{BANK}/views/window?only=alice,ledger"))["data"]["lanes"].clone();
     let names: Vec<&str> = only.as_array().unwrap().iter().map(|lane| lane["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["alice", "ledger"]);
+    assert_eq!(names, ["bank", "alice", "ledger"], "with their supervisor");
     assert_eq!(server.refused("GET", &format!("{BANK}/views/inspect?process=nobody"), &[], b"").0, 404);
     assert_eq!(server.refused("GET", &format!("{BANK}/views/graph?at=999999"), &[], b"").0, 404);
     assert_eq!(server.refused("GET", &format!("{BANK}/views/window?from=x"), &[], b"").0, 422);

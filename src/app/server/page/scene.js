@@ -31,7 +31,8 @@ export function makeScene(actions) {
 
   const scene = { data: null, axis: null, laneHeight: 26, width: 100, height: 100, playhead: 0, isStale: true };
   const cache = new Map();
-  let timer = 0, isLoading = false, isDirty = false;
+  const ask = api.latest((values) => api.view("window", values));
+  let timer = 0;
 
   /** Processes that the filter names have their lanes to themselves. */
   const wantedLanes = () => readFilter(look.filter).process || "";
@@ -47,16 +48,11 @@ export function makeScene(actions) {
     if (isCovered && have.to - have.from < span * 3.2) return;
     const only = wantedLanes();
     const isWhole = wide.from === 0 && wide.to === overview.n_events;
-    const key = `${wide.from}-${wide.to}-${doc.n_recorded ?? overview.n_recorded}-${doc.branch}-${only}`;
+    const key = `${api.sandbox}-${wide.from}-${wide.to}-${doc.n_recorded ?? overview.n_recorded}-${doc.branch}-${only}`;
     let data = cache.get(key);
     if (!data) {
-      // One request at a time: while a recording grows there is always a newer one to wish for.
-      if (isLoading) { isDirty = true; return; }
-      isLoading = true;
-      const id = api.sandbox;
-      try { data = await api.view("window", { ...(isWhole ? {} : wide), only }); } catch (error) { return actions.complain(error); } finally { isLoading = false; }
-      if (isDirty || id !== api.sandbox) { isDirty = false; loadSoon(); }
-      if (id !== api.sandbox) return;
+      try { data = await ask({ ...(isWhole ? {} : wide), only }); } catch (error) { return actions.complain(error); }
+      if (!data) return;
       Object.assign(data, { version: data.n_recorded, only });
       if (data.is_complete) cache.set(key, data);
       else setTimeout(() => { if (scene.data === data) { scene.data = { ...data, version: -1 }; load(); } }, 400);

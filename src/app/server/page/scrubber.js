@@ -19,25 +19,22 @@ export function makeScrubber(seek) {
   let axis = new Axis(overview.axis);
   let isDragging = false;
 
-  let timer = 0, isLoading = false;
+  const load = api.latest(() => api.view("overview", {}));
+  let timer = 0;
   /** Asks for the overview; while densities are still made or the recording grows, again a little later. */
   async function refresh() {
     clearTimeout(timer);
     timer = 0;
-    if (isLoading) return refreshSoon();
-    isLoading = true;
-    const id = api.sandbox;
     try {
-      const fresh = await api.view("overview", {});
-      if (id !== api.sandbox) return refreshSoon();
+      const fresh = await load();
+      if (!fresh) return;
       const grew = fresh.n_events !== overview.n_events;
       Object.assign(overview, fresh);
       axis = new Axis(overview.axis);
       if (look.isFitted || look.to === 0) Object.assign(look, { from: 0, to: overview.n_events });
       tell("overview", ...(grew ? ["to"] : []));
       if (!fresh.is_complete || doc.n_recorded > fresh.n_recorded) refreshSoon();
-    } catch { timer ||= setTimeout(refresh, 2_000); } finally { isLoading = false; }
-    return undefined;
+    } catch { timer ||= setTimeout(refresh, 2_000); }
   }
   const refreshSoon = () => { timer ||= setTimeout(refresh, 250); };
 
