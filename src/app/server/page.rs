@@ -2,6 +2,8 @@
 //!
 //! A debug build reads them from the source tree when it is there, so that a reload shows an edit.
 
+use std::borrow::Cow;
+
 use axum::extract::Path;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,8 +15,9 @@ macro_rules! files {
     };
 }
 
+const INDEX: &[u8] = include_bytes!("page/index.html");
+
 files![
-    "index.html",
     "style.css",
     "api.js",
     "ask.js",
@@ -49,8 +52,13 @@ files![
 /// What the page may load: only from here. Styles of elements are set by its own code.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' ws:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// The page, which names its modules, so that a browser asks for all of them at once.
 pub async fn index() -> Response {
-    file("index.html")
+    let modules = FILES.iter().map(|(name, _)| *name).filter(|name| name.ends_with(".js"));
+    let links: String = modules.map(|name| format!("<link rel=\"modulepreload\" href=\"/page/{name}\">\n")).collect();
+    let page =
+        String::from_utf8_lossy(&content("index.html", INDEX)).replacen("</head>", &format!("{links}</head>"), 1);
+    answer("index.html", page.into_bytes())
 }
 
 pub async fn asset(Path(name): Path<String>) -> Response {
@@ -58,9 +66,13 @@ pub async fn asset(Path(name): Path<String>) -> Response {
 }
 
 fn file(name: &str) -> Response {
-    let Some((name, embedded)) = FILES.iter().find(|(known, _)| *known == name) else {
-        return super::problem::Problem::not_found(format!("no file {name:?}")).into_response();
-    };
+    match FILES.iter().find(|(known, _)| *known == name) {
+        Some((name, embedded)) => answer(name, content(name, embedded).into_owned()),
+        None => super::problem::Problem::not_found(format!("no file {name:?}")).into_response(),
+    }
+}
+
+fn answer(name: &str, content: Vec<u8>) -> Response {
     let kind = match name.rsplit('.').next() {
         Some("html") => "text/html; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
@@ -75,18 +87,18 @@ fn file(name: &str) -> Response {
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     ];
-    (StatusCode::OK, headers, content(name, embedded)).into_response()
+    (StatusCode::OK, headers, content).into_response()
 }
 
 #[cfg(debug_assertions)]
-fn content(name: &str, embedded: &'static [u8]) -> Vec<u8> {
+fn content(name: &str, embedded: &'static [u8]) -> Cow<'static, [u8]> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/app/server/page").join(name);
-    std::fs::read(path).unwrap_or_else(|_| embedded.to_vec())
+    std::fs::read(path).map_or(Cow::Borrowed(embedded), Cow::Owned)
 }
 
 #[cfg(not(debug_assertions))]
-fn content(_: &str, embedded: &'static [u8]) -> &'static [u8] {
-    embedded
+fn content(_: &str, embedded: &'static [u8]) -> Cow<'static, [u8]> {
+    Cow::Borrowed(embedded)
 }
 
 #[cfg(test)]
@@ -108,7 +120,7 @@ mod tests {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/app/server/page");
         for file in std::fs::read_dir(folder).unwrap() {
             let name = file.unwrap().file_name().into_string().unwrap();
-            assert!(FILES.iter().any(|(known, _)| *known == name), "{name}");
+            assert!(name == "index.html" || FILES.iter().any(|(known, _)| *known == name), "{name}");
         }
     }
 }

@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::answer::of_table;
+use super::answer::{Answer, of_table};
 use super::api::{respond, sandbox_id};
 use super::problem::Problem;
 use super::shared::Shared;
@@ -143,6 +143,15 @@ async fn page(
     let id = sandbox_id(path.get("sandbox").map_or("", String::as_str))?;
     let page = Page::read(query)?;
     shared.desk.look(move |live| Ok(find(live, id, page))).await?
+}
+
+/// A page of the current sandbox's events, on the session's thread: `query` is that of the route.
+pub fn of_current(live: &mut Live, query: Vec<(String, String)>) -> Result<Answer, Problem> {
+    let page = Page::read(query)?;
+    let current = live.session().borrow().current();
+    let id = current.ok_or_else(|| Problem::not_found("nothing is open yet"))?;
+    let (table, _, next) = find(live, id, page)?;
+    Ok(of_table(&table).meta("next", json!(next)))
 }
 
 /// Finds the page on the session's thread: scripts live there.

@@ -11,7 +11,7 @@ const COLUMNS = ["seq", "at_ns", "kind", "process", "peer", "tag", "payload"];
 
 export function makeEvents(root, actions) {
   const box = h("div"), input = document.querySelector("#filter");
-  const ask = api.latest((values, options) => api.get("events", values, options));
+  const ask = api.latest((values) => api.get("events", values));
   let rows = [], edge = { before: null, after: null }, key = "", meta = {};
 
   async function load(values) {

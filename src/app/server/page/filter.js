@@ -2,7 +2,7 @@
 
 const KEYS = { from: "process", to: "process", process: "process", pid: "process", kind: "kind", class: "class", tag: "tag" };
 
-const KINDS = new Set("spawn exit crash link unlink monitor demonitor down register unregister send receive handle_start handle_end reply timeout late_reply send_to_dead state_change code_change supervisor_restart child_spec_change timer_start timer_fire timer_cancel gc loss mark restored forked exit_signal log input".split(" "));
+const KINDS = new Set("spawn exit crash link unlink monitor demonitor down register unregister send receive handle_start handle_end reply timeout late_reply send_to_dead state_change code_change supervisor_restart child_spec_change timer_start timer_fire timer_cancel gc loss mark restored forked exit_signal log input sample held released".split(" "));
 
 /** The words as parameters of the server. */
 export function readFilter(text) {

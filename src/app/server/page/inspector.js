@@ -14,7 +14,7 @@ export function makeInspector(root, actions) {
   const eventCard = h("section.card", { "aria-label": "Event" }), whyCard = h("section.card.why", { "aria-label": "Why", hidden: true });
   const { seqLink, chip } = links(actions);
   const range = rangeCard(actions), process = processCard(actions), ask = askBox();
-  const askEvent = api.latest((seq, options) => api.get("events", { ...(seq > 0 ? { after: seq - 1 } : {}), limit: 1 }, options));
+  const askEvent = api.latest((seq) => api.get("events", { ...(seq > 0 ? { after: seq - 1 } : {}), limit: 1 }));
 
 
   async function showEvent() {

@@ -235,7 +235,7 @@ export function drawMoving(context, scene) {
   const { width, height } = scene;
   context.clearRect(0, 0, width, height);
   const x = scene.toX(scene.playhead);
-  if (x < width) {
+  if (x < width && doc.seq !== undefined) {
     context.fillStyle = color("bg");
     context.globalAlpha = 0.4;
     context.fillRect(Math.max(0, x), 0, width, height);

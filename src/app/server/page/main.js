@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { makeBreakpoints } from "./breakpoints.js";
 import { KEYS, makeDirector } from "./director.js";
 import { makeEvents } from "./events.js";
+import { readFilter } from "./filter.js";
 import { h, number, put } from "./format.js";
 import { makeGraph } from "./graph.js";
 import { makeInspector } from "./inspector.js";
@@ -20,6 +21,9 @@ import { announce, complain, toast } from "./tip.js";
 
 const $ = (selector) => document.querySelector(selector);
 readFragment();
+// The first picture needs these two: they are on their way before there is a session to talk to.
+api.prefetch("overview", {});
+if (look.isFitted) api.prefetch("window", { only: readFilter(look.filter).process || "" });
 
 // What parts ask of each other.
 
@@ -131,6 +135,8 @@ $("#help").addEventListener("click", actions.help);
 
 const director = makeDirector(actions, { zoom: (...args) => scene.zoom(...args), pan: (...args) => scene.pan(...args), fit: () => scene.fit() });
 const scrubber = makeScrubber(seek);
+showView();
+scrubber.refresh();
 
 // The channel: the session's document by differences.
 
@@ -149,6 +155,23 @@ function take(changed) {
   if (doc.state === "paused" && "seq" in changed && doc.event) announce(`#${doc.event.seq} ${doc.event.kind.replaceAll("_", " ")} ${nameOf(doc.event.process)} ${doc.event.tag || ""}`);
 }
 
+/** The document, until the first picture is there: what stands beside it asks for more, and can wait a moment. */
+let waiting = null;
+const painted = new Promise((resolve) => { on(["window"], resolve); setTimeout(resolve, 500); });
+function begin() {
+  if (!waiting) return;
+  const document = waiting;
+  waiting = null;
+  take(document);
+  if (doc.n_recorded !== overview.n_recorded) scrubber.refresh();
+  shown.side = shown.drawer = null;
+  showView();
+  showTabs("side", sides);
+  showTabs("drawer", drawers);
+  if (look.goingTo !== null && look.goingTo < doc.n_recorded && look.goingTo !== doc.seq) seek(look.goingTo);
+  else look.goingTo = null;
+}
+
 const connection = $("#connection");
 const channel = new Channel(`${location.origin.replace("http", "ws")}/socket/websocket?vsn=2.0.0&token=${encodeURIComponent(api.token)}`, {
   joined(response) {
@@ -156,18 +179,13 @@ const channel = new Channel(`${location.origin.replace("http", "ws")}/socket/web
     connection.className = `connection${response.is_read_only ? " ro" : ""}`;
     connection.textContent = response.is_read_only ? "read only" : "";
     choose({ isConnected: true, isReadOnly: response.is_read_only });
-    take(response.state);
-    scrubber.refresh();
-    shown.side = shown.drawer = null;
-    showView();
-    showTabs("side", sides);
-    showTabs("drawer", drawers);
-    if (look.goingTo !== null && look.goingTo < doc.n_recorded && look.goingTo !== doc.seq) seek(look.goingTo);
-    else look.goingTo = null;
+    waiting = response.state;
+    painted.then(begin);
   },
   push(event, payload) {
     if (event === "timeline_update") {
-      take(payload.changed);
+      if (waiting) Object.assign(waiting, payload.changed);
+      else take(payload.changed);
       // In the next frame, when it is drawn: a browser that cannot keep up is sent less.
       (document.hidden ? (run) => setTimeout(run, 100) : requestAnimationFrame)(() => channel.ack(payload.frame));
     } else if (event === "breakpoint_triggered") {
@@ -192,7 +210,7 @@ channel.join(`cinema_debugger:${api.sandbox}`);
 
 function showSandbox(id) {
   api.setSandbox(id);
-  Object.assign(overview, { n_events: 0, ranges: [], axis: { seqs: [], at_ns: [], shares: [] }, density: [], edges: [], markers: [] });
+  Object.assign(overview, { n_events: 0, n_recorded: 0, ranges: [], axis: { seqs: [], at_ns: [], shares: [] }, density: [], edges: [], markers: [] });
   Object.assign(look, { from: 0, to: 0, isFitted: true, process: null, seq: null, focus: null, range: null });
   Object.assign(found, { hits: [], event: null });
   for (const key of Object.keys(doc)) delete doc[key];

@@ -11,7 +11,7 @@ const PARTS_MAX = 200;
 
 export function processCard(actions) {
   const card = h("section.card", { "aria-label": "Process" });
-  const ask = api.latest((process, at, options) => api.view("inspect", { process, at }, options));
+  const ask = api.latest((process, at) => api.view("inspect", { process, at }));
   const { seqLink, chip } = links(actions);
   let shown = null;
 

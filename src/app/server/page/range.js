@@ -16,7 +16,7 @@ export function moveRange(end, seq) {
 
 export function rangeCard(actions) {
   const card = h("section.card", { "aria-label": "Range", hidden: true });
-  const ask = api.latest((from, to, options) => api.view("range", { from, to }, options));
+  const ask = api.latest((from, to) => api.view("range", { from, to }));
 
   const { seqLink, chip } = links(actions);
 

@@ -31,7 +31,7 @@ export function makeScene(actions) {
 
   const scene = { data: null, axis: null, laneHeight: 26, width: 100, height: 100, playhead: 0, isStale: true };
   const cache = new Map();
-  const ask = api.latest((values, options) => api.view("window", values, options));
+  const ask = api.latest((values) => api.view("window", values));
   let timer = 0;
 
   /** Processes that the filter names have their lanes to themselves. */
@@ -44,15 +44,16 @@ export function makeScene(actions) {
     const span = Math.max(4, to - from);
     const wide = { from: Math.max(0, Math.floor(from - span * MARGIN)), to: Math.min(overview.n_events, Math.ceil(to + span * MARGIN)) };
     const have = scene.data;
-    const isCovered = have && have.version === doc.n_recorded && have.only === wantedLanes() && have.from <= Math.max(0, from) && have.to >= Math.min(overview.n_events, to);
+    const isCovered = have && have.version === (doc.n_recorded ?? have.version) && have.only === wantedLanes() && have.from <= Math.max(0, from) && have.to >= Math.min(overview.n_events, to);
     if (isCovered && have.to - have.from < span * 3.2) return;
     const only = wantedLanes();
-    const key = `${wide.from}-${wide.to}-${doc.n_recorded}-${doc.branch}-${only}`;
+    const isWhole = wide.from === 0 && wide.to === overview.n_events;
+    const key = `${api.sandbox}-${wide.from}-${wide.to}-${doc.n_recorded ?? overview.n_recorded}-${doc.branch}-${only}`;
     let data = cache.get(key);
     if (!data) {
-      try { data = await ask({ ...wide, only }); } catch (error) { return actions.complain(error); }
+      try { data = await ask({ ...(isWhole ? {} : wide), only }); } catch (error) { return actions.complain(error); }
       if (!data) return;
-      Object.assign(data, { version: doc.n_recorded, only });
+      Object.assign(data, { version: data.n_recorded, only });
       if (data.is_complete) cache.set(key, data);
       else setTimeout(() => { if (scene.data === data) { scene.data = { ...data, version: -1 }; load(); } }, 400);
       if (cache.size > 24) cache.delete(cache.keys().next().value);
@@ -65,7 +66,7 @@ export function makeScene(actions) {
     layout();
     tell("window");
   }
-  const loadSoon = () => { clearTimeout(timer); timer = setTimeout(load, LOAD_MS); };
+  const loadSoon = () => { timer ||= setTimeout(() => { timer = 0; load(); }, LOAD_MS); };
 
   function layout() {
     if (!scene.data || !root.isConnected) return;
@@ -80,6 +81,7 @@ export function makeScene(actions) {
     corner.textContent = scene.data.subtitle.replace("; quiet stretches are cut out", "");
     corner.title = scene.data.subtitle;
     const texts = [...scene.data.notes];
+    if (!scene.data.is_complete) texts.unshift("still counting …");
     if (scene.data.gaps.length) texts.push("quiet stretches are cut out");
     put(notes, look.view === "messages" ? legend() : "", h("span.said", { title: texts.join("\n") }, texts.join(" · ")), twin.toggle);
     still.setAttribute("aria-label", `${look.view}: ${scene.data.subtitle}. The table below says the same.`);
@@ -101,6 +103,7 @@ export function makeScene(actions) {
   scene.toX = (share) => { const [a, b] = scene.range; return ((share - a) / (b - a)) * scene.width; };
   scene.toShare = (x) => { const [a, b] = scene.range; return a + (x / scene.width) * (b - a); };
   scene.range = [0, 1];
+  let isPainted = false;
 
   function draw() {
     if (!scene.data || !root.isConnected) return;
@@ -111,6 +114,7 @@ export function makeScene(actions) {
       scene.isStale = false;
       drawStill(sharpen(still, scene.width, scene.height), scene);
       drawAxis();
+      if (!isPainted) { isPainted = true; performance.mark("lanes"); }
     }
     const target = doc.seq === null || doc.seq === undefined ? -0.01 : scene.axis.ofSeq(doc.seq);
     const isEased = doc.state !== "paused" && !reducedMotion.matches && Math.abs(target - scene.playhead) < 0.3;
@@ -135,7 +139,7 @@ export function makeScene(actions) {
     // Above the lanes: marks as flags, hits of breakpoints as dots.
     const xOf = (seq) => scene.toX(scene.axis.ofSeq(seq));
     const isInside = (seq) => seq >= (scene.axis.seqs[0] ?? 0) && seq <= (scene.axis.seqs.at(-1) ?? -1);
-    for (const item of (doc.marks || []).filter(({ seq }) => isInside(seq))) mark(context, "mark", xOf(item.seq), 19, 5);
+    for (const item of (doc.marks || []).filter(({ seq }) => isInside(seq))) mark(context, "mark", xOf(item.seq), 21.5, 4);
     context.fillStyle = color("exit");
     for (const seq of found.hits.filter(isInside)) {
       context.beginPath();

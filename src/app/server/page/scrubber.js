@@ -19,11 +19,12 @@ export function makeScrubber(seek) {
   let axis = new Axis(overview.axis);
   let isDragging = false;
 
-  const load = api.latest((options) => api.view("overview", {}, options));
+  const load = api.latest(() => api.view("overview", {}));
   let timer = 0;
-  /** Asks for the overview, soon; while the densities are still made, again a little later. */
+  /** Asks for the overview; while densities are still made or the recording grows, again a little later. */
   async function refresh() {
     clearTimeout(timer);
+    timer = 0;
     try {
       const fresh = await load();
       if (!fresh) return;
@@ -32,10 +33,10 @@ export function makeScrubber(seek) {
       axis = new Axis(overview.axis);
       if (look.isFitted || look.to === 0) Object.assign(look, { from: 0, to: overview.n_events });
       tell("overview", ...(grew ? ["to"] : []));
-      if (!fresh.is_complete) timer = setTimeout(refresh, 300);
-    } catch { timer = setTimeout(refresh, 2_000); }
+      if (!fresh.is_complete || doc.n_recorded > fresh.n_recorded) refreshSoon();
+    } catch { timer ||= setTimeout(refresh, 2_000); }
   }
-  const refreshSoon = () => { clearTimeout(timer); timer = setTimeout(refresh, 250); };
+  const refreshSoon = () => { timer ||= setTimeout(refresh, 250); };
 
   // The input counts thousandths of the axis, so that the thumb stands under the picture.
   const shareOf = (seq) => (seq === null || seq === undefined ? 0 : axis.ofSeq(seq));
@@ -177,6 +178,10 @@ export function makeScrubber(seek) {
     const here = doc.event ? `${doc.event.kind.replaceAll("_", " ")} ${nameOf(doc.event.process)}` : "start";
     input.setAttribute("aria-valuetext", `event ${doc.n_passed ?? 0} of ${doc.n_events ?? 0}, ${duration(doc.since_start_ns ?? 0)}, ${here}`);
   });
-  on(["n_recorded", "branch"], () => (doc.n_recorded !== overview.n_events || !overview.axis.seqs.length ? refreshSoon() : undefined));
+  let branch;
+  on(["n_recorded", "branch"], () => {
+    if (doc.n_recorded !== overview.n_recorded || (branch !== undefined && doc.branch !== branch)) refreshSoon();
+    branch = doc.branch;
+  });
   return { refresh, rankOf };
 }

@@ -19,7 +19,7 @@ export const look = {
 };
 
 /** The whole line at a glance; see `overview` in the server. */
-export const overview = { n_events: 0, ranges: [], axis: { seqs: [], at_ns: [], shares: [] }, density: [], edges: [], markers: [], start_ns: 0 };
+export const overview = { n_events: 0, n_recorded: 0, ranges: [], axis: { seqs: [], at_ns: [], shares: [] }, density: [], edges: [], markers: [], start_ns: 0 };
 
 /** What is known beside the document: where breakpoints hit in the recorded past, and the event that is picked (the
  *  selected one, else the one that one stands on) with its payload. */
