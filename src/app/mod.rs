@@ -12,6 +12,7 @@ mod files;
 mod film;
 mod flight;
 mod host;
+mod import;
 mod interrupt;
 mod live;
 mod nodes;
@@ -52,7 +53,11 @@ fn report_panic(info: &std::panic::PanicHookInfo<'_>) {
 fn run(cli: Cli) -> u8 {
     let place = Place::detect(cli.options.no_color);
     let done = match cli.command {
-        Some(Command::Bench { what, quick }) => measure(what, quick, &cli.options, place),
+        Some(Command::Bench { what, quick, trace, events, curve }) => {
+            let store = bench::StoreOptions { trace, n_events: events, curve };
+            measure(what, quick, store, &cli.options, place)
+        }
+        Some(Command::Import { files, out }) => import::run(&files, &out),
         Some(Command::Fsck { file }) => files::fsck(&file, &cli.options),
         Some(Command::Repair { file, out }) => files::repair(&file, &out, &cli.options),
         Some(Command::Compact { file, out }) => files::compact(&file, &out, &cli.options),
@@ -156,8 +161,15 @@ fn drive(
             prepare(worker, what.as_deref(), args)?;
             return serve(worker, &settings(server), place, is_shell, terminal);
         }
-        Some(Command::Mcp { what, args }) => {
-            prepare(worker, what.as_deref(), args)?;
+        Some(Command::Mcp { what, args, login, trace }) => {
+            match what {
+                Some(node) if is_node(&node) => {
+                    let target = nodes::Target { node, login };
+                    let keep = nodes::Keep::of(None, &nodes::Safety::default());
+                    console::talk(&nodes::attach(worker, &target, &trace.or_applications(), &keep)?);
+                }
+                what => prepare(worker, what.as_deref().map(std::path::Path::new), args)?,
+            }
             return server::mcp::serve(worker).map(|()| 0);
         }
         // The others need no session.
@@ -212,6 +224,13 @@ fn prepare(worker: &Worker<Live>, what: Option<&std::path::Path>, args: Vec<Stri
         Some(path) => batch::open(worker, path).map(|told| console::talk(&told)),
         None => Ok(()),
     }
+}
+
+/// Whether this names a node rather than a file: there is no such file, and it does not look like a path.
+fn is_node(what: &str) -> bool {
+    let path = std::path::Path::new(what);
+    let is_name = what.contains('@') || (path.extension().is_none() && !what.contains(std::path::is_separator));
+    is_name && !path.exists()
 }
 
 fn settings(server: cli::Server) -> server::Settings {
@@ -291,7 +310,7 @@ fn print_table(table: &Table, options: &Options, place: Place) {
     });
 }
 
-fn measure(what: Bench, is_quick: bool, options: &Options, place: Place) -> Outcome<u8> {
+fn measure(what: Bench, is_quick: bool, store: bench::StoreOptions, options: &Options, place: Place) -> Outcome<u8> {
     let only = match what {
         Bench::Sim => Some("sim".to_string()),
         Bench::Store => Some("store".to_string()),
@@ -299,7 +318,7 @@ fn measure(what: Bench, is_quick: bool, options: &Options, place: Place) -> Outc
         Bench::Server => Some("server".to_string()),
         Bench::All => None,
     };
-    let mut tables = bench::run(&bench::Options { is_quick, only })?;
+    let mut tables = bench::run(&bench::Options { is_quick, only, store })?;
     if matches!(what, Bench::Server | Bench::All) {
         tables.push(server::bench::run(place, is_quick)?);
     }

@@ -18,6 +18,13 @@ use crate::sandbox::beam::options::CookieSource;
 pub struct Target {
     /// `name@host`, `name@host:PORT` for a node without epmd, or a bare name on this machine
     pub node: String,
+    #[command(flatten)]
+    pub login: Login,
+}
+
+/// How to get in.
+#[derive(Clone, Debug, Args)]
+pub struct Login {
     /// The cookie; it shows in the list of processes while cinema runs, a file does not
     #[arg(long, value_name = "C", conflicts_with = "cookie_file")]
     cookie: Option<String>,
@@ -152,17 +159,18 @@ pub struct Launch {
 
 /// Attaches; gives what is told about the node.
 pub fn attach(worker: &Worker<Live>, target: &Target, trace: &Trace, keep: &Keep) -> Outcome<String> {
-    let cookie = match (&target.cookie, &target.cookie_file) {
+    let login = &target.login;
+    let cookie = match (&login.cookie, &login.cookie_file) {
         (Some(text), _) => CookieSource::Text(Cookie::from_text(text)?),
         (None, Some(path)) => CookieSource::File(path.clone()),
         (None, None) => CookieSource::Home,
     };
     let mut options = Options::default();
-    if target.long_names {
+    if login.long_names {
         options.put("long_names", "true");
     }
-    if !target.others.is_empty() {
-        options.put("others", texts(&target.others));
+    if !login.others.is_empty() {
+        options.put("others", texts(&login.others));
     }
     trace.put(&mut options)?;
     keep.put(&mut options)?;
@@ -197,12 +205,18 @@ pub fn launch(worker: &Worker<Live>, launch: &Launch, trace: &Trace, keep: &Keep
 }
 
 impl Trace {
-    /// For a recorder: something is traced, and no time and no number of events ends it that nobody asked for.
-    pub fn for_recorder(&self) -> Trace {
+    /// For those who cannot say later what to trace: something is.
+    pub fn or_applications(&self) -> Trace {
         let mut trace = self.clone();
         if trace.trace.is_empty() {
             trace.trace.push("applications".to_string());
         }
+        trace
+    }
+
+    /// For a recorder: something is traced, and no time and no number of events ends it that nobody asked for.
+    pub fn for_recorder(&self) -> Trace {
+        let mut trace = self.or_applications();
         for name in ["time", "events"] {
             if !self.limits.iter().any(|limit| limit.split('=').next() == Some(name)) {
                 trace.limits.push(format!("{name}=none"));

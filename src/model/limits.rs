@@ -160,6 +160,10 @@ pub const SCRIPT_MAP_MAX: usize = 1_000_000;
 pub const SHOWN_ROWS: usize = 40;
 /// Rows that a query gives to a script when it does not say otherwise.
 pub const QUERY_ROWS_MAX: usize = 1_000_000;
+/// Bytes of a text that is looked for in payloads.
+pub const SEARCHED_TEXT_BYTES_MAX: usize = 64 << 10;
+/// Rows of a grouping or of time buckets.
+pub const GROUPS_MAX: usize = 1_000_000;
 /// Depth and items of a term as shown in one table cell.
 pub const SHOWN_TERM_DEPTH: usize = 6;
 /// Characters of a term as shown in one table cell.

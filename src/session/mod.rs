@@ -7,7 +7,7 @@
 mod compare;
 mod director;
 mod find;
-mod import;
+pub mod import;
 mod live;
 mod live_options;
 mod notice;

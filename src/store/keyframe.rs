@@ -111,7 +111,7 @@ impl Checkpoint {
 
 /// A delta as it is kept: its length (u32), and its bytes, compressed when that makes them fewer.
 fn deflate(plain: &[u8]) -> Vec<u8> {
-    let packed = zstd::bulk::compress(plain, 1).ok().filter(|packed| packed.len() < plain.len());
+    let packed = zstd::bulk::compress(plain, 3).ok().filter(|packed| packed.len() < plain.len());
     let mut out = (plain.len() as u32).to_le_bytes().to_vec();
     out.extend_from_slice(packed.as_deref().unwrap_or(plain));
     out

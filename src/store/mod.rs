@@ -6,7 +6,8 @@
 //!
 //! - `columns`: the sections of a segment; `tail` fills them, `segment` keeps them sealed
 //! - `payloads`: deduplication and blocks; `dictionary`: actors and tags by number; `postings`
-//! - `scan`: filters pushed down; `keyframe`, `rows`, `materialise`: the system at any event
+//! - `plan`: filters pushed down; `scan`, `group`, `text`, `explain`: what is done with what is left
+//! - `keyframe`, `rows`, `materialise`: the system at any event
 //! - `branches`; `ring`: recordings that forget; `file`: the `.cinema` file
 //!
 //! Invariant: part `i` (segments in order, then the tail) ends where part `i + 1` begins; seqs are `first..len`.
@@ -15,16 +16,20 @@ mod append;
 mod archive;
 mod branches;
 mod bytes;
+mod calls;
 mod columns;
 mod dictionary;
+mod explain;
 mod file;
 mod grams;
+mod group;
 mod keyframe;
 mod layout;
 mod materialise;
 mod packed;
 mod paths;
 mod payloads;
+mod plan;
 mod postings;
 mod ring;
 mod rows;
@@ -34,6 +39,7 @@ mod segment;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod text;
 mod wire;
 mod writer;
 
@@ -46,14 +52,18 @@ use crate::model::{Actor, Event, Filter, Kind, Outcome, Path, Seq, Term, limits}
 pub use branches::Branch;
 use columns::{Columns, TIME_BLOCK_EVENTS};
 use dictionary::Dictionaries;
+pub use explain::{Stage, Step};
 pub use file::{Damage, Part, Report, SyncPolicy, ranges};
+pub use group::{By, GroupKey, Number};
 use keyframe::Keyframes;
 pub use layout::PartBytes;
 use payloads::BlockCache;
 pub use payloads::Payload;
+pub use plan::{Index, Pruned, Selection};
 pub use ring::{Evicted, RingLimits};
 use segment::Segment;
 use tail::Tail;
+pub use text::{Searched, Text};
 use writer::{Pending, Writer};
 
 /// Where a recording comes from and how to read its clock.
@@ -279,27 +289,57 @@ impl Recording {
     }
     /// The metadata map.
     pub fn meta(&self, seq: Seq) -> Option<Term> {
-        etf::decode(&self.meta_bytes(seq)?).ok()
+        etf::decode(&self.meta_ref(seq)?).ok()
     }
     /// The metadata map's external term format.
-    pub fn meta_bytes(&self, seq: Seq) -> Option<Vec<u8>> {
+    pub fn meta_ref(&self, seq: Seq) -> Option<Payload<'_>> {
         let (part, columns, idx) = self.locate(seq)?;
-        Some(self.payload_numbered(part, &columns, columns.meta_number(idx)?)?.to_vec())
+        self.payload_numbered(part, &columns, columns.meta_number(idx)?)
     }
 
     /// Events that match, ascending; `.rev()` gives them descending. Never materialises the whole result.
     /// About 1 ns per candidate; candidates are the shortest posting list of an actor that is asked for.
     pub fn scan<'r>(&'r self, filter: &'r Filter) -> impl DoubleEndedIterator<Item = Event> + 'r {
-        scan::scan(self, filter, None)
+        scan::events(self, &Selection::of(filter))
     }
     /// State changes that match and may have written `path`: all that did, and some that did not. What is sealed is found
     /// by the index of changed paths.
-    pub fn scan_writes<'r>(&'r self, filter: &'r Filter, path: &Path) -> impl DoubleEndedIterator<Item = Event> + 'r {
-        scan::scan(self, filter, path.steps.first().map(paths::key_of))
+    pub fn scan_writes<'r>(
+        &'r self,
+        filter: &'r Filter,
+        path: &'r Path,
+    ) -> impl DoubleEndedIterator<Item = Event> + 'r {
+        scan::events(self, &Selection { path: Some(path), ..Selection::of(filter) })
     }
     /// How many events match; for one process, peer or range without looking at an event.
     pub fn count(&self, filter: &Filter) -> u64 {
-        scan::count(self, filter)
+        self.count_of(&Selection::of(filter))
+    }
+    /// Seqs of the events of a selection, as [`Recording::scan`] gives events. Where it has texts, all payloads of a part (up to
+    /// 64 Ki events) are searched before its first event comes.
+    pub fn seqs<'r>(&'r self, selection: &Selection<'r>) -> impl DoubleEndedIterator<Item = Seq> + use<'r> {
+        scan::seqs(self, selection)
+    }
+    /// How many events a selection has.
+    pub fn count_of(&self, selection: &Selection<'_>) -> u64 {
+        scan::count(self, selection)
+    }
+
+    /// How many events of a selection each group has, in no order.
+    pub fn group(&self, selection: &Selection<'_>, by: By) -> Vec<(GroupKey, u64)> {
+        group::group(self, selection, by)
+    }
+    /// Gives `each` a number of every event of a selection, in order, up to 1 024 at a time.
+    pub fn numbers(&self, selection: &Selection<'_>, number: Number, each: impl FnMut(&[i64])) {
+        group::numbers(self, selection, number, each);
+    }
+    /// How a selection is answered, by doing it: what each step leaves.
+    pub fn explain(&self, selection: &Selection<'_>) -> Vec<Step> {
+        explain::explain(self, selection)
+    }
+    /// The seqs that are searched together with `seq`: its segment's, or the open tail's.
+    pub fn stretch(&self, seq: Seq) -> Range<u64> {
+        self.part_summary(self.part_of(seq.0)).seqs
     }
 
     /// First seq of `lineage` (ascending ranges, as of [`Recording::lineage`]) at or after `at_ns`; `None` past

@@ -39,6 +39,27 @@ impl Packed<'_> {
         }
     }
 
+    /// Calls `each` with the places below `n` of a value, ascending. Where values are nibbles, 16 are passed over at once.
+    pub fn each_of(self, value: usize, n: usize, mut each: impl FnMut(usize)) {
+        if self.width != 4 || value > 0xF {
+            return (0..n).filter(|idx| self.get(*idx) == value).for_each(each);
+        }
+        const ONES: u64 = 0x1111_1111_1111_1111;
+        for first in (0..n).step_by(16) {
+            let differing = word_at(self.bytes, first / 2) ^ ONES * value as u64;
+            // A nibble's lowest bit is left where all its bits are clear.
+            let folded = differing | differing >> 2;
+            let mut equal = !(folded | folded >> 1) & ONES;
+            while equal != 0 {
+                let idx = first + equal.trailing_zeros() as usize / 4;
+                equal &= equal - 1;
+                if idx < n {
+                    each(idx);
+                }
+            }
+        }
+    }
+
     /// Whether `n` values of this width are there.
     pub fn is_sound(self, n: usize) -> bool {
         self.width <= WIDTH_MAX && self.bytes.len() == packed_len(n, self.width)
@@ -207,7 +228,13 @@ mod tests {
             let buf = PackedBuf::of(values.iter().copied());
             prop_assert!(buf.view().is_sound(values.len()));
             let read: Vec<usize> = (0..values.len()).map(|idx| buf.view().get(idx)).collect();
-            prop_assert_eq!(read, values);
+            prop_assert_eq!(&read, &values);
+            for wanted in values.iter().take(20) {
+                let mut found = Vec::new();
+                buf.view().each_of(*wanted, values.len(), |idx| found.push(idx));
+                let expected: Vec<usize> = (0..values.len()).filter(|idx| values[*idx] == *wanted).collect();
+                prop_assert_eq!(found, expected);
+            }
         }
 
         #[test]

@@ -41,7 +41,7 @@ fn row(recording: &Recording, event: &Event) -> Json {
         "call": event.call.map(|call| call.0),
         "cause": event.cause.map(|cause| cause.0),
         "payload": hex(recording.payload(event.seq)),
-        "meta": hex(recording.meta_bytes(event.seq)),
+        "meta": hex(recording.meta_ref(event.seq).map(|bytes| bytes.to_vec())),
     })
 }
 

@@ -1,0 +1,337 @@
+//! Counts by a column: events are counted by their local numbers, part by part, and the sums are put together by dictionary
+//! numbers; no row is built. Where a posting list knows the answer no column is read. It must not know names.
+
+use rustc_hash::FxHashMap;
+
+use super::Recording;
+use super::calls::CallStarts;
+use super::columns::{Columns, TIME_BLOCK_EVENTS};
+use super::dictionary::Dictionaries;
+use super::plan::{Query, Selection};
+use super::postings::Role;
+use super::scan::{Candidates, Plan};
+use crate::model::{Actor, Atom, Class, Kind};
+
+/// By what events are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    Kind,
+    Class,
+    Tag,
+    Process,
+    Peer,
+    /// Process and peer.
+    Pair,
+    /// Stretches of `width_ns` (more than 0) from `origin_ns` on; earlier events are in stretches with negative numbers.
+    Time {
+        origin_ns: i64,
+        width_ns: i64,
+    },
+}
+
+/// What the events of a group have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum GroupKey {
+    Kind(Kind),
+    Class(Class),
+    /// `None`: they have no tag.
+    Tag(Option<Atom>),
+    Actor(Option<Actor>),
+    Pair(Actor, Option<Actor>),
+    /// The number of the stretch.
+    Time(i64),
+}
+
+/// Events of each group, in no order. About 1 ns per event by one column, 3 ns by pairs.
+pub fn group(recording: &Recording, selection: &Selection<'_>, by: By) -> Vec<(GroupKey, u64)> {
+    let query = Query::new(recording, selection);
+    let mut sums = Sums::new(by, &recording.dictionaries);
+    for part in 0..recording.n_parts() {
+        if let Some(plan) = query.plan_whole(part) {
+            sums.add(&plan);
+        }
+    }
+    sums.groups(&recording.dictionaries)
+}
+
+/// Counts so far.
+struct Sums {
+    by: By,
+    /// By kind, class, or dictionary number plus one (0: none).
+    dense: Vec<u64>,
+    /// By pair, both as dictionary numbers, process first; or by stretch.
+    sparse: FxHashMap<u64, u64>,
+    pairs: PairCounts,
+}
+
+impl Sums {
+    fn new(by: By, dictionaries: &Dictionaries) -> Sums {
+        let n_dense = match by {
+            By::Kind | By::Class => 256,
+            By::Tag => dictionaries.tags.items().len() + 1,
+            By::Process | By::Peer => dictionaries.actors.items().len() + 1,
+            By::Pair | By::Time { .. } => 0,
+        };
+        Sums { by, dense: vec![0; n_dense], sparse: FxHashMap::default(), pairs: PairCounts::new() }
+    }
+
+    fn add(&mut self, plan: &Plan<'_>) {
+        let columns = &plan.columns;
+        let (process, peer, tag, class) = (columns.process, columns.peer, columns.tag, columns.class);
+        match self.by {
+            By::Kind => plan.each_value(&mut self.dense, |idx| columns.kind[idx][0].into()),
+            By::Class => plan.each_value(&mut self.dense, |idx| class.get(idx)),
+            By::Tag => self.add_numbers(plan, Role::Tag, columns.tags, |idx| tag.get(idx)),
+            By::Process => self.add_numbers(plan, Role::Process, columns.actors, |idx| process.get(idx) + 1),
+            By::Peer => self.add_numbers(plan, Role::Peer, columns.actors, |idx| peer.get(idx)),
+            By::Pair => {
+                plan.each(|idx| self.pairs.add((process.get(idx) as u32) << 16 | peer.get(idx) as u32));
+                let global = |local: u32| u64::from(u32::from_le_bytes(columns.actors[local as usize]));
+                self.pairs.drain(|pair, n| {
+                    let peer = (pair & 0xFFFF).checked_sub(1).map_or(0, |local| global(local) + 1);
+                    *self.sparse.entry(global(pair >> 16) << 32 | peer).or_default() += n;
+                });
+            }
+            By::Time { origin_ns, width_ns } => self.add_times(plan, origin_ns, width_ns),
+        }
+    }
+
+    /// Counts by local numbers plus one; 0 is none.
+    fn add_numbers(&mut self, plan: &Plan<'_>, role: Role, globals: &[[u8; 4]], number: impl Fn(usize) -> usize) {
+        let mut counts = vec![0u64; globals.len() + 1];
+        let is_all = plan.tests.is_empty() && plan.candidates.len() == plan.columns.len();
+        if is_all && plan.columns.is_sealed() {
+            for (local, count) in counts[1..].iter_mut().enumerate() {
+                *count = plan.columns.posting(role, local).n_events();
+            }
+            counts[0] = (plan.columns.len() as u64).saturating_sub(counts.iter().sum());
+        } else {
+            plan.each_value(&mut counts, number);
+        }
+        self.dense[0] += counts[0];
+        for (global, count) in globals.iter().zip(&counts[1..]) {
+            self.dense[u32::from_le_bytes(*global) as usize + 1] += count;
+        }
+    }
+
+    fn add_times(&mut self, plan: &Plan<'_>, origin_ns: i64, width_ns: i64) {
+        let mut stretch = Stretch::new(origin_ns, width_ns, &mut self.sparse);
+        let columns = &plan.columns;
+        let (true, Candidates::Ranges(ranges)) = (plan.tests.is_empty(), &plan.candidates) else {
+            plan.each(|idx| stretch.add(columns.at_ns(idx), 1));
+            return;
+        };
+        for range in ranges {
+            let mut next = range.start as usize;
+            while next < range.end as usize {
+                let block = next / TIME_BLOCK_EVENTS;
+                let end = ((block + 1) * TIME_BLOCK_EVENTS).min(range.end as usize);
+                let [first, last] = [columns.time_min, columns.time_max].map(|times| i64::from_le_bytes(times[block]));
+                if stretch.has(first, last) {
+                    stretch.add(first, (end - next) as u64);
+                } else {
+                    (next..end).for_each(|idx| stretch.add(columns.at_ns(idx), 1));
+                }
+                next = end;
+            }
+        }
+    }
+
+    fn groups(self, dictionaries: &Dictionaries) -> Vec<(GroupKey, u64)> {
+        let actors = dictionaries.actors.items();
+        let actor = |number: u64| number.checked_sub(1).map(|number| actors[number as usize]);
+        let tag = |number: u64| number.checked_sub(1).map(|number| dictionaries.tags.items()[number as usize]);
+        let key = |number: u64| match self.by {
+            By::Kind => GroupKey::Kind(Kind::from_byte(number as u8).expect("kinds are checked")),
+            By::Class => GroupKey::Class(Class::from_byte(number as u8).expect("classes are checked")),
+            By::Tag => GroupKey::Tag(tag(number)),
+            By::Process | By::Peer => GroupKey::Actor(actor(number)),
+            By::Pair => GroupKey::Pair(actors[(number >> 32) as usize], actor(number & 0xFFFF_FFFF)),
+            By::Time { .. } => GroupKey::Time(number as i64),
+        };
+        let dense = (0u64..).zip(self.dense).filter(|(_, n)| *n > 0);
+        dense.chain(self.sparse).map(|(number, n)| (key(number), n)).collect()
+    }
+}
+
+impl Plan<'_> {
+    /// Counts the matching events by what `number` gives for each.
+    #[inline]
+    fn each_value(&self, counts: &mut [u64], number: impl Fn(usize) -> usize) {
+        self.each(|idx| counts[number(idx)] += 1);
+    }
+}
+
+/// Counts by small keys: a table with open addressing that one part fills.
+struct PairCounts {
+    /// Key and count; a count of 0 is a free place. A power of two of them, half of them free at least.
+    places: Vec<[u32; 2]>,
+    n_used: usize,
+}
+
+impl PairCounts {
+    fn new() -> PairCounts {
+        PairCounts { places: vec![[0; 2]; 1024], n_used: 0 }
+    }
+
+    #[inline]
+    fn add(&mut self, key: u32) {
+        let place = self.find(key);
+        let [found, n] = &mut self.places[place];
+        *n += 1;
+        if *n == 1 {
+            *found = key;
+            self.n_used += 1;
+            if self.n_used * 2 > self.places.len() {
+                self.grow();
+            }
+        }
+    }
+
+    /// The place of a key, or the free one where it belongs.
+    #[inline]
+    fn find(&self, key: u32) -> usize {
+        let mask = self.places.len() - 1;
+        let mut place = (key.wrapping_mul(0x9E37_79B1) >> 8) as usize & mask;
+        while self.places[place][1] != 0 && self.places[place][0] != key {
+            place = (place + 1) & mask;
+        }
+        place
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let wider = vec![[0; 2]; self.places.len() * 2];
+        for pair in std::mem::replace(&mut self.places, wider).into_iter().filter(|[_, n]| *n > 0) {
+            let place = self.find(pair[0]);
+            self.places[place] = pair;
+        }
+    }
+
+    /// Gives all counts and forgets them.
+    fn drain(&mut self, mut each: impl FnMut(u32, u64)) {
+        for [key, n] in self.places.iter_mut().filter(|[_, n]| *n > 0) {
+            each(*key, u64::from(*n));
+            *n = 0;
+        }
+        self.n_used = 0;
+    }
+}
+
+/// The stretch of time in which the last event was: nearly always that of the next one, too.
+struct Stretch<'s> {
+    sums: &'s mut FxHashMap<u64, u64>,
+    origin_ns: i64,
+    width_ns: i64,
+    number: i64,
+    inside: std::ops::Range<i64>,
+    n: u64,
+}
+
+impl<'s> Stretch<'s> {
+    fn new(origin_ns: i64, width_ns: i64, sums: &'s mut FxHashMap<u64, u64>) -> Stretch<'s> {
+        Stretch { sums, origin_ns, width_ns: width_ns.max(1), number: 0, inside: 0..0, n: 0 }
+    }
+
+    /// Whether both times are in the stretch that the first is in.
+    fn has(&mut self, first_ns: i64, last_ns: i64) -> bool {
+        self.go_to(first_ns);
+        self.inside.contains(&last_ns)
+    }
+    #[inline]
+    fn add(&mut self, at_ns: i64, n: u64) {
+        if !self.inside.contains(&at_ns) {
+            self.go_to(at_ns);
+        }
+        self.n += n;
+    }
+    #[cold]
+    fn go_to(&mut self, at_ns: i64) {
+        self.flush();
+        let number = (i128::from(at_ns) - i128::from(self.origin_ns)).div_euclid(self.width_ns.into());
+        let narrow = |wide: i128| i64::try_from(wide).unwrap_or(if wide < 0 { i64::MIN } else { i64::MAX });
+        let begin = i128::from(self.origin_ns) + number * i128::from(self.width_ns);
+        // Stretches as narrow as 1 ns, of times 300 years apart, may have no number: then they share the last one.
+        self.number = narrow(number);
+        self.inside = narrow(begin)..narrow(begin + i128::from(self.width_ns));
+    }
+    fn flush(&mut self) {
+        if self.n > 0 {
+            *self.sums.entry(self.number as u64).or_default() += std::mem::take(&mut self.n);
+        }
+    }
+}
+
+impl Drop for Stretch<'_> {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// A number of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Number {
+    /// Its time.
+    AtNs,
+    SizeBytes,
+    /// The time since its cause; events without a known cause have none.
+    SinceCauseNs,
+    /// The time since the request of its call; events without a call, and requests, have none.
+    SinceCallNs,
+}
+
+/// Gives `each` the numbers of the selection's events, in order, many at a time.
+pub fn numbers(recording: &Recording, selection: &Selection<'_>, number: Number, mut each: impl FnMut(&[i64])) {
+    let query = Query::new(recording, selection);
+    let mut values = Vec::new();
+    let mut calls = CallStarts::default();
+    for part in 0..recording.n_parts() {
+        if number == Number::SinceCallNs {
+            // Requests count wherever they are.
+            if part > 0 {
+                calls.leave(&recording.part_columns(part - 1));
+            }
+            calls.enter(&recording.part_columns(part));
+        }
+        let Some(plan) = query.plan_whole(part) else { continue };
+        let columns = plan.columns;
+        let sizes = sizes(&plan, number);
+        let size = |idx: usize| match &sizes {
+            Some(sizes) => i64::from(sizes[columns.payload.get(idx)]),
+            None => columns.size_bytes(idx).into(),
+        };
+        plan.each_chunk(|indexes| {
+            let indexes = indexes.iter().map(|idx| usize::from(*idx));
+            values.clear();
+            match number {
+                Number::AtNs => values.extend(indexes.map(|idx| columns.at_ns(idx))),
+                Number::SizeBytes => values.extend(indexes.map(size)),
+                Number::SinceCallNs => values.extend(indexes.filter_map(|idx| calls.since_ns(&columns, idx))),
+                Number::SinceCauseNs => {
+                    values.extend(indexes.filter_map(|idx| since_cause_ns(recording, &columns, idx)))
+                }
+            }
+            each(&values);
+        });
+    }
+}
+
+/// The size of each payload, where so many events are asked that this is less work.
+fn sizes(plan: &Plan<'_>, number: Number) -> Option<Vec<u32>> {
+    let columns = &plan.columns;
+    let is_worth = number == Number::SizeBytes && plan.candidates.len() * 2 > columns.n_payloads;
+    let size = |number: usize| if number == 0 { 0 } else { columns.payload_range(number as u16).len() as u32 };
+    is_worth.then(|| (0..=columns.n_payloads).map(size).collect())
+}
+
+fn since_cause_ns(recording: &Recording, columns: &Columns<'_>, idx: usize) -> Option<i64> {
+    let distance = columns.cause.get(idx);
+    let is_near = distance > 0 && distance <= idx && distance != columns.cause_escape();
+    if is_near && columns.is_sealed() {
+        let times = columns.times();
+        return Some(times.get(idx).saturating_sub(times.get(idx - distance)));
+    }
+    let cause = columns.cause(idx)?;
+    let (_, of_cause, cause_idx) = recording.locate(cause)?;
+    Some(columns.at_ns(idx).saturating_sub(of_cause.at_ns(cause_idx)))
+}
