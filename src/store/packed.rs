@@ -46,7 +46,7 @@ impl Packed<'_> {
         }
         const ONES: u64 = 0x1111_1111_1111_1111;
         for first in (0..n).step_by(16) {
-            let differing = word_at(self.bytes, first / 2) ^ ONES * value as u64;
+            let differing = word_at(self.bytes, first / 2) ^ (ONES * value as u64);
             // A nibble's lowest bit is left where all its bits are clear.
             let folded = differing | differing >> 2;
             let mut equal = !(folded | folded >> 1) & ONES;
