@@ -33,7 +33,8 @@ const EDGES: &[(&str, &[&str])] = &[
             "export",
         ],
     ),
-    ("bench", &["model", "codec", "store", "sandbox", "timeline", "session", "view", "script"]),
+    ("bench", &["model", "codec", "store", "sandbox", "timeline", "session", "view", "render", "script"]),
+    ("fuzz", &["model", "codec", "store", "sandbox", "session", "script", "app"]),
     (
         "app",
         &[
@@ -63,10 +64,11 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rustyline", &["app"]),
     ("clap", &["app"]),
     ("crossterm", &["app"]),
+    ("indicatif", &["app"]),
     ("tokio", &["app", "sandbox/beam"]),
     ("md5", &["sandbox/beam/dist"]),
     ("getrandom", &["sandbox/beam", "app/server"]),
-    ("rustix", &["sandbox/beam/dist"]),
+    ("rustix", &["sandbox/beam/dist", "bench"]),
     ("axum", &["app/server"]),
     ("comfy_table", &["render"]),
     ("plotters", &["render"]),

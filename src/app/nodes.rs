@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use super::batch;
 use super::live::Live;
 use super::worker::Worker;
+use crate::model::time::parse_duration_ns;
 use crate::model::{Failure, Outcome};
 use crate::sandbox::beam::dist::Cookie;
 use crate::sandbox::beam::options::CookieSource;
@@ -17,6 +18,13 @@ use crate::sandbox::beam::options::CookieSource;
 pub struct Target {
     /// `name@host`, `name@host:PORT` for a node without epmd, or a bare name on this machine
     pub node: String,
+    #[command(flatten)]
+    pub login: Login,
+}
+
+/// How to get in.
+#[derive(Clone, Debug, Args)]
+pub struct Login {
     /// The cookie; it shows in the list of processes while cinema runs, a file does not
     #[arg(long, value_name = "C", conflicts_with = "cookie_file")]
     cookie: Option<String>,
@@ -98,15 +106,38 @@ pub struct Keep {
     /// A .cinema file that the recording goes to as it grows
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    #[command(flatten)]
+    safety: Safety,
+}
+
+/// What a crash may take from the file that a recording lives in.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Safety {
+    /// What a loss of power may take besides: `none` leaves it to the system, `segment` nothing, 1s what was written in it
+    #[arg(long, value_name = "none|segment|TIME", value_parser = sync)]
+    sync: Option<String>,
+    /// What a crash may take: so much time of events, 65 536 events at most; 1s
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    seal_after: Option<String>,
+}
+
+fn sync(value: &str) -> Result<String, String> {
+    if ["none", "segment"].contains(&value) { Ok(value.to_string()) } else { duration(value) }
+}
+fn duration(value: &str) -> Result<String, String> {
+    parse_duration_ns(value).map(|_| value.to_string()).map_err(|_| "100ms, 1s or 1min".to_string())
 }
 
 impl Keep {
-    pub fn of(record: Option<PathBuf>) -> Keep {
-        Keep { record }
+    pub fn of(record: Option<PathBuf>, safety: &Safety) -> Keep {
+        Keep { record, safety: safety.clone() }
     }
     fn put(&self, options: &mut Options) -> Outcome<()> {
         if let Some(path) = &self.record {
             options.put("record", text(path_text(path)?));
+        }
+        for (key, value) in [("sync", &self.safety.sync), ("seal_after", &self.safety.seal_after)] {
+            value.iter().for_each(|value| options.put(key, text(value)));
         }
         Ok(())
     }
@@ -128,17 +159,18 @@ pub struct Launch {
 
 /// Attaches; gives what is told about the node.
 pub fn attach(worker: &Worker<Live>, target: &Target, trace: &Trace, keep: &Keep) -> Outcome<String> {
-    let cookie = match (&target.cookie, &target.cookie_file) {
+    let login = &target.login;
+    let cookie = match (&login.cookie, &login.cookie_file) {
         (Some(text), _) => CookieSource::Text(Cookie::from_text(text)?),
         (None, Some(path)) => CookieSource::File(path.clone()),
         (None, None) => CookieSource::Home,
     };
     let mut options = Options::default();
-    if target.long_names {
+    if login.long_names {
         options.put("long_names", "true");
     }
-    if !target.others.is_empty() {
-        options.put("others", texts(&target.others));
+    if !login.others.is_empty() {
+        options.put("others", texts(&login.others));
     }
     trace.put(&mut options)?;
     keep.put(&mut options)?;
@@ -173,12 +205,18 @@ pub fn launch(worker: &Worker<Live>, launch: &Launch, trace: &Trace, keep: &Keep
 }
 
 impl Trace {
-    /// For a recorder: something is traced, and no time and no number of events ends it that nobody asked for.
-    pub fn for_recorder(&self) -> Trace {
+    /// For those who cannot say later what to trace: something is.
+    pub fn or_applications(&self) -> Trace {
         let mut trace = self.clone();
         if trace.trace.is_empty() {
             trace.trace.push("applications".to_string());
         }
+        trace
+    }
+
+    /// For a recorder: something is traced, and no time and no number of events ends it that nobody asked for.
+    pub fn for_recorder(&self) -> Trace {
+        let mut trace = self.or_applications();
         for name in ["time", "events"] {
             if !self.limits.iter().any(|limit| limit.split('=').next() == Some(name)) {
                 trace.limits.push(format!("{name}=none"));

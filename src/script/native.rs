@@ -5,7 +5,10 @@
 use rhai::{AST, ASTNode, Expr, FnCallExpr, INT, Stmt};
 
 use super::closure::Closure;
+use super::control::Control;
+use super::engine::{Host, build};
 use super::names::nearest;
+use super::profile::Profile;
 use crate::model::{Atom, Class, Failure, Filter, Kind, Outcome};
 
 /// What of a closure's body is a conjunction of field comparisons.
@@ -29,6 +32,18 @@ pub(super) fn read(closure: &Closure) -> Outcome<Native> {
         return body_of(&body, &event);
     }
     Ok(Native::default())
+}
+
+/// Reads every function and closure of a script as if it were a condition. For tests of the reading.
+pub fn filters_of(text: &str) -> Vec<Outcome<Filter>> {
+    let host = Host::new(Control::new(Default::default()), Vec::new(), |_| {});
+    let Ok(script) = build(Profile::Condition, &host).compile(text) else { return Vec::new() };
+    let read = |function: rhai::ScriptFnMetadata<'_>| {
+        let (name, event) = (function.name, function.params.last()?);
+        let body = script.clone_functions_only_filtered(|_, _, _, function, _| function == name);
+        Some(body_of(&body, event).map(|native| native.filter))
+    };
+    script.iter_functions().filter_map(read).collect()
 }
 
 fn body_of(script: &AST, event: &str) -> Outcome<Native> {

@@ -2,6 +2,7 @@
 //! and breakpoints. It must not know other sources.
 
 use std::cell::{Ref, RefCell};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -51,6 +52,8 @@ pub struct Source {
     is_following: bool,
     /// Breakpoints inside live processes.
     pub(super) sites: Vec<Site>,
+    /// Damage of the file that was told of.
+    told_damage: BTreeSet<String>,
 }
 
 /// What a run needs beside the source.
@@ -84,6 +87,7 @@ impl Source {
             stopped_before: None,
             is_following: true,
             sites: Vec::new(),
+            told_damage: BTreeSet::new(),
         }
     }
 
@@ -95,6 +99,12 @@ impl Source {
     }
     pub fn capabilities(&self) -> Capabilities {
         self.sandbox.as_ref().map(|sandbox| sandbox.capabilities()).unwrap_or_default()
+    }
+    /// Damage that reading has met since the last time: a large file is not checked when it is opened.
+    pub fn new_damage(&mut self) -> Vec<String> {
+        let mut met = self.recording.borrow().damage();
+        met.retain(|text| self.told_damage.insert(text.clone()));
+        met
     }
     pub fn info(&self, id: SourceId, is_current: bool) -> SourceInfo {
         let recording = self.recording();

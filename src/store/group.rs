@@ -6,12 +6,13 @@ use std::collections::BinaryHeap;
 use std::ops::AddAssign;
 
 use super::Recording;
+use super::calls::CallStarts;
 use super::columns::{Columns, TIME_BLOCK_EVENTS};
 use super::dictionary::Dictionaries;
 use super::plan::{Query, Selection};
 use super::postings::Role;
 use super::scan::{Candidates, Plan};
-use crate::model::{Actor, Atom, Class, Event, Kind, Seq};
+use crate::model::{Actor, Atom, Class, Kind, Seq};
 
 /// By what events are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,21 +42,6 @@ pub enum GroupKey {
     Pair(Actor, Option<Actor>),
     /// The number of the stretch.
     Time(i64),
-}
-
-impl By {
-    /// The group of an event: the definition that counting by columns agrees with.
-    pub fn key(self, event: &Event) -> GroupKey {
-        match self {
-            By::Kind => GroupKey::Kind(event.kind),
-            By::Class => GroupKey::Class(event.class),
-            By::Tag => GroupKey::Tag(event.tag),
-            By::Process => GroupKey::Actor(Some(event.process)),
-            By::Peer => GroupKey::Actor(event.peer),
-            By::Pair => GroupKey::Pair(event.process, event.peer),
-            By::Time { origin_ns, width_ns } => GroupKey::Time(stretch_of(event.at_ns, origin_ns, width_ns).0),
-        }
-    }
 }
 
 /// The number and the begin of the stretch of `width_ns` that a time lies in. Stretches as narrow as 1 ns, of times 300 years
@@ -328,31 +314,29 @@ pub enum Number {
     SizeBytes,
     /// The time since its cause; events without a known cause have none.
     SinceCauseNs,
+    /// The time since the request of its call; events without a call, and requests, have none.
+    SinceCallNs,
 }
 
 /// Gives `each` the numbers of the selection's events, in order, many at a time.
 pub fn numbers(recording: &Recording, selection: &Selection<'_>, number: Number, mut each: impl FnMut(&[i64])) {
-    let query = Query::new(recording, selection);
     let mut values = Vec::new();
-    for plan in (0..recording.n_parts()).filter_map(|part| query.plan_whole(part)) {
-        let value = reader(recording, &plan, number);
+    each_part(recording, selection, number, |plan, numbers| {
         plan.each_chunk(|indexes| {
             values.clear();
-            values.extend(indexes.iter().filter_map(|idx| value((*idx).into())));
+            values.extend(indexes.iter().filter_map(|idx| numbers.get((*idx).into())));
             each(&values);
         });
-    }
+    });
 }
 
 /// The `n` events with the largest numbers, largest first, of equal ones the earliest. Memory for `n` events.
 pub fn largest(recording: &Recording, selection: &Selection<'_>, number: Number, n: usize) -> Vec<(i64, Seq)> {
-    let query = Query::new(recording, selection);
     // The smallest of those kept is on top.
     let mut kept: BinaryHeap<Reverse<(i64, Reverse<Seq>)>> = BinaryHeap::new();
-    for plan in (0..recording.n_parts()).filter_map(|part| query.plan_whole(part)) {
-        let value = reader(recording, &plan, number);
+    each_part(recording, selection, number, |plan, numbers| {
         plan.each(|idx| {
-            let Some(value) = value(idx) else { return };
+            let Some(value) = numbers.get(idx) else { return };
             if kept.len() < n || kept.peek().is_some_and(|Reverse((least, _))| *least < value) {
                 kept.push(Reverse((value, Reverse(Seq(plan.columns.start + idx as u64)))));
                 if kept.len() > n {
@@ -360,30 +344,65 @@ pub fn largest(recording: &Recording, selection: &Selection<'_>, number: Number,
                 }
             }
         });
-    }
+    });
     kept.into_sorted_vec().into_iter().map(|Reverse((value, Reverse(seq)))| (value, seq)).collect()
 }
 
-/// Gives the number of an event of a plan, if it has one.
-fn reader<'p>(recording: &'p Recording, plan: &'p Plan<'_>, number: Number) -> impl Fn(usize) -> Option<i64> + 'p {
-    let columns = plan.columns;
-    let sizes = (number == Number::SizeBytes).then(|| plan.payload_sizes()).flatten();
-    move |idx| match (number, &sizes) {
-        (Number::AtNs, _) => Some(columns.at_ns(idx)),
-        (Number::SizeBytes, Some(sizes)) => Some(sizes[columns.payload.get(idx)].into()),
-        (Number::SizeBytes, None) => Some(columns.size_bytes(idx).into()),
-        (Number::SinceCauseNs, _) => since_cause_ns(recording, &columns, idx),
+/// Gives `each` the plans of a selection with what reads a number of their events.
+fn each_part(
+    recording: &Recording,
+    selection: &Selection<'_>,
+    number: Number,
+    mut each: impl FnMut(&Plan<'_>, &Numbers<'_>),
+) {
+    let query = Query::new(recording, selection);
+    let mut calls = CallStarts::default();
+    for part in 0..recording.n_parts() {
+        if number == Number::SinceCallNs {
+            // Requests count wherever they are.
+            if part > 0 {
+                calls.leave(&recording.part_columns(part - 1));
+            }
+            calls.enter(&recording.part_columns(part));
+        }
+        let Some(plan) = query.plan_whole(part) else { continue };
+        let sizes = (number == Number::SizeBytes).then(|| plan.payload_sizes()).flatten();
+        each(&plan, &Numbers { recording, columns: plan.columns, number, sizes, calls: &calls });
+    }
+}
+
+/// A number of the events of one part.
+struct Numbers<'p> {
+    recording: &'p Recording,
+    columns: Columns<'p>,
+    number: Number,
+    /// By payload number, where that is less work.
+    sizes: Option<Vec<u32>>,
+    calls: &'p CallStarts,
+}
+
+impl Numbers<'_> {
+    #[inline]
+    fn get(&self, idx: usize) -> Option<i64> {
+        let columns = &self.columns;
+        match (self.number, &self.sizes) {
+            (Number::AtNs, _) => Some(columns.at_ns(idx)),
+            (Number::SizeBytes, Some(sizes)) => Some(sizes[columns.payload.get(idx)].into()),
+            (Number::SizeBytes, None) => Some(columns.size_bytes(idx).into()),
+            (Number::SinceCauseNs, _) => since_cause_ns(self.recording, columns, idx),
+            (Number::SinceCallNs, _) => self.calls.since_ns(columns, idx),
+        }
     }
 }
 
 fn since_cause_ns(recording: &Recording, columns: &Columns<'_>, idx: usize) -> Option<i64> {
+    let distance = columns.cause.get(idx);
+    let is_near = distance > 0 && distance <= idx && distance != columns.cause_escape();
+    if is_near && columns.is_sealed() {
+        let times = columns.times();
+        return Some(times.get(idx).saturating_sub(times.get(idx - distance)));
+    }
     let cause = columns.cause(idx)?;
-    let caused_ns = match cause.0.checked_sub(columns.start) {
-        Some(place) => columns.at_ns(place as usize),
-        None => {
-            let (_, columns, idx) = recording.locate(cause)?;
-            columns.at_ns(idx)
-        }
-    };
-    Some(columns.at_ns(idx).saturating_sub(caused_ns))
+    let (_, of_cause, cause_idx) = recording.locate(cause)?;
+    Some(columns.at_ns(idx).saturating_sub(of_cause.at_ns(cause_idx)))
 }

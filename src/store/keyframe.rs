@@ -88,6 +88,15 @@ impl Checkpoint {
         self.checksum.is_none_or(|checksum| crc32fast::hash(&self.delta) == checksum)
     }
 
+    /// Whether all of its rows can be read.
+    pub fn is_readable(&self, dictionaries: &Dictionaries) -> bool {
+        let Some(delta) = self.inflate() else { return false };
+        Entries::new(&delta, dictionaries).all(|entry| {
+            let mut reader = RowReader { bytes: Reader::new(entry.row), dictionaries };
+            entry.row.is_empty() || reader.row(entry.actor).is_some()
+        })
+    }
+
     /// The delta's entries behind the number of lost events. `None` when it is damaged.
     fn inflate(&self) -> Option<Vec<u8>> {
         let (n_plain, packed) = self.delta.split_first_chunk().filter(|_| self.is_intact())?;
@@ -102,7 +111,7 @@ impl Checkpoint {
 
 /// A delta as it is kept: its length (u32), and its bytes, compressed when that makes them fewer.
 fn deflate(plain: &[u8]) -> Vec<u8> {
-    let packed = zstd::bulk::compress(plain, 1).ok().filter(|packed| packed.len() < plain.len());
+    let packed = zstd::bulk::compress(plain, 3).ok().filter(|packed| packed.len() < plain.len());
     let mut out = (plain.len() as u32).to_le_bytes().to_vec();
     out.extend_from_slice(packed.as_deref().unwrap_or(plain));
     out

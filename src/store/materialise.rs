@@ -147,8 +147,10 @@ impl Recording {
     /// Makes the checkpoints that are missing up to the last event.
     pub(super) fn add_checkpoints(&mut self) {
         let interval = limits::KEYFRAME_EVENTS as u64;
-        while self.len() - self.keyframes.n_events() >= interval {
-            self.add_checkpoint(self.keyframes.n_events() + interval);
+        // A recording whose past is gone without a trace has none there.
+        let n_covered = |recording: &Recording| recording.keyframes.n_events().max(recording.first().0);
+        while self.len() - n_covered(self) >= interval {
+            self.add_checkpoint(n_covered(self) + interval);
         }
     }
 

@@ -16,6 +16,7 @@ mod append;
 mod archive;
 mod branches;
 mod bytes;
+mod calls;
 mod columns;
 mod dictionary;
 mod explain;
@@ -33,6 +34,7 @@ mod postings;
 mod ring;
 mod rows;
 mod scan;
+mod scratch;
 mod seal;
 mod segment;
 mod tail;
@@ -52,7 +54,7 @@ pub use branches::Branch;
 use columns::{Columns, TIME_BLOCK_EVENTS};
 use dictionary::Dictionaries;
 pub use explain::{Stage, Step};
-pub use file::SyncPolicy;
+pub use file::{Damage, Part, Report, SyncPolicy, ranges};
 pub use group::{By, GroupKey, Groups, Number};
 use keyframe::Keyframes;
 pub use layout::PartBytes;
@@ -280,16 +282,20 @@ impl Recording {
     pub fn term(&self, seq: Seq) -> Option<Term> {
         etf::decode(&self.payload_ref(seq)?).ok()
     }
-    /// The metadata map.
     /// Whether the event only tells of what was so before the recording began (`meta.since`).
     pub fn is_introduction(&self, event: &Event) -> bool {
         let may_be =
             matches!(event.kind, Kind::Spawn | Kind::Register | Kind::Link | Kind::Monitor | Kind::ChildSpecChange);
         may_be && self.meta(event.seq).is_some_and(|meta| meta.as_map().is_some_and(|m| m.get_atom("since").is_some()))
     }
+    /// The metadata map.
     pub fn meta(&self, seq: Seq) -> Option<Term> {
+        etf::decode(&self.meta_ref(seq)?).ok()
+    }
+    /// The metadata map's external term format.
+    pub fn meta_ref(&self, seq: Seq) -> Option<Payload<'_>> {
         let (part, columns, idx) = self.locate(seq)?;
-        etf::decode(&self.payload_numbered(part, &columns, columns.meta_number(idx)?)?).ok()
+        self.payload_numbered(part, &columns, columns.meta_number(idx)?)
     }
 
     /// Events that match, ascending; `.rev()` gives them descending. Never materialises the whole result.
@@ -377,10 +383,11 @@ impl Recording {
     pub fn marks(&self) -> &[Mark] {
         &self.marks
     }
-    /// Adds a mark; a mark of that name is replaced.
+    /// Adds a mark; a mark of that name is replaced. The file of a recording that has one keeps it from then on.
     pub fn set_mark(&mut self, mark: Mark) {
         self.marks.retain(|m| m.name != mark.name);
         self.marks.push(mark);
+        self.writer.keep_marks(&self.marks);
     }
 
     /// Writes everything into one `.cinema` file (to a temporary name first, then renamed).
@@ -422,10 +429,24 @@ impl Recording {
     pub fn open_whole(path: &std::path::Path) -> Outcome<(Recording, Vec<String>)> {
         file::open_checked(path, usize::MAX)
     }
-    /// As [`Recording::open_whole`], but a damaged segment does not end the recording: its events become `loss` events, one for each, so
-    /// that what follows keeps its seqs.
-    pub fn rescue(path: &std::path::Path) -> Outcome<(Recording, Vec<String>)> {
+    /// Examines a file as a whole: headers, checksums, indexes, payloads, keyframes. Gives what can be saved of it (`loss`
+    /// events stand for those that are lost, one for each, so that the others keep their seqs) and what is
+    /// damaged. About a second per million events. Errors: not a `.cinema` file, a newer version, the system's.
+    pub fn rescue(path: &std::path::Path) -> Outcome<(Recording, Report)> {
         file::rescue(path)
+    }
+    /// As [`Recording::open_whole`], of bytes.
+    pub fn read(bytes: Vec<u8>) -> Outcome<(Recording, Vec<String>)> {
+        file::read(&bytes.into(), "the file", usize::MAX)
+    }
+    /// As [`Recording::rescue`], of bytes.
+    pub fn read_rescued(bytes: Vec<u8>) -> Outcome<(Recording, Report)> {
+        file::examine(&bytes.into(), "the file")
+    }
+    /// Makes the checksums of a damaged file right, as a forger would: what is read then is damaged only in its meaning.
+    /// For tests of readers.
+    pub fn forge(file: &mut Vec<u8>) {
+        file::forge(file);
     }
     /// Number of sealed segments.
     pub fn n_segments(&self) -> usize {

@@ -39,9 +39,36 @@ impl Packed<'_> {
         }
     }
 
+    /// Calls `each` with the places below `n` of a value, ascending. Where values are nibbles, 16 are passed over at once.
+    pub fn each_of(self, value: usize, n: usize, mut each: impl FnMut(usize)) {
+        if self.width != 4 || value > 0xF {
+            return (0..n).filter(|idx| self.get(*idx) == value).for_each(each);
+        }
+        const ONES: u64 = 0x1111_1111_1111_1111;
+        for first in (0..n).step_by(16) {
+            let differing = word_at(self.bytes, first / 2) ^ ONES * value as u64;
+            // A nibble's lowest bit is left where all its bits are clear.
+            let folded = differing | differing >> 2;
+            let mut equal = !(folded | folded >> 1) & ONES;
+            while equal != 0 {
+                let idx = first + equal.trailing_zeros() as usize / 4;
+                equal &= equal - 1;
+                if idx < n {
+                    each(idx);
+                }
+            }
+        }
+    }
+
     /// Whether `n` values of this width are there.
     pub fn is_sound(self, n: usize) -> bool {
         self.width <= WIDTH_MAX && self.bytes.len() == packed_len(n, self.width)
+    }
+
+    /// The bytes that value `idx` is read from.
+    pub fn bytes_of(self, idx: usize) -> std::ops::Range<usize> {
+        let bit = idx * self.width as usize;
+        bit / 8..(bit + self.width as usize).div_ceil(8)
     }
 
     /// The largest of `n` values.
@@ -133,6 +160,15 @@ impl Blocked<'_> {
         i64::from_le_bytes(self.base[block]).wrapping_add_unsigned(difference)
     }
 
+    /// The bytes of `bits` that value `idx` is read from, when it can be read at all: for columns that are damaged elsewhere.
+    pub fn bits_of(self, idx: usize) -> Option<std::ops::Range<usize>> {
+        let block = idx / BLOCK;
+        let start = u32::from_le_bytes(*self.starts.get(block)?);
+        let (at, width) = ((start >> 8) as usize, (start & 0xFF) as usize);
+        let bit = idx % BLOCK * width;
+        (block < self.base.len() && width <= 64).then_some(at + bit / 8..at + (bit + width).div_ceil(8))
+    }
+
     /// Whether `n` values can be read.
     pub fn is_sound(self, n: usize) -> bool {
         let n_blocks = n.div_ceil(BLOCK);
@@ -192,7 +228,13 @@ mod tests {
             let buf = PackedBuf::of(values.iter().copied());
             prop_assert!(buf.view().is_sound(values.len()));
             let read: Vec<usize> = (0..values.len()).map(|idx| buf.view().get(idx)).collect();
-            prop_assert_eq!(read, values);
+            prop_assert_eq!(&read, &values);
+            for wanted in values.iter().take(20) {
+                let mut found = Vec::new();
+                buf.view().each_of(*wanted, values.len(), |idx| found.push(idx));
+                let expected: Vec<usize> = (0..values.len()).filter(|idx| values[*idx] == *wanted).collect();
+                prop_assert_eq!(found, expected);
+            }
         }
 
         #[test]

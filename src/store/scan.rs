@@ -129,16 +129,20 @@ impl Candidates {
     fn collect(&self, from: usize, to: usize, out: &mut Vec<u16>) {
         match self {
             Candidates::List(list) => out.extend_from_slice(&list[from..to]),
-            Candidates::Ranges(ranges) => {
-                let mut n_before = 0;
-                for range in ranges {
-                    let first = from.clamp(n_before, n_before + range.len()) - n_before;
-                    let last = to.clamp(n_before, n_before + range.len()) - n_before;
-                    let begin = range.start as usize;
-                    out.extend((begin + first..begin + last).map(|idx| idx as u16));
-                    n_before += range.len();
-                }
-            }
+            Candidates::Ranges(_) => self.pieces(from, to, |piece| out.extend(piece.map(|idx| idx as u16))),
+        }
+    }
+
+    /// Candidates number `from..to`, or as many as there are, as ranges of indexes; none of a list.
+    fn pieces(&self, from: usize, to: usize, mut each: impl FnMut(Range<usize>)) {
+        let Candidates::Ranges(ranges) = self else { return };
+        let mut n_before = 0;
+        for range in ranges {
+            let first = from.clamp(n_before, n_before + range.len()) - n_before;
+            let last = to.clamp(n_before, n_before + range.len()) - n_before;
+            let begin = range.start as usize;
+            each(begin + first..begin + last);
+            n_before += range.len();
         }
     }
 }
@@ -188,10 +192,32 @@ impl Plan<'_> {
 
     /// Indexes that match among the candidates of a chunk, ascending, instead of what was in `indexes`.
     pub fn matches(&self, chunk: usize, indexes: &mut Vec<u16>) {
-        self.take(chunk, indexes);
-        for test in &self.tests {
+        let tests = match (&self.tests[..], &self.candidates) {
+            ([Test::Kinds(kinds), rest @ ..], Candidates::Ranges(_)) => {
+                self.take_kinds(chunk, *kinds, indexes);
+                rest
+            }
+            (tests, _) => {
+                self.take(chunk, indexes);
+                tests
+            }
+        };
+        for test in tests {
             self.keep(test, indexes);
         }
+    }
+    /// The candidates of a chunk that are of some kinds: [`Plan::take`] and [`Test::Kinds`] in one pass.
+    fn take_kinds(&self, chunk: usize, kinds: u64, indexes: &mut Vec<u16>) {
+        // One place more: what is behind the last match is written, too.
+        indexes.resize(CHUNK + 1, 0);
+        let mut n_kept = 0;
+        self.candidates.pieces(chunk * CHUNK, (chunk + 1) * CHUNK, |piece| {
+            for (idx, kind) in piece.clone().zip(&self.columns.kind[piece]) {
+                indexes[n_kept] = idx as u16;
+                n_kept += (kinds >> kind[0] & 1) as usize;
+            }
+        });
+        indexes.truncate(n_kept);
     }
     /// The candidates of a chunk, instead of what was in `indexes`.
     pub fn take(&self, chunk: usize, indexes: &mut Vec<u16>) {

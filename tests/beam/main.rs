@@ -20,5 +20,6 @@ mod otp;
 mod record;
 mod redaction;
 mod safety;
+mod served;
 mod stories;
 mod told;

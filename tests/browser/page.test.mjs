@@ -6,10 +6,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
-import { ROOT, ask, serve, shell, until } from "./support.mjs";
+import { FLAGS, ROOT, ask, serve, shell, until } from "./support.mjs";
 
 const PICTURES = join(ROOT, "target/browser");
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 let browser, server;
 before(async () => {
   mkdirSync(PICTURES, { recursive: true });
@@ -120,6 +119,123 @@ test("the keyboard alone is enough", async () => {
   await page.end();
 });
 
+test("each key of the help does what it says", async () => {
+  const page = await open();
+  const doc = (name) => page.evaluate((name) => window.cinema.doc[name], name);
+  const span = () => page.evaluate(() => window.cinema.look.to - window.cinema.look.from);
+  await page.evaluate(() => window.cinema.channel.push("timeline_seek", { moment: "#300" }));
+  await page.at(300);
+  // The same process: the cursor's own, else the selected one.
+  await page.keyboard.press("Shift+ArrowRight");
+  await page.waitForFunction(() => window.cinema.doc.seq > 300 && window.cinema.doc.event.process === "<0.109.0>");
+  const stepped = await doc("seq");
+  await page.keyboard.press("Control+ArrowRight");
+  await page.waitForFunction((seq) => window.cinema.doc.seq > seq && window.cinema.doc.event.kind === "handle_start", stepped);
+  const seq = await doc("seq");
+  await page.keyboard.press("PageDown");
+  await page.waitForFunction((seq) => window.cinema.doc.seq > seq + 20, seq);
+  await page.keyboard.press("PageUp");
+  await page.at(seq);
+  const whole = await span();
+  await page.keyboard.press("w");
+  await page.waitForFunction((span) => window.cinema.look.to - window.cinema.look.from < span, whole);
+  const from = await page.evaluate(() => window.cinema.look.from);
+  await page.keyboard.press("d");
+  await page.waitForFunction((from) => window.cinema.look.from > from, from);
+  await page.keyboard.press("s");
+  await page.keyboard.press("s");
+  await page.waitForFunction((span) => window.cinema.look.to - window.cinema.look.from === span, whole);
+  const speed = await doc("speed");
+  await page.keyboard.press("+");
+  await page.waitForFunction((speed) => window.cinema.doc.speed > speed, speed);
+  await page.keyboard.press("-");
+  await page.waitForFunction((speed) => window.cinema.doc.speed === speed, speed);
+  await page.keyboard.press("Space");
+  await page.waitForFunction(() => window.cinema.doc.state === "playing");
+  await page.keyboard.press("Space");
+  await page.waitForFunction(() => window.cinema.doc.state === "paused");
+  const { data } = await page.evaluate(() => window.cinema.channel.push("set_breakpoint", { condition: "on_result(\"timeout\")" }));
+  await page.keyboard.press("Home");
+  await page.at(null);
+  await page.keyboard.press("Alt+ArrowRight");
+  await page.waitForFunction(() => window.cinema.doc.event?.kind === "timeout");
+  await page.keyboard.press("f");
+  await page.waitForFunction(() => window.cinema.look.focus?.size > 3);
+  await page.keyboard.press("Escape");
+  await page.waitForFunction(() => window.cinema.look.focus === null);
+  await page.keyboard.press("r");
+  await page.waitForFunction(() => window.cinema.doc.state === "rewinding");
+  await page.keyboard.press("r");
+  await page.waitForFunction(() => window.cinema.doc.state === "paused");
+  await page.evaluate((id) => window.cinema.channel.push("remove_breakpoint", { id }), data.id);
+  await page.end();
+});
+
+test("a range is selected, summed up, and kept in every view and in the link", async () => {
+  const page = await open();
+  const box = await page.locator(".lanes").boundingBox();
+  await page.keyboard.down("Shift");
+  await page.mouse.move(box.x + 200, box.y + 150);
+  await page.mouse.down();
+  await page.mouse.move(box.x + 420, box.y + 160, { steps: 4 });
+  await page.mouse.up();
+  await page.keyboard.up("Shift");
+  const [from, to] = await page.evaluate(() => window.cinema.look.range);
+  assert.ok(from < to, `${from} ${to}`);
+  await page.waitForSelector("[aria-label=Range] dd");
+  await page.waitForFunction(([from, to]) => [...document.querySelectorAll("#drawer tr[data-seq]")].every(({ dataset }) => dataset.seq >= from && dataset.seq <= to), [from, to]);
+  await page.click("[data-view=graph]");
+  assert.match(await page.textContent("[aria-label=Range] h2"), new RegExp(`#${from}`));
+  await page.waitForFunction((range) => location.hash.includes(`r=${range}`), `${from}-${to}`);
+  await page.shot("range");
+  await page.keyboard.press("Escape");
+  await page.waitForFunction(() => window.cinema.look.range === null);
+  // By keys: it begins here, and ends there.
+  for (const [seq, key] of [[260, "["], [340, "]"]]) {
+    await page.evaluate((moment) => window.cinema.channel.push("timeline_seek", { moment }), seq);
+    await page.at(seq);
+    await page.keyboard.press(key);
+  }
+  assert.deepEqual(await page.evaluate(() => window.cinema.look.range), [260, 340]);
+  await page.waitForFunction(() => /crash/.test(document.querySelector("[aria-label=Range]").textContent));
+  await page.end();
+});
+
+test("every picture has its table, and the filter names the lanes", async () => {
+  const page = await open();
+  for (const view of ["supervision", "graph"]) {
+    await page.click(`[data-view=${view}]`);
+    await page.click("text=as a table");
+    await page.waitForFunction(() => /ledger/.test(document.querySelector(".twin-panel table")?.textContent));
+    await page.keyboard.press("Escape");
+  }
+  await page.click("[data-tab=marks]");
+  await page.waitForFunction(() => /crash/.test(document.querySelector("#side").textContent));
+  await page.click("[data-view=messages]");
+  // Those two, below their supervisor.
+  await page.fill("#filter", "from:alice from:ledger");
+  await page.waitForFunction(() => window.cinema.scene.describe().n_lanes === 3);
+  await page.end();
+});
+
+test("a state in either syntax, and an expression about it", async () => {
+  const page = await open();
+  await page.evaluate(() => window.cinema.choose({ process: "<0.102.0>", side: "inspector" }));
+  await page.waitForSelector(".tree .leaf");
+  await page.click("text=Elixir");
+  await page.click("text=as a term");
+  await page.waitForFunction(() => /^%\{balance: \d+, owner: :alice\}$/.test(document.querySelector(".whole pre")?.textContent));
+  await page.click("text=Erlang");
+  await page.waitForFunction(() => /^#\{balance => \d+,/.test(document.querySelector(".whole pre")?.textContent));
+  await page.fill("input[name=expression]", "state(\"alice\").balance + 1");
+  await page.press("input[name=expression]", "Enter");
+  await page.waitForFunction(() => /^\d+$/.test(document.querySelector(".answer")?.textContent.trim()));
+  await page.fill("input[name=expression]", "state(\"alcie\")");
+  await page.press("input[name=expression]", "Enter");
+  await page.waitForSelector(".answer .error");
+  await page.end();
+});
+
 test("a breakpoint is set in the form, and playing stops at its hit", async () => {
   const page = await open();
   await page.keyboard.press("Home");
@@ -209,6 +325,12 @@ test("a recording is dropped and opened; the other stays", async () => {
   await page.screenshot({ path: join(PICTURES, "dense.png") });
   await page.setInputFiles("#file", { name: "nonsense.cinema", mimeType: "application/octet-stream", buffer: Buffer.from("this is no recording") });
   await page.waitForSelector(".toast.bad");
+  await page.evaluate((text) => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([text], "dropped.cinema"));
+    for (const type of ["dragover", "drop"]) document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+  }, "neither is this");
+  await page.waitForSelector(".toast:has-text('opening dropped.cinema')");
   const saved = page.waitForEvent("download");
   await page.click("#save");
   assert.match((await saved).suggestedFilename(), /ejabberd.*\.cinema/);
@@ -241,13 +363,17 @@ test("two browsers and the shell are on one session", async () => {
   await place.stop();
 });
 
-test("a server that goes away is waited for", async () => {
+test("a server that goes away is waited for, and joined when it is back", async () => {
   const place = await serve("examples/counter/main.rhai");
   const page = await open(place);
   await place.stop();
   await page.waitForSelector(".connection.bad");
   await until(async () => /disconnected/.test(await page.textContent("#connection")), "the notice");
+  const again = await serve("examples/bank/main.rhai", "--port", String(place.port));
+  await page.waitForFunction(() => window.cinema.doc.title === "bank" && window.cinema.scene.describe().n_lanes >= 9);
+  assert.equal(await page.textContent("#connection"), "");
   await page.context().close();
+  await again.stop();
 });
 
 test("frames while playing take little of the main thread", async () => {

@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url";
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 export const TOKEN = "a-token-for-the-tests-0123456789";
+/** What Chromium is started with where there is neither a screen nor a user. */
+export const FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const PROGRAM = process.env.CINEMA || join(ROOT, "target/debug/cinema");
 
 function start(args) {
@@ -33,7 +35,8 @@ function start(args) {
 
 /** A server of the program; `what` is a script or a recording. */
 export async function serve(what, ...flags) {
-  const program = start(["serve", "--port", "0", "--token", TOKEN, ...flags, ...(what ? [what] : [])]);
+  const port = flags.includes("--port") ? [] : ["--port", "0"];
+  const program = start(["serve", ...port, "--token", TOKEN, ...flags, ...(what ? [what] : [])]);
   return { ...program, ...place(await program.line(/^http:\/\//)) };
 }
 

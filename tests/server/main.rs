@@ -3,6 +3,7 @@
 
 mod browser;
 mod client;
+mod fuzz;
 mod mcp;
 
 use client::{Server, TOKEN};
@@ -97,8 +98,13 @@ fn pages_of_events_lead_through_the_whole_line() {
     assert!(text["data"].as_array().unwrap().iter().all(|row| row.to_string().contains("withdraw")), "{text}");
     let csv = server.send("GET", &format!("{BANK}/events?kind=crash&format=csv"), &[], b"").text();
     assert!(csv.starts_with("seq,at_ns,kind,"), "{csv}");
-    let lines = server.send("GET", &format!("{BANK}/events?limit=7&format=ndjson"), &[], b"").text();
-    assert_eq!(lines.lines().count(), 7);
+    let lines = server.send("GET", &format!("{BANK}/events?limit=7&kind=send&format=ndjson"), &[], b"");
+    assert_eq!(lines.text().lines().count(), 7);
+    // The next page has an address, in any format.
+    let link = lines.head.split_once("link: <").unwrap().1.split_once(">; rel=\"next\"").unwrap().0.to_string();
+    let next = server.send("GET", &link, &[], b"").text();
+    assert_eq!(next.lines().count(), 7);
+    assert!(!lines.text().contains(next.lines().next().unwrap()), "{link}: {next}");
 }
 
 #[test]
@@ -198,6 +204,15 @@ fn views_are_bounded_and_agree_with_the_events() {
     let alice = server.get(&format!("{BANK}/views/inspect?process=alice"))["data"].clone();
     assert_eq!(alice["path"][0]["name"], "bank");
     assert!(alice["state"]["erlang"].as_str().unwrap().contains("balance"));
+    let callbacks = alice["callbacks"].as_array().unwrap();
+    assert!(callbacks.iter().any(|row| row["tag"] == "withdraw" && row["took_ns"] == 300), "{callbacks:?}");
+    let range = server.get(&format!("{BANK}/views/range?from=250&to=350"))["data"].clone();
+    let sum: u64 = range["groups"].as_array().unwrap().iter().map(|group| group[1].as_u64().unwrap()).sum();
+    assert_eq!((range["n_events"].as_u64(), sum), (Some(100), 100), "{range}");
+    assert!(range["notable"].as_array().unwrap().iter().any(|row| row["kind"] == "crash"), "{range}");
+    let only = server.get(&format!("{BANK}/views/window?only=alice,ledger"))["data"]["lanes"].clone();
+    let names: Vec<&str> = only.as_array().unwrap().iter().map(|lane| lane["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["bank", "alice", "ledger"], "with their supervisor");
     assert_eq!(server.refused("GET", &format!("{BANK}/views/inspect?process=nobody"), &[], b"").0, 404);
     assert_eq!(server.refused("GET", &format!("{BANK}/views/graph?at=999999"), &[], b"").0, 404);
     assert_eq!(server.refused("GET", &format!("{BANK}/views/window?from=x"), &[], b"").0, 422);

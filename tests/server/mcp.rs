@@ -46,6 +46,7 @@ fn an_assistant_asks_why() {
         request(5, "tools/call", json!({"name": "seek", "arguments": {"moment": "nowhere"}})),
         request(6, "tools/call", json!({"name": "run", "arguments": {}})),
         request(7, "no/such", json!({})),
+        request(8, "tools/call", json!({"name": "events", "arguments": {"kind": "crash", "limit": 1}})),
         json!("not a request"),
     ]);
     let result = |id: u64| answers.iter().find(|answer| answer["id"] == id).unwrap();
@@ -56,6 +57,8 @@ fn an_assistant_asks_why() {
     assert!(text(3).contains("teller crashed"), "{}", text(3));
     let writes: Value = serde_json::from_str(&text(4)).unwrap();
     assert!(writes["data"].as_array().unwrap().iter().all(|row| row["process"] == "alice"));
+    let crash: Value = serde_json::from_str(&text(8)).unwrap();
+    assert_eq!((&crash["data"][0]["kind"], &crash["data"][0]["process"]), (&json!("crash"), &json!("teller")));
     assert_eq!(result(5)["result"]["isError"], true);
     assert!(text(5).contains("nowhere"));
     assert_eq!(result(6)["error"]["code"], -32602, "what changes the session is not offered");

@@ -11,7 +11,8 @@ use super::answer::Answer;
 use super::api;
 use super::args::Given;
 use super::effect::{Effect, effect};
-use super::openapi::input_schema;
+use super::openapi::{events_input, input_schema};
+use super::pages;
 use crate::app::host::Ending;
 use crate::app::live::Live;
 use crate::app::worker::Worker;
@@ -21,7 +22,10 @@ use crate::session::ops;
 /// Versions of the protocol that are spoken, newest first.
 const VERSIONS: &[&str] = &["2025-06-18", "2025-03-26", "2024-11-05"];
 
-const INSTRUCTIONS: &str = "A recording of an OTP (Erlang/Elixir) system: every message, callback, state change, crash and restart, by seq. Begin with `info`, then `patterns` (known trouble) and `why` (the cause of a timeout, crash or restart). Moments are written \"#1234\", \"42%\", \"5ms\", \"start\", \"end\". Answers are bounded; narrow the question when meta.cut says that rows are missing.";
+/// The tool that is no operation: events as the route gives them.
+const EVENTS: &str = "events";
+
+const INSTRUCTIONS: &str = "A recording of an OTP (Erlang/Elixir) system: every message, callback, state change, crash and restart, by seq. Begin with `info`, then `patterns` (known trouble) and `why` (the cause of a timeout, crash or restart); `events` finds single ones. Moments are written \"#1234\", \"42%\", \"5ms\", \"start\", \"end\". Answers are bounded; narrow the question when meta.cut says that rows are missing.";
 
 /// Answers until standard input ends.
 pub fn serve(worker: &Worker<Live>) -> Outcome<()> {
@@ -93,23 +97,34 @@ fn tools() -> Vec<Json> {
             "annotations": { "readOnlyHint": effect(info) == Effect::Reads },
         })
     };
-    offered.map(tool).collect()
+    let events = json!({
+        "name": EVENTS,
+        "description": "Events by pages, chosen by kind, process, tag, text or a script; meta.next is the `after` of the next page.\n\nGives: events.",
+        "inputSchema": events_input(),
+        "annotations": { "readOnlyHint": true },
+    });
+    offered.map(tool).chain([events]).collect()
 }
 
 /// Calls a tool. What the operation refuses is a result that says so: the assistant can mend its question.
 fn call(worker: &Worker<Live>, params: &Json) -> Result<Json, String> {
     let name = params.get("name").and_then(Json::as_str).unwrap_or_default();
-    let entry = api::entry(name).filter(|entry| is_offered(entry.info));
-    let entry = entry.ok_or_else(|| format!("no tool {name:?}; tools/list lists them"))?;
-    let given = match params.get("arguments") {
-        Some(Json::Object(fields)) => Given::of_object(fields.clone()),
-        None | Some(Json::Null) => Given::default(),
+    let fields = match params.get("arguments") {
+        Some(Json::Object(fields)) => fields.clone(),
+        None | Some(Json::Null) => Map::new(),
         Some(_) => return Err("arguments go by name: an object".into()),
     };
+    let entry = api::entry(name).filter(|entry| is_offered(entry.info));
+    if entry.is_none() && name != EVENTS {
+        return Err(format!("no tool {name:?}; tools/list lists them"));
+    }
     let (sender, result) = std::sync::mpsc::sync_channel(1);
     let asked = worker.ask(move |live| {
         // The waiter below cannot be gone.
-        let _ = sender.send(api::call(live, None, entry, given, true));
+        let _ = sender.send(match entry {
+            Some(entry) => api::call(live, None, entry, Given::of_object(fields), true),
+            None => pages::of_current(live, query(fields)),
+        });
         Ok(Ending::Value(String::new()))
     });
     let (text, is_error) = match (asked, result.try_recv()) {
@@ -119,6 +134,12 @@ fn call(worker: &Worker<Live>, params: &Json) -> Result<Json, String> {
         (Ok(_), Err(_)) => ("the answer is lost".to_string(), true),
     };
     Ok(json!({ "content": [{ "type": "text", "text": text }], "isError": is_error }))
+}
+
+/// Arguments as a query: text as it is, numbers as they are written.
+fn query(fields: Map<String, Json>) -> Vec<(String, String)> {
+    let text = |value: Json| if let Json::String(text) = value { text } else { value.to_string() };
+    fields.into_iter().map(|(name, value)| (name, text(value))).collect()
 }
 
 /// The answer as text of at most [`limits::MCP_ANSWER_BYTES_MAX`]: rows are left out from the end, and said to be.
@@ -174,7 +195,7 @@ mod tests {
     #[test]
     fn only_what_changes_nothing_is_offered() {
         let names: Vec<String> = tools().iter().map(|tool| tool["name"].as_str().unwrap().to_string()).collect();
-        for name in ["why", "patterns", "writes", "seek", "info"] {
+        for name in ["why", "patterns", "writes", "seek", "info", EVENTS] {
             assert!(names.contains(&name.to_string()), "{name}");
         }
         for name in ["run", "save", "brk", "open", "restore", "gen_call"] {

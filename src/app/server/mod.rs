@@ -12,9 +12,9 @@
 
 mod answer;
 mod api;
-mod args;
+pub(crate) mod args;
 pub mod bench;
-mod channel;
+pub(crate) mod channel;
 mod desk;
 mod effect;
 mod gate;
@@ -107,6 +107,7 @@ pub fn start(worker: Worker<Live>, settings: &Settings) -> Outcome<Running> {
             runtime.block_on(async {
                 let shared = Shared::new(Desk::new(worker), gate, is_read_only, n_viewers);
                 let listener = tokio::net::TcpListener::from_std(listener)?;
+                tokio::spawn(prepare(Arc::clone(&shared)));
                 // Whoever started us waits for this.
                 let _ = ready.send(Ok(()));
                 axum::serve(listener, router(shared)).await
@@ -122,6 +123,21 @@ pub fn start(worker: Worker<Live>, settings: &Settings) -> Outcome<Running> {
         Ok(Ok(())) => Ok(running),
         Ok(Err(error)) => Err(Failure::io(format!("cannot serve: {error}"))),
         Err(_) => Err(Failure::io("the server's thread ended at once")),
+    }
+}
+
+/// Makes what pictures of the current sandbox are drawn from, so that the first viewer need not wait for it.
+async fn prepare(shared: Arc<Shared>) {
+    let current = shared.desk.look(|live| Ok(live.session().borrow().current())).await;
+    let Ok(Some(id)) = current else { return };
+    // A failure shows where somebody asks for it.
+    let Ok(stage) = shared.stage(id).await else { return };
+    if let Ok(glass) = stage.glass().await {
+        // Names and the tree are made when they are first asked for.
+        tokio::task::spawn_blocking(move || {
+            glass.names();
+            glass.tree();
+        });
     }
 }
 

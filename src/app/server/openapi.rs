@@ -2,6 +2,8 @@
 
 mod records;
 
+pub use records::events_input;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::api::{NAMED, SANDBOX, entry};
@@ -118,26 +120,36 @@ fn sandbox_parameter() -> Json {
 
 /// The schema of a parameter's type; in a path or query everything is written as text.
 fn schema(type_name: &str, is_text: bool) -> Json {
-    let text = |description: &str| json!({ "type": "string", "description": description });
+    let text = |examples: &[&str]| json!({ "type": "string", "minLength": 1, "examples": examples });
     match (type_name, is_text) {
         ("integer", _) => json!({ "type": "integer", "format": "int64" }),
         ("number", _) => json!({ "type": "number" }),
         ("boolean", _) => json!({ "type": "boolean" }),
-        ("moment" | "event", true) => text("#12, 42%, 5ms, +10, start, end, a mark's name"),
+        ("moment" | "event", true) => text(&["#12", "42%", "5ms", "+10", "start", "end", "a mark's name"]),
         ("moment" | "event", false) => json!({
             "oneOf": [
                 { "type": "string", "minLength": 1 },
                 { "type": "integer", "minimum": 0 },
             ],
+            "examples": ["#12", 12],
         }),
-        ("duration", true) => text("5ms, 1.5s"),
-        ("duration", false) => json!({ "oneOf": [{ "type": "string" }, { "type": "integer" }] }),
-        ("range", true) => text("from..to"),
-        ("range", false) => json!({ "type": "array", "items": schema("moment", false), "minItems": 2, "maxItems": 2 }),
-        ("options", true) => text("a JSON object"),
+        ("duration", true) => text(&["5ms", "1.5s"]),
+        ("duration", false) => {
+            json!({ "oneOf": [{ "type": "string" }, { "type": "integer" }], "examples": ["5ms", 5] })
+        }
+        ("range", true) => text(&["#12..#40", "start..50%"]),
+        ("range", false) => json!({
+            "type": "array",
+            "items": schema("moment", false),
+            "minItems": 2,
+            "maxItems": 2,
+            "examples": [["#12", "#40"]],
+        }),
+        ("options", true) => json!({ "type": "string", "description": "a JSON object" }),
         ("options", false) => json!({ "type": "object" }),
-        ("condition", _) => text("a script: on_message(\"get\"), on_result(\"timeout\"), |e| e.size > 100"),
-        ("action", _) => text("a script: action::pause(), action::log(\"text\")"),
+        ("process", _) => json!({ "type": "string", "minLength": 1, "examples": ["alice", "<0.102.0>"] }),
+        ("condition", _) => text(&["on_message(\"get\")", "on_result(\"timeout\")", "|e| e.size > 100"]),
+        ("action", _) => text(&["action::pause()", "action::log(\"text\")"]),
         ("term" | "any", false) => json!({}),
         _ => json!({ "type": "string" }),
     }
@@ -146,7 +158,7 @@ fn schema(type_name: &str, is_text: bool) -> Json {
 fn view(name: &str, summary: &str) -> Json {
     let integer = json!({ "type": "integer", "minimum": 0 });
     let mut parameters = vec![sandbox_parameter()];
-    if matches!(name, "window" | "graph") {
+    if matches!(name, "window" | "graph" | "range") {
         parameters.push(optional("from", &integer, "The stretch's first event, counted along the line."));
         parameters.push(optional("to", &integer, "The first event after the stretch."));
     }
@@ -155,7 +167,7 @@ fn view(name: &str, summary: &str) -> Json {
         parameters.push(optional(
             "only",
             &json!({ "type": "string" }),
-            "Only these processes: pids with commas between.",
+            "Only these processes: pids or names with commas between.",
         ));
     }
     if matches!(name, "graph" | "inspect") {

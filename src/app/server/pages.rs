@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{Path, Query, State};
-use axum::http::header;
+use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
-use super::answer::of_table;
+use super::answer::{Answer, of_table};
 use super::api::{respond, sandbox_id};
 use super::problem::Problem;
 use super::shared::Shared;
@@ -104,40 +104,58 @@ fn unknown<'a>(field: &str, text: &str, known: impl Iterator<Item = &'a str>) ->
     Problem::field(field, format!("no {field} {text:?}; known: {}", known.collect::<Vec<_>>().join(", ")))
 }
 
-/// `GET .../events`
+/// `GET .../events`: every format names the next page in a `Link` header, JSON in `meta.next`, too.
 pub async fn events(
     State(shared): State<Arc<Shared>>,
     Path(path): Path<HashMap<String, String>>,
     Query(query): Query<Vec<(String, String)>>,
+    uri: Uri,
 ) -> Response {
     let format = query.iter().find(|(name, _)| name == "format").map_or("json".to_string(), |(_, text)| text.clone());
-    match page(&shared, &path, query).await {
-        Ok((table, syntax, meta)) => match format.as_str() {
-            "json" => {
-                let mut answer = of_table(&table);
-                answer.meta.extend(meta.as_object().cloned().unwrap_or_default());
-                respond(Ok(answer))
-            }
-            "ndjson" => ([(header::CONTENT_TYPE, "application/x-ndjson")], export::jsonl(&table)).into_response(),
-            "csv" => ([(header::CONTENT_TYPE, "text/csv")], export::csv(&table, syntax)).into_response(),
-            other => unknown("format", other, ["json", "ndjson", "csv"].into_iter()).into_response(),
-        },
-        Err(problem) => problem.into_response(),
+    let is_back = query.iter().any(|(name, text)| name == "before" && !text.is_empty());
+    let (table, syntax, next) = match page(&shared, &path, query).await {
+        Ok(found) => found,
+        Err(problem) => return problem.into_response(),
+    };
+    let mut response = match format.as_str() {
+        "json" => respond(Ok(of_table(&table).meta("next", json!(next)))),
+        "ndjson" => ([(header::CONTENT_TYPE, "application/x-ndjson")], export::jsonl(&table)).into_response(),
+        "csv" => ([(header::CONTENT_TYPE, "text/csv")], export::csv(&table, syntax)).into_response(),
+        other => return unknown("format", other, ["json", "ndjson", "csv"].into_iter()).into_response(),
+    };
+    if let Some(next) = next {
+        let cursor = if is_back { "before" } else { "after" };
+        let kept =
+            uri.query().unwrap_or_default().split('&').filter(|part| !part.is_empty() && !part.starts_with(cursor));
+        let query: Vec<String> = kept.map(str::to_string).chain([format!("{cursor}={next}")]).collect();
+        if let Ok(link) = HeaderValue::try_from(format!("<{}?{}>; rel=\"next\"", uri.path(), query.join("&"))) {
+            response.headers_mut().insert(header::LINK, link);
+        }
     }
+    response
 }
 
 async fn page(
     shared: &Shared,
     path: &HashMap<String, String>,
     query: Vec<(String, String)>,
-) -> Result<(Table, Syntax, Json), Problem> {
+) -> Result<(Table, Syntax, Option<u64>), Problem> {
     let id = sandbox_id(path.get("sandbox").map_or("", String::as_str))?;
     let page = Page::read(query)?;
     shared.desk.look(move |live| Ok(find(live, id, page))).await?
 }
 
+/// A page of the current sandbox's events, on the session's thread: `query` is that of the route.
+pub fn of_current(live: &mut Live, query: Vec<(String, String)>) -> Result<Answer, Problem> {
+    let page = Page::read(query)?;
+    let current = live.session().borrow().current();
+    let id = current.ok_or_else(|| Problem::not_found("nothing is open yet"))?;
+    let (table, _, next) = find(live, id, page)?;
+    Ok(of_table(&table).meta("next", json!(next)))
+}
+
 /// Finds the page on the session's thread: scripts live there.
-fn find(live: &mut Live, id: SourceId, mut page: Page) -> Result<(Table, Syntax, Json), Problem> {
+fn find(live: &mut Live, id: SourceId, mut page: Page) -> Result<(Table, Syntax, Option<u64>), Problem> {
     let condition = match &page.condition {
         Some(text) => {
             let value = live.console().argument(text, limits::SERVER_SCRIPT_OPERATIONS_MAX)?;
@@ -157,7 +175,7 @@ fn find(live: &mut Live, id: SourceId, mut page: Page) -> Result<(Table, Syntax,
         let recording = source.recording();
         let mut table = tables::events(&recording, &source.names(), &seqs);
         add_processes(&mut table, &recording, &seqs);
-        Ok((table, syntax_of(Some(source)), json!({ "next": next })))
+        Ok((table, syntax_of(Some(source)), next))
     });
     found.map_err(Problem::from)
 }

@@ -18,7 +18,7 @@ use super::record::Block;
 use super::rows::Rows;
 use super::show::Shown;
 use super::values::{NoClosures, from_dynamic};
-use crate::model::{Actor, Event, Failure, Filter, Outcome, Seq, limits};
+use crate::model::{Actor, Event, Failure, FailureKind, Filter, Outcome, Seq, limits};
 use crate::script::closure::Closure;
 use crate::script::control::terminated;
 use crate::script::error::raise;
@@ -102,6 +102,33 @@ impl Query {
         let Some(filter) = self.narrowed() else { return Ok(T::default()) };
         let answer = ask(&self.context.recording().borrow(), &self.selection(&filter));
         self.go_on().map(|()| answer)
+    }
+    /// As [`Query::ask`], of the events that the closures chose. Errors: Ctrl-C, those of closures, [`limits::CHOSEN_RANGES_MAX`].
+    fn ask_chosen<T: Default>(
+        &self,
+        call: &NativeCallContext,
+        ask: impl FnOnce(&Recording, &Selection<'_>) -> T,
+    ) -> Raised<T> {
+        if self.is_native() {
+            return self.ask(ask);
+        }
+        let forwards = Query { is_reversed: false, ..self.clone() };
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        forwards.each(call, |event| {
+            match ranges.last_mut() {
+                Some(last) if last.end == event.seq.0 => last.end += 1,
+                _ => ranges.push(event.seq.0..event.seq.0 + 1),
+            }
+            if ranges.len() > limits::CHOSEN_RANGES_MAX {
+                let advice = "the closures chose too many stretches of events; narrow the query by kind, pid or between";
+                let error = limits::tripped("CHOSEN_RANGES_MAX", limits::CHOSEN_RANGES_MAX, advice);
+                return Err(raise(Failure::new(FailureKind::Limit, error)));
+            }
+            Ok(true)
+        })?;
+        let is_empty = ranges.is_empty();
+        let filter = Filter { ranges, ..Filter::default() };
+        Query { filter, is_empty, tests: Vec::new(), texts: Vec::new(), ..forwards }.ask(ask)
     }
     fn selection<'a>(&'a self, filter: &'a Filter) -> Selection<'a> {
         Selection::of(filter).texts(&self.texts).until(&self.interrupt)

@@ -49,26 +49,44 @@ fn record(id: &str, summary: &str, parameters: Vec<Json>) -> Json {
     })
 }
 
+/// What chooses events, beside the format: name, whether it is a number, and what it means.
+const EVENTS: &[(&str, bool, &str)] = &[
+    ("kind", false, "Kinds with commas between."),
+    ("class", false, "Classes with commas between."),
+    ("tag", false, "Message tags with commas between."),
+    ("process", false, "Processes with commas between, at either end."),
+    ("where", false, "A script: |e| e.size > 100"),
+    ("q", false, "Text in the event's words or payload."),
+    ("from", false, "A moment."),
+    ("to", false, "A moment."),
+    ("after", true, "Only events after this one."),
+    ("before", true, "Only events before this one: the newest of them."),
+    ("limit", true, "Rows of the page."),
+];
+
+fn schema(is_number: bool) -> Json {
+    if is_number { json!({ "type": "integer", "minimum": 0 }) } else { json!({ "type": "string" }) }
+}
+
+/// The schema of the events' query as one object, for assistants.
+pub fn events_input() -> Json {
+    let property = |(name, is_number, about): &(&str, bool, &str)| {
+        let mut schema = schema(*is_number);
+        schema["description"] = json!(about);
+        (name.to_string(), schema)
+    };
+    let properties: Map<String, Json> = EVENTS.iter().map(property).collect();
+    json!({ "type": "object", "properties": properties, "additionalProperties": false })
+}
+
 fn events() -> Json {
-    let (text, number) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
-    let format = json!({ "enum": ["json", "ndjson", "csv"] });
-    let wanted = [
-        ("kind", &text, "Kinds with commas between."),
-        ("class", &text, "Classes with commas between."),
-        ("tag", &text, "Message tags with commas between."),
-        ("process", &text, "Processes with commas between, at either end."),
-        ("where", &text, "A script: |e| e.size > 100"),
-        ("q", &text, "Text in the event's words or payload."),
-        ("from", &text, "A moment."),
-        ("to", &text, "A moment."),
-        ("after", &number, "Only events after this one."),
-        ("before", &number, "Only events before this one: the newest of them."),
-        ("limit", &number, "Rows of the page."),
-        ("format", &format, "json when left out."),
-    ];
     let mut parameters = vec![sandbox_parameter()];
-    parameters.extend(wanted.into_iter().map(|(name, schema, about)| optional(name, schema, about)));
+    let parameter = |(name, is_number, about): &(&str, bool, &str)| optional(name, &schema(*is_number), about);
+    parameters.extend(EVENTS.iter().map(parameter));
+    parameters.push(optional("format", &json!({ "enum": ["json", "ndjson", "csv"] }), "json when left out."));
     let mut events = record("events", "Events by pages: meta.next is the cursor of the next page.", parameters);
+    events["responses"]["200"]["headers"] =
+        json!({ "link": { "description": "The next page, rel=next, in any format.", "schema": { "type": "string" } } });
     for kind in ["application/x-ndjson", "text/csv"] {
         events["responses"]["200"]["content"][kind] = json!({});
     }

@@ -21,8 +21,7 @@ async function request(path, options = {}) {
   let response;
   try {
     response = await fetch(path, { ...options, headers });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
+  } catch {
     throw new Problem({ code: "offline", detail: "the server does not answer" });
   }
   if (response.ok) return response;
@@ -33,8 +32,8 @@ export const query = (values) =>
   new URLSearchParams(Object.entries(values).filter(([, value]) => value !== undefined && value !== null && value !== "")).toString();
 
 /** GET below the current sandbox; gives {data, meta}. */
-export const get = async (path, values = {}, options = {}) =>
-  (await request(`/api/v1/sandboxes/${sandbox}/${path}?${query(values)}`, options)).json();
+export const get = async (path, values = {}) =>
+  (await request(`/api/v1/sandboxes/${sandbox}/${path}?${query(values)}`)).json();
 
 /** Performs an operation of the table on the current sandbox; gives {data, meta}. */
 export const operation = async (name, args = {}) => post(`/api/v1/sandboxes/${sandbox}/operations/${name}`, args);
@@ -42,7 +41,23 @@ export const operation = async (name, args = {}) => post(`/api/v1/sandboxes/${sa
 export const post = async (path, body) =>
   (await request(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) })).json();
 
-export const view = async (name, values, options) => (await get(`views/${name}`, values, options)).data;
+const early = new Map();
+const keyOf = (name, values) => `${sandbox}/${name}?${query(values)}`;
+
+/** A view of the current sandbox; gives its data. */
+export async function view(name, values) {
+  const key = keyOf(name, values), started = early.get(key);
+  early.delete(key);
+  return (await (started ?? get(`views/${name}`, values))).data;
+}
+
+/** Asks for a view before anybody needs it; whoever does first gets the answer. */
+export function prefetch(name, values) {
+  const asked = get(`views/${name}`, values);
+  // Whoever asks in earnest hears of a failure.
+  asked.catch(() => {});
+  early.set(keyOf(name, values), asked);
+}
 
 export const sandboxes = async () => (await (await request("/api/v1/sandboxes")).json()).data;
 
@@ -55,18 +70,22 @@ export const download = async (format) => {
   return { name, blob: await response.blob() };
 };
 
-/** Keeps the last answer of a question while it is asked again, and drops answers that come too late. */
+/** Asks one question at a time: of those that come meanwhile the last one is asked next, and the others get nothing. So
+ *  there is always an answer soon, however often a growing recording makes somebody ask again. */
 export function latest(ask) {
-  let running = null;
-  return async (...args) => {
-    running?.abort();
-    const mine = (running = new AbortController());
-    try {
-      const answer = await ask(...args, { signal: mine.signal });
-      return mine.signal.aborted ? undefined : answer;
-    } catch (error) {
-      if (mine.signal.aborted || error.name === "AbortError") return undefined;
-      throw error;
+  let isRunning = false, next = null;
+  async function run() {
+    isRunning = true;
+    while (next) {
+      const mine = next;
+      next = null;
+      try { mine.resolve(await ask(...mine.args)); } catch (error) { mine.reject(error); }
     }
-  };
+    isRunning = false;
+  }
+  return (...args) => new Promise((resolve, reject) => {
+    next?.resolve(undefined);
+    next = { args, resolve, reject };
+    if (!isRunning) run();
+  });
 }

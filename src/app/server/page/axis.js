@@ -47,7 +47,10 @@ export class Axis {
       const x = ((share - from) / (to - from)) * width;
       if (x - free < apart * 0.75) continue;
       free = x;
-      ticks.push({ share, x, text: duration(Number(ns.toPrecision(12))) || "0" });
+      const rounded = Number(ns.toPrecision(12));
+      // Where three digits do not tell one from the next, what was added to the first does.
+      const text = ticks.length && Math.abs(rounded) > step * 200 ? `+${duration(rounded - ticks[0].ns)}` : duration(rounded) || "0";
+      ticks.push({ share, x, text, ns: rounded });
     }
     return ticks;
   }

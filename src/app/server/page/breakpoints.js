@@ -70,7 +70,7 @@ export function makeBreakpoints(root, actions) {
     if (look.side !== "breakpoints") return;
     const rows = doc.breakpoints || [];
     put(known, ...[...new Set(names.values())].slice(0, 300).map((name) => h("option", { value: name })));
-    put(list, rows.length ? h("ul", { style: "list-style:none;margin:0;padding:0" }, rows.map((row) => h("li.row", { style: "padding:4px 0" },
+    put(list, rows.length ? h("ul.plain", rows.map((row) => h("li.row",
       h("label.row", h("input", { type: "checkbox", checked: row.is_enabled, style: "flex:none", "aria-label": `${row.name} enabled`, onchange: (event) => act(event.target.checked ? "enable_breakpoint" : "disable_breakpoint", row.id) }), h("b", row.name)),
       h("code", { style: "flex:1 1 12ch;overflow-wrap:anywhere" }, row.condition), h("span.dim", row.action),
       row.n_hits ? h("span.chip.warn", `${number(row.n_hits)} live`) : null,

@@ -1,6 +1,7 @@
 // The director: buttons and keys that move the session's cursor, which all who look share.
 
 import { duration, groupOf, h, number, put, wallTime } from "./format.js";
+import { moveRange } from "./range.js";
 import { choose, doc, look, nameOf, on } from "./state.js";
 
 const SPEEDS = [0.001, 0.01, 0.1, 0.25, 0.5, 1, 2, 5, 10, 100, 1000, 10000];
@@ -8,7 +9,7 @@ const SPEEDS = [0.001, 0.01, 0.1, 0.25, 0.5, 1, 2, 5, 10, 100, 1000, 10000];
 export const KEYS = [
   ["Space", "play, pause"], ["← →", "step by event"], ["Shift ← →", "step within the same process"], ["Alt ← →", "previous, next hit of a breakpoint"],
   ["Ctrl ← →", "previous, next callback"], ["Home End", "start, end"], ["PgUp PgDn", "back, forth by a tenth of what is shown"], ["R", "rewind"], ["W S", "zoom in, out"], ["A D", "pan"],
-  ["0", "show all"], ["+ −", "faster, slower"], ["1 2 3 4", "processes, messages, supervision, graph"], ["/", "filter"], ["F", "focus on the causal chain"], ["M", "mark this moment"], ["Y", "why?"], ["Esc", "let go"], ["?", "this help"],
+  ["0", "show all"], ["+ −", "faster, slower"], ["1 2 3 4", "processes, messages, supervision, graph"], ["/", "filter"], ["[ ]", "the range begins, ends here"], ["F", "focus on the causal chain"], ["M", "mark this moment"], ["Y", "why?"], ["Esc", "let go of what is selected"], ["?", "this help"],
 ];
 
 export function makeDirector(actions, stage) {
@@ -39,7 +40,7 @@ export function makeDirector(actions, stage) {
     " ": ACTIONS.toggle, Home: ACTIONS.start, End: ACTIONS.end, PageDown: () => byShown(0.1), PageUp: () => byShown(-0.1),
     w: () => stage.zoom(0.6), s: () => stage.zoom(1 / 0.6), a: () => stage.pan(-0.2), d: () => stage.pan(0.2), 0: () => stage.fit(), r: ACTIONS.rewind,
     "+": () => faster(1), "=": () => faster(1), "-": () => faster(-1), 1: () => actions.view("processes"), 2: () => actions.view("messages"), 3: () => actions.view("supervision"), 4: () => actions.view("graph"),
-    f: () => actions.focus(), m: () => actions.mark(), y: () => actions.why(), "?": () => actions.help(), "/": () => document.querySelector("#filter").focus(),
+    "[": () => moveRange("from", doc.seq ?? 0), "]": () => moveRange("to", doc.seq ?? 0), f: () => actions.focus(), m: () => actions.mark(), y: () => actions.why(), "?": () => actions.help(), "/": () => document.querySelector("#filter").focus(),
   };
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") return actions.letGo();

@@ -1,5 +1,7 @@
 // Numbers, times and small pieces of HTML. It knows no state.
 
+import { termText } from "./term.js";
+
 export const number = (n) => Number(n).toLocaleString("en").replaceAll(",", "\u202f");
 
 /** Nanoseconds with a unit and three digits. */
@@ -26,20 +28,6 @@ const GROUPS = {
 const groupOfKind = new Map(Object.entries(GROUPS).flatMap(([group, kinds]) => kinds.split(" ").map((kind) => [kind, group])));
 export const groupOf = (kind) => groupOfKind.get(kind) || "life";
 
-/** JSON of a term (see `codec/json`) as short text. */
-export function termText(json) {
-  if (json === null) return "nil";
-  if (Array.isArray(json)) return `[${json.map(termText).join(",")}]`;
-  if (typeof json !== "object") return String(json);
-  const [key] = Object.keys(json);
-  if (key === "$tuple") return `{${json.$tuple.map(termText).join(",")}}`;
-  if (key === "$improper") return `[${json.$improper.slice(0, -1).map(termText).join(",")}|${termText(json.$improper.at(-1))}]`;
-  if (key === "$bin") return JSON.stringify(json.$bin);
-  if (key === "$map") return `#{${json.$map.map(([k, v]) => `${termText(k)} => ${termText(v)}`).join(", ")}}`;
-  if (key?.startsWith("$")) return String(json[key]);
-  return `#{${Object.entries(json).map(([k, v]) => `${k} => ${termText(v)}`).join(", ")}}`;
-}
-
 export const clip = (text, n) => (text.length > n ? `${text.slice(0, n - 1)}…` : text);
 
 /** Replaces what is in an element; nothing stands for null and false. */
@@ -59,6 +47,12 @@ export function s(tag, ...rest) {
   const element = document.createElementNS(SVG, name);
   if (classes.length) element.setAttribute("class", classes.join(" "));
   return fill(element, rest);
+}
+
+/** A line of a legend. */
+export function legendLine(name, stroke, dash, width) {
+  const line = s("line", { x1: 0, x2: 26, y1: 4, y2: 4, stroke, "stroke-width": width, "stroke-dasharray": dash });
+  return h("span", s("svg", { "aria-hidden": "true" }, line), name);
 }
 
 function fill(element, rest) {
@@ -98,7 +92,7 @@ export function plain(column, value) {
   if (value === null || value === undefined) return "";
   if (column.endsWith("_ns")) return duration(value);
   if (column.endsWith("_bytes")) return bytes(value);
-  if (typeof value === "object") return clip(termText(value), 300);
+  if (typeof value === "object" || column === "payload" || column === "message") return clip(termText(value), 300);
   if (typeof value === "boolean") return value ? "yes" : "no";
   return String(value);
 }

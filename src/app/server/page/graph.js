@@ -1,10 +1,11 @@
 // The process graph: who supervises, links, watches and talks to whom at the cursor's moment. Places are found by forces,
 // kept from moment to moment, and can be moved by hand.
 
-import { h, number, put, s } from "./format.js";
-import { doc, look, names, on } from "./state.js";
+import { h, legendLine, number, put, s } from "./format.js";
+import { doc, ends, look, names, on } from "./state.js";
 import { systemAt } from "./system.js";
 import { hideTip, showTip } from "./tip.js";
+import { makeTwin, systemRows } from "./twin.js";
 
 const NODES_MAX = 150;
 const SORTS = ["traffic", "cast", "reply", "info"];
@@ -17,15 +18,18 @@ export function makeGraph(actions) {
   const root = h("div.stage-fit", box, notes);
   /** Places by pid, in units of the picture. */
   const places = new Map();
-  let nodes = [], edges = [], drawn = "";
+  let nodes = [], edges = [], drawn = "", current = null;
+  const twin = makeTwin(root, () => systemRows(current, "Processes and messages"), actions);
 
   async function show() {
     if (!root.isConnected) return;
     const system = await systemAt(doc.seq);
     if (!system || !root.isConnected) return;
-    const key = JSON.stringify([system.at, look.process, look.from, look.to, doc.event?.seq]);
+    const key = JSON.stringify([system.at, look.process, look.from, look.to, ends()]);
     if (key === drawn) return;
     drawn = key;
+    current = system;
+    twin.fill();
     choose(system);
     settle();
     draw();
@@ -33,7 +37,7 @@ export function makeGraph(actions) {
     put(notes,
       h("span", `${number(nodes.length)} processes at #${system.at}; squares supervise; size is traffic of the shown stretch`),
       h("span", hidden ? `${hidden} quieter processes are not shown` : ""), h("span.grow"),
-      h("span", "— supervises   ··· link   - - monitor   curved: messages"));
+      h("div.legend", legendLine("supervises", "var(--line2)", "", 1.8), legendLine("link", "var(--ink3)", "1.5 4", 1.6), legendLine("monitor", "var(--restart)", "6 4", 1.6), h("span", "curved: messages")), twin.toggle);
   }
 
   function choose(system) {
@@ -62,12 +66,13 @@ export function makeGraph(actions) {
     }
   }
 
-  /** Finds places: new processes begin near their supervisor; all repel, those that belong together attract. */
+  /** Finds places: new processes begin near their supervisor; all repel, those that belong together attract, and no two
+   *  names are written over each other. */
   function settle() {
-    let isNew = 0;
+    let isNew = false;
     nodes.forEach((node, idx) => {
       if (places.has(node.process)) return;
-      isNew++;
+      isNew = true;
       const parent = places.get(node.parent);
       const angle = idx * 2.39996; // The golden angle: no two begin at one place, and every run is the same.
       const far = parent ? 60 : 30 + 26 * Math.sqrt(idx);
@@ -77,40 +82,62 @@ export function makeGraph(actions) {
     const points = nodes.map((node) => places.get(node.process));
     const rounds = nodes.length > 80 ? 160 : 320;
     for (let round = 0; round < rounds; round++) {
-      const heat = 1 - round / rounds;
-      const force = points.map(() => [0, 0]);
-      for (let i = 0; i < points.length; i++) {
-        for (let j = i + 1; j < points.length; j++) {
-          const dx = points[i].x - points[j].x || 0.01, dy = points[i].y - points[j].y || 0.01;
-          const square = dx * dx + dy * dy;
-          const push = Math.min(8, 5200 / square);
-          const length = Math.sqrt(square);
-          force[i][0] += (dx / length) * push; force[i][1] += (dy / length) * push;
-          force[j][0] -= (dx / length) * push; force[j][1] -= (dy / length) * push;
-        }
+      push(points, 1 - round / rounds);
+      if (round > rounds * 0.6) separate(points);
+    }
+    for (let round = 0; round < 40; round++) separate(points);
+  }
+
+  function push(points, heat) {
+    const force = points.map(() => [0, 0]);
+    for (let i = 0; i < points.length; i++) {
+      for (let j = i + 1; j < points.length; j++) {
+        const dx = points[i].x - points[j].x || 0.01, dy = points[i].y - points[j].y || 0.01;
+        const square = dx * dx + dy * dy, length = Math.sqrt(square);
+        const away = Math.min(8, 7000 / square);
+        force[i][0] += (dx / length) * away; force[i][1] += (dy / length) * away;
+        force[j][0] -= (dx / length) * away; force[j][1] -= (dy / length) * away;
       }
-      for (const { from, to, sort, isTraffic } of edges) {
-        const dx = points[to].x - points[from].x, dy = points[to].y - points[from].y;
-        const length = Math.hypot(dx, dy) || 1;
-        const pull = (length - (sort === "sup" ? 95 : 130)) * (isTraffic ? 0.006 : 0.03);
-        force[from][0] += (dx / length) * pull; force[from][1] += (dy / length) * pull;
-        force[to][0] -= (dx / length) * pull; force[to][1] -= (dy / length) * pull;
+    }
+    // Of many edges each pulls less: a busy system is no knot.
+    const share = Math.min(1, (1.5 * points.length) / Math.max(1, edges.length));
+    for (const { from, to, sort, isTraffic } of edges) {
+      const dx = points[to].x - points[from].x, dy = points[to].y - points[from].y;
+      const length = Math.hypot(dx, dy) || 1;
+      const pull = (length - (sort === "sup" ? 95 : 150)) * (isTraffic ? 0.008 * share : 0.03);
+      force[from][0] += (dx / length) * pull; force[from][1] += (dy / length) * pull;
+      force[to][0] -= (dx / length) * pull; force[to][1] -= (dy / length) * pull;
+    }
+    points.forEach((point, idx) => {
+      if (point.isHeld) return;
+      // The room is wider than high.
+      point.x += (force[idx][0] - point.x * 0.010) * heat * 1.6;
+      point.y += (force[idx][1] - point.y * 0.022) * heat * 1.6;
+    });
+  }
+
+  /** Moves apart what overlaps, name included, along the shorter way. */
+  function separate(points) {
+    const half = nodes.map((node) => ({ w: Math.max(node.radius, (node.name || node.process).length * 3.1) + 5, h: node.radius + 12 }));
+    for (let i = 0; i < points.length; i++) {
+      for (let j = i + 1; j < points.length; j++) {
+        const dx = points[j].x - points[i].x, dy = points[j].y - points[i].y;
+        const [overX, overY] = [half[i].w + half[j].w - Math.abs(dx), half[i].h + half[j].h - Math.abs(dy)];
+        if (overX <= 0 || overY <= 0) continue;
+        const [axis, by] = overX < overY ? ["x", (overX / 2) * (dx < 0 ? -1 : 1)] : ["y", (overY / 2) * (dy < 0 ? -1 : 1)];
+        if (!points[i].isHeld) points[i][axis] -= by * 0.6;
+        if (!points[j].isHeld) points[j][axis] += by * 0.6;
       }
-      points.forEach((point, idx) => {
-        if (point.isHeld) return;
-        point.x += (force[idx][0] - point.x * 0.012) * heat * 1.6;
-        point.y += (force[idx][1] - point.y * 0.018) * heat * 1.6;
-      });
     }
   }
 
   function frame() {
     const points = nodes.map((node) => places.get(node.process));
     const xs = points.map((p) => p.x), ys = points.map((p) => p.y);
-    const pad = 60;
+    const pad = 46;
     const [x0, x1, y0, y1] = [Math.min(...xs, -50) - pad, Math.max(...xs, 50) + pad, Math.min(...ys, -50) - pad, Math.max(...ys, 50) + pad];
     // Few processes are not blown up to fill the room.
-    const wide = Math.max(x1 - x0, svg.clientWidth / 1.25), high = Math.max(y1 - y0, svg.clientHeight / 1.25);
+    const wide = Math.max(x1 - x0, svg.clientWidth / 1.3), high = Math.max(y1 - y0, svg.clientHeight / 1.3);
     svg.setAttribute("viewBox", `${(x0 + x1 - wide) / 2} ${(y0 + y1 - high) / 2} ${wide} ${high}`);
   }
 
@@ -123,7 +150,9 @@ export function makeGraph(actions) {
       const [a, b] = [places.get(nodes[from].process), places.get(nodes[to].process)];
       const isNear = picked && (nodes[from] === picked || nodes[to] === picked);
       const width = n ? 1 + (sort === "traffic" ? 4 : 2.2) * Math.log(n + 1) / Math.log(most + 1) : null;
-      const path = s(`path.e.${sort}${SORTS.includes(sort) && sort !== "traffic" ? ".traffic" : ""}${isNear ? ".near" : ""}`, { d: curve(a, b, n ? 0.16 + 0.05 * SORTS.indexOf(sort) : 0), style: width ? `stroke-width:${width.toFixed(1)}` : null },
+      const [sender, receiver] = ends();
+      const isHere = n && nodes[from].process === sender && nodes[to].process === receiver;
+      const path = s(`path.e.${sort}${isHere ? ".here" : ""}${SORTS.includes(sort) && sort !== "traffic" ? ".traffic" : ""}${isNear ? ".near" : ""}`, { d: curve(a, b, n ? 0.16 + 0.05 * SORTS.indexOf(sort) : 0), style: width ? `stroke-width:${width.toFixed(1)}` : null },
         s("title", n ? `${nodes[from].name} → ${nodes[to].name}: ${n} ${sort === "traffic" ? "call" : sort}` : `${nodes[from].name} ${sort === "sup" ? "supervises" : sort} ${nodes[to].name}`));
       return path;
     }));
@@ -138,7 +167,7 @@ export function makeGraph(actions) {
 
   function drawNode(node, near) {
     const place = places.get(node.process);
-    const isActive = doc.event && (doc.event.process === node.process || doc.event.peer === node.process);
+    const isActive = ends().includes(node.process);
     const isSup = node.behaviour === "supervisor";
     const name = node.name || node.process;
     const r = node.radius;
@@ -165,6 +194,6 @@ export function makeGraph(actions) {
     return element;
   }
 
-  on(["position", "system", "process", "view", "from", "to", "n_recorded"], show);
+  on(["position", "system", "found", "seq", "process", "view", "from", "to", "n_recorded"], show);
   return { root, show: () => { drawn = ""; show(); } };
 }

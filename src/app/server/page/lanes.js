@@ -3,7 +3,7 @@
 
 import { clip, duration, h } from "./format.js";
 import { STYLES, color, mark, reducedMotion } from "./paint.js";
-import { doc, look, nameOf } from "./state.js";
+import { doc, found, look, nameOf } from "./state.js";
 
 const BAR = 0.52;
 const FAINT = 0.12;
@@ -19,6 +19,7 @@ export function drawStill(context, scene) {
     if (lane.process === look.process) { context.fillStyle = color("accent-bg"); context.fillRect(0, idx * laneHeight, width, laneHeight); }
   });
   drawGrid(context, scene);
+  drawRange(context, scene);
   data.lanes.forEach((lane, idx) => drawLife(context, scene, lane, yOf(scene, idx)));
   if (data.density) return drawDensity(context, scene);
   for (const bar of data.bars) drawBar(context, scene, bar);
@@ -50,6 +51,25 @@ function drawGrid(context, scene) {
     }
   }
   context.setLineDash([]);
+}
+
+/** The selected range as a band, and a fine line where a breakpoint hits. */
+function drawRange(context, scene) {
+  const xOf = (seq) => scene.toX(scene.axis.ofSeq(seq));
+  const [first, last] = [scene.axis.seqs[0] ?? 0, scene.axis.seqs.at(-1) ?? -1];
+  context.fillStyle = color("exit");
+  context.globalAlpha = 0.35;
+  if (!scene.data.density) found.hits.filter((seq) => seq >= first && seq <= last).forEach((seq) => context.fillRect(Math.round(xOf(seq)), 0, 1, scene.height));
+  context.globalAlpha = 1;
+  if (!look.range || look.range[1] < first || look.range[0] > last) return;
+  const [x0, x1] = [xOf(look.range[0]), Math.max(xOf(look.range[0]) + 2, xOf(look.range[1]))];
+  context.fillStyle = color("accent");
+  context.globalAlpha = 0.1;
+  context.fillRect(x0, 0, x1 - x0, scene.height);
+  context.globalAlpha = 0.7;
+  context.fillRect(Math.round(x0), 0, 1, scene.height);
+  context.fillRect(Math.round(x1) - 1, 0, 1, scene.height);
+  context.globalAlpha = 1;
 }
 
 /** A solid line while the process lives, a dotted one before and after. */
@@ -215,7 +235,7 @@ export function drawMoving(context, scene) {
   const { width, height } = scene;
   context.clearRect(0, 0, width, height);
   const x = scene.toX(scene.playhead);
-  if (x < width) {
+  if (x < width && doc.seq !== undefined) {
     context.fillStyle = color("bg");
     context.globalAlpha = 0.4;
     context.fillRect(Math.max(0, x), 0, width, height);

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { makeBreakpoints } from "./breakpoints.js";
 import { KEYS, makeDirector } from "./director.js";
 import { makeEvents } from "./events.js";
+import { readFilter } from "./filter.js";
 import { h, number, put } from "./format.js";
 import { makeGraph } from "./graph.js";
 import { makeInspector } from "./inspector.js";
@@ -13,12 +14,16 @@ import { makeLatency, makePatterns, makeShell } from "./panels.js";
 import { makeScene } from "./scene.js";
 import { makeScrubber } from "./scrubber.js";
 import { Channel } from "./socket.js";
-import { VIEWS, choose, doc, fragment, look, nameOf, on, overview, readFragment, seqAt, tell } from "./state.js";
+import { VIEWS, choose, doc, found, fragment, look, nameOf, on, overview, readFragment, seqAt, syntax, tell } from "./state.js";
 import { makeSupervision } from "./supervision.js";
+import { speak } from "./term.js";
 import { announce, complain, toast } from "./tip.js";
 
 const $ = (selector) => document.querySelector(selector);
 readFragment();
+// The first picture needs these two: they are on their way before there is a session to talk to.
+api.prefetch("overview", {});
+if (look.isFitted) api.prefetch("window", { only: readFilter(look.filter).process || "" });
 
 // What parts ask of each other.
 
@@ -68,11 +73,11 @@ const actions = {
   letGo: () => {
     if ($("#dialog").open) return $("#dialog").close();
     if (document.activeElement?.matches("input")) return document.activeElement.blur();
-    return choose({ focus: null, seq: null, process: null });
+    return choose({ focus: null, range: null, seq: null, process: null });
   },
   help: () => {
     const dialog = $("#dialog");
-    put(dialog, h("h2", "Keyboard"), h("div.keys", KEYS.map(([key, what]) => h("div", h("span", what), h("span", key.split(" ").map((part) => [h("kbd", part), " "]))))), h("p.dim", "In the view: drag pans, the wheel zooms (with Ctrl where the lanes scroll), a click selects or goes there, a double click on something goes to it."), h("form", { method: "dialog" }, h("button.button", "Close")));
+    put(dialog, h("h2", "Keyboard"), h("div.keys", KEYS.map(([key, what]) => h("div", h("span", what), h("span", key.split(" ").map((part) => [h("kbd", part), " "]))))), h("p.dim", "In the view: drag pans, drag with Shift selects a range, the wheel zooms (with Ctrl where the lanes scroll), a click selects or goes there, a double click on something goes to it."), h("form", { method: "dialog" }, h("button.button", "Close")));
     dialog.showModal();
   },
 };
@@ -91,6 +96,9 @@ function setTab(tab, isSelected) {
   tab.setAttribute("aria-selected", String(isSelected));
   tab.tabIndex = isSelected ? 0 : -1;
 }
+
+// Before all who write terms hear of it.
+on(["syntax", "is_elixir"], () => speak(syntax()));
 
 // Panels in tabs.
 
@@ -127,6 +135,8 @@ $("#help").addEventListener("click", actions.help);
 
 const director = makeDirector(actions, { zoom: (...args) => scene.zoom(...args), pan: (...args) => scene.pan(...args), fit: () => scene.fit() });
 const scrubber = makeScrubber(seek);
+showView();
+scrubber.refresh();
 
 // The channel: the session's document by differences.
 
@@ -137,8 +147,29 @@ function take(changed) {
   const keys = Object.keys(changed);
   tell(...keys, ...(keys.some((key) => POSITION.includes(key)) ? ["position"] : []));
   if ("title" in changed) { $("#title").textContent = doc.title; document.title = `${doc.title} · cinema`; }
+  if ("n_lost" in changed) {
+    $("#lost").hidden = !doc.n_lost;
+    $("#lost").textContent = `${number(doc.n_lost || 0)} events lost`;
+  }
   if ("n_sandboxes" in changed || "current_sandbox" in changed) listSandboxes();
   if (doc.state === "paused" && "seq" in changed && doc.event) announce(`#${doc.event.seq} ${doc.event.kind.replaceAll("_", " ")} ${nameOf(doc.event.process)} ${doc.event.tag || ""}`);
+}
+
+/** The document, until the first picture is there: what stands beside it asks for more, and can wait a moment. */
+let waiting = null;
+const painted = new Promise((resolve) => { on(["window"], resolve); setTimeout(resolve, 500); });
+function begin() {
+  if (!waiting) return;
+  const document = waiting;
+  waiting = null;
+  take(document);
+  if (doc.n_recorded !== overview.n_recorded) scrubber.refresh();
+  shown.side = shown.drawer = null;
+  showView();
+  showTabs("side", sides);
+  showTabs("drawer", drawers);
+  if (look.goingTo !== null && look.goingTo < doc.n_recorded && look.goingTo !== doc.seq) seek(look.goingTo);
+  else look.goingTo = null;
 }
 
 const connection = $("#connection");
@@ -148,18 +179,13 @@ const channel = new Channel(`${location.origin.replace("http", "ws")}/socket/web
     connection.className = `connection${response.is_read_only ? " ro" : ""}`;
     connection.textContent = response.is_read_only ? "read only" : "";
     choose({ isConnected: true, isReadOnly: response.is_read_only });
-    take(response.state);
-    scrubber.refresh();
-    shown.side = shown.drawer = null;
-    showView();
-    showTabs("side", sides);
-    showTabs("drawer", drawers);
-    if (look.goingTo !== null && look.goingTo < doc.n_recorded && look.goingTo !== doc.seq) seek(look.goingTo);
-    else look.goingTo = null;
+    waiting = response.state;
+    painted.then(begin);
   },
   push(event, payload) {
     if (event === "timeline_update") {
-      take(payload.changed);
+      if (waiting) Object.assign(waiting, payload.changed);
+      else take(payload.changed);
       // In the next frame, when it is drawn: a browser that cannot keep up is sent less.
       (document.hidden ? (run) => setTimeout(run, 100) : requestAnimationFrame)(() => channel.ack(payload.frame));
     } else if (event === "breakpoint_triggered") {
@@ -184,8 +210,9 @@ channel.join(`cinema_debugger:${api.sandbox}`);
 
 function showSandbox(id) {
   api.setSandbox(id);
-  Object.assign(overview, { n_events: 0, ranges: [], axis: { seqs: [], at_ns: [], shares: [] }, density: [], edges: [], markers: [] });
-  Object.assign(look, { from: 0, to: 0, isFitted: true, process: null, seq: null, focus: null });
+  Object.assign(overview, { n_events: 0, n_recorded: 0, ranges: [], axis: { seqs: [], at_ns: [], shares: [] }, density: [], edges: [], markers: [] });
+  Object.assign(look, { from: 0, to: 0, isFitted: true, process: null, seq: null, focus: null, range: null });
+  Object.assign(found, { hits: [], event: null });
   for (const key of Object.keys(doc)) delete doc[key];
   channel.join(`cinema_debugger:${id}`);
 }

@@ -1,10 +1,9 @@
 // Patterns of trouble, latencies, and the shell's line: the operations' own tables.
 
 import * as api from "./api.js";
-import { clip, duration, h, number, plain, put, table } from "./format.js";
+import { evaluate, numericColumns } from "./ask.js";
+import { duration, h, plain, put, table } from "./format.js";
 import { doc, look, on } from "./state.js";
-
-const numericColumns = (columns, rows) => columns.filter((column) => rows.length && rows.every((row) => row[column] === null || typeof row[column] === "number"));
 
 export function makePatterns(root, actions) {
   let key = "";
@@ -64,22 +63,8 @@ export function makeShell(root, actions) {
   async function run(line) {
     past.push(line);
     at = past.length;
-    log.append(h("div.in", `▸ ${line}`));
-    try {
-      const { data } = await api.post("/api/v1/eval", { line });
-      for (const block of data) {
-        if (block.text !== undefined) log.append(h("pre", block.text));
-        else log.append(block.table.meta.columns ? tableOf(block.table) : h("pre", Object.entries(block.table.data).map(([key, value]) => `${key}: ${plain(key, value)}`).join("\n")));
-      }
-    } catch (error) { log.append(h("pre.error", [error.message, ...(error.hints || []).map((hint) => `hint: ${hint}`)].join("\n"))); }
+    log.append(h("div.in", `▸ ${line}`), ...(await evaluate(line, actions)));
     log.scrollTop = log.scrollHeight;
-  }
-  function tableOf({ data, meta }) {
-    const rows = data.slice(0, 100);
-    return h("div", table(meta.columns, rows, {
-      numeric: numericColumns(meta.columns, rows), caption: meta.title,
-      cell: (column, row) => (column === "seq" && row.seq !== null ? h("button.seqlink", { onclick: () => actions.seek(row.seq) }, `#${row.seq}`) : typeof row[column] === "string" ? h("td", { title: row[column] }, clip(row[column], 200)) : undefined),
-    }), meta.n_more ? h("div.dim", `… ${number(meta.n_more)} more`) : null);
   }
   form.addEventListener("submit", (event) => { event.preventDefault(); const line = input.value.trim(); if (line) { input.value = ""; run(line); } });
   input.addEventListener("keydown", (event) => {

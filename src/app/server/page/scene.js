@@ -4,13 +4,15 @@
 
 import * as api from "./api.js";
 import { Axis } from "./axis.js";
-import { h, number, put } from "./format.js";
-import { color, reducedMotion, sharpen } from "./paint.js";
+import { readFilter } from "./filter.js";
+import { h, legendLine, number, put } from "./format.js";
+import { STYLES, color, mark, reducedMotion, sharpen } from "./paint.js";
 import { drawMoving, drawStill, hitTest } from "./lanes.js";
-import { choose, doc, look, names, on, overview, rankOf, seqAt, tell } from "./state.js";
+import { choose, doc, found, look, names, on, overview, rankOf, seqAt, tell } from "./state.js";
 import { hideTip, showTip } from "./tip.js";
 import { labelColumn } from "./labels.js";
-import { windowTwin } from "./twin.js";
+import { moveRange } from "./range.js";
+import { laneRows, makeTwin } from "./twin.js";
 
 /** The loaded stretch reaches so much beyond what is shown, on either side, as a share of it. */
 const MARGIN = 0.5;
@@ -29,8 +31,11 @@ export function makeScene(actions) {
 
   const scene = { data: null, axis: null, laneHeight: 26, width: 100, height: 100, playhead: 0, isStale: true };
   const cache = new Map();
-  const ask = api.latest((values, options) => api.view("window", values, options));
+  const ask = api.latest((values) => api.view("window", values));
   let timer = 0;
+
+  /** Processes that the filter names have their lanes to themselves. */
+  const wantedLanes = () => readFilter(look.filter).process || "";
 
   /** Loads what is shown, and around it, unless it is there. */
   async function load() {
@@ -39,14 +44,16 @@ export function makeScene(actions) {
     const span = Math.max(4, to - from);
     const wide = { from: Math.max(0, Math.floor(from - span * MARGIN)), to: Math.min(overview.n_events, Math.ceil(to + span * MARGIN)) };
     const have = scene.data;
-    const isCovered = have && have.version === doc.n_recorded && have.from <= Math.max(0, from) && have.to >= Math.min(overview.n_events, to);
+    const isCovered = have && have.version === (doc.n_recorded ?? have.version) && have.only === wantedLanes() && have.from <= Math.max(0, from) && have.to >= Math.min(overview.n_events, to);
     if (isCovered && have.to - have.from < span * 3.2) return;
-    const key = `${wide.from}-${wide.to}-${doc.n_recorded}-${doc.branch}`;
+    const only = wantedLanes();
+    const isWhole = wide.from === 0 && wide.to === overview.n_events;
+    const key = `${api.sandbox}-${wide.from}-${wide.to}-${doc.n_recorded ?? overview.n_recorded}-${doc.branch}-${only}`;
     let data = cache.get(key);
     if (!data) {
-      try { data = await ask(wide); } catch (error) { return actions.complain(error); }
+      try { data = await ask({ ...(isWhole ? {} : wide), only }); } catch (error) { return actions.complain(error); }
       if (!data) return;
-      data.version = doc.n_recorded;
+      Object.assign(data, { version: data.n_recorded, only });
       if (data.is_complete) cache.set(key, data);
       else setTimeout(() => { if (scene.data === data) { scene.data = { ...data, version: -1 }; load(); } }, 400);
       if (cache.size > 24) cache.delete(cache.keys().next().value);
@@ -59,7 +66,7 @@ export function makeScene(actions) {
     layout();
     tell("window");
   }
-  const loadSoon = () => { clearTimeout(timer); timer = setTimeout(load, LOAD_MS); };
+  const loadSoon = () => { timer ||= setTimeout(() => { timer = 0; load(); }, LOAD_MS); };
 
   function layout() {
     if (!scene.data || !root.isConnected) return;
@@ -74,12 +81,14 @@ export function makeScene(actions) {
     corner.textContent = scene.data.subtitle.replace("; quiet stretches are cut out", "");
     corner.title = scene.data.subtitle;
     const texts = [...scene.data.notes];
+    if (!scene.data.is_complete) texts.unshift("still counting …");
     if (scene.data.gaps.length) texts.push("quiet stretches are cut out");
     put(notes, look.view === "messages" ? legend() : "", h("span.said", { title: texts.join("\n") }, texts.join(" · ")), twin.toggle);
     still.setAttribute("aria-label", `${look.view}: ${scene.data.subtitle}. The table below says the same.`);
   }
 
-  const twin = windowTwin(root, scene, actions);
+  const twin = makeTwin(root, () => laneRows(scene), actions);
+  on(["window", "view"], twin.fill);
 
   /** The part of the loaded stretch that is shown, as shares of its axis. */
   function shown() {
@@ -94,6 +103,7 @@ export function makeScene(actions) {
   scene.toX = (share) => { const [a, b] = scene.range; return ((share - a) / (b - a)) * scene.width; };
   scene.toShare = (x) => { const [a, b] = scene.range; return a + (x / scene.width) * (b - a); };
   scene.range = [0, 1];
+  let isPainted = false;
 
   function draw() {
     if (!scene.data || !root.isConnected) return;
@@ -104,6 +114,7 @@ export function makeScene(actions) {
       scene.isStale = false;
       drawStill(sharpen(still, scene.width, scene.height), scene);
       drawAxis();
+      if (!isPainted) { isPainted = true; performance.mark("lanes"); }
     }
     const target = doc.seq === null || doc.seq === undefined ? -0.01 : scene.axis.ofSeq(doc.seq);
     const isEased = doc.state !== "paused" && !reducedMotion.matches && Math.abs(target - scene.playhead) < 0.3;
@@ -124,6 +135,16 @@ export function makeScene(actions) {
       context.fillText(tick.text, Math.max(3, tick.x), 12);
       context.fillStyle = color("line2");
       context.fillRect(Math.round(tick.x), 21, 1, 5);
+    }
+    // Above the lanes: marks as flags, hits of breakpoints as dots.
+    const xOf = (seq) => scene.toX(scene.axis.ofSeq(seq));
+    const isInside = (seq) => seq >= (scene.axis.seqs[0] ?? 0) && seq <= (scene.axis.seqs.at(-1) ?? -1);
+    for (const item of (doc.marks || []).filter(({ seq }) => isInside(seq))) mark(context, "mark", xOf(item.seq), 21.5, 4);
+    context.fillStyle = color("exit");
+    for (const seq of found.hits.filter(isInside)) {
+      context.beginPath();
+      context.arc(xOf(seq), 22, 3, 0, 7);
+      context.fill();
     }
   }
 
@@ -161,11 +182,14 @@ export function makeScene(actions) {
     choose({ from, to: from + span, isFitted: span >= overview.n_events });
   }
 
-  // The pointer: drag pans, the wheel zooms where it is, a click selects what is there or goes there.
+  // The pointer: drag pans, with Shift it selects a range; the wheel zooms where it is, a click selects what is there or
+  // goes there.
   let drag = null;
+  const seqOfX = (x) => Math.max(0, Math.round(scene.axis.seqOf(Math.max(0, Math.min(1, scene.toShare(x))))));
   lanes.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
-    drag = { x: event.clientX, from: look.from, moved: false };
+    const x = event.clientX - lanes.getBoundingClientRect().left;
+    drag = { x: event.clientX, from: look.from, moved: false, range: event.shiftKey ? seqOfX(x) : null };
     lanes.setPointerCapture(event.pointerId);
   });
   lanes.addEventListener("pointermove", (event) => {
@@ -173,7 +197,10 @@ export function makeScene(actions) {
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
     if (drag) {
       if (Math.abs(event.clientX - drag.x) > 3) { drag.moved = true; lanes.classList.add("drag"); }
-      if (drag.moved && !look.isFitted) {
+      if (drag.moved && drag.range !== null) {
+        const seq = seqOfX(x);
+        choose({ range: [Math.min(drag.range, seq), Math.max(drag.range, seq)], side: "inspector" });
+      } else if (drag.moved && !look.isFitted) {
         const span = look.to - look.from;
         const from = clampFrom(drag.from - ((event.clientX - drag.x) / scene.width) * span, span);
         choose({ from, to: from + span });
@@ -193,7 +220,8 @@ export function makeScene(actions) {
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
     const hit = hitTest(scene, x, y);
     if (hit) return actions.select({ seq: hit.seq, process: hit.process });
-    actions.seek(Math.round(scene.axis.seqOf(scene.toShare(x))));
+    if (event.shiftKey) return moveRange(seqOfX(x) < (look.range?.[0] ?? 0) ? "from" : "to", seqOfX(x));
+    actions.seek(seqOfX(x));
     const lane = scene.data.lanes[Math.floor(y / scene.laneHeight)];
     if (lane) choose({ process: lane.process });
   });
@@ -217,10 +245,10 @@ export function makeScene(actions) {
 
   new ResizeObserver(() => { layout(); tell("position"); }).observe(root);
   on(["position"], follow);
-  on(["from", "to", "overview", "n_recorded", "branch"], () => (root.isConnected ? loadSoon() : undefined));
-  on(["process", "seq", "focus", "theme", "view", "window", "breakpoints"], () => { scene.isStale = true; });
+  on(["from", "to", "overview", "n_recorded", "branch", "filter"], () => (root.isConnected ? loadSoon() : undefined));
+  on(["process", "seq", "focus", "range", "theme", "view", "window", "marks", "hits"], () => { scene.isStale = true; });
   on(["view"], layout);
-  on(["position", "window", "from", "to", "process", "seq", "focus", "theme", "view", "breakpoints", "overview"], draw);
+  on(["position", "window", "from", "to", "process", "seq", "focus", "range", "theme", "view", "marks", "hits", "overview"], draw);
 
   return {
     root, zoom, pan,
@@ -240,12 +268,4 @@ export function makeScene(actions) {
   };
 }
 
-function legend() {
-  const line = (name, dash, width) => {
-    const box = h("span");
-    box.innerHTML = `<svg aria-hidden="true"><line x1="0" x2="26" y1="4" y2="4" stroke="var(--${name})" stroke-width="${width}" stroke-dasharray="${dash}"/></svg>`;
-    box.append(name);
-    return box;
-  };
-  return h("div.legend", line("call", "", 1.6), line("cast", "1.6 2.6", 1.8), line("reply", "5 3", 1.6), line("info", "7 2.5 1.5 2.5", 1.4), line("exit", "", 2.6));
-}
+const legend = () => h("div.legend", Object.entries(STYLES).map(([name, { dash, width }]) => legendLine(name, `var(--${name})`, dash.join(" "), width + 0.3)));

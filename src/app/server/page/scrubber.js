@@ -5,7 +5,7 @@ import * as api from "./api.js";
 import { Axis } from "./axis.js";
 import { duration, h, number } from "./format.js";
 import { color, mark, reducedMotion, sharpen } from "./paint.js";
-import { doc, look, nameOf, on, overview, rankOf, seqAt, tell } from "./state.js";
+import { doc, found, look, nameOf, on, overview, rankOf, seqAt, tell } from "./state.js";
 import { showTip, hideTip } from "./tip.js";
 
 const GROUPS = ["message", "work", "life", "trouble"];
@@ -19,11 +19,12 @@ export function makeScrubber(seek) {
   let axis = new Axis(overview.axis);
   let isDragging = false;
 
-  const load = api.latest((options) => api.view("overview", {}, options));
+  const load = api.latest(() => api.view("overview", {}));
   let timer = 0;
-  /** Asks for the overview, soon; while the densities are still made, again a little later. */
+  /** Asks for the overview; while densities are still made or the recording grows, again a little later. */
   async function refresh() {
     clearTimeout(timer);
+    timer = 0;
     try {
       const fresh = await load();
       if (!fresh) return;
@@ -32,10 +33,10 @@ export function makeScrubber(seek) {
       axis = new Axis(overview.axis);
       if (look.isFitted || look.to === 0) Object.assign(look, { from: 0, to: overview.n_events });
       tell("overview", ...(grew ? ["to"] : []));
-      if (!fresh.is_complete) timer = setTimeout(refresh, 300);
-    } catch { timer = setTimeout(refresh, 2_000); }
+      if (!fresh.is_complete || doc.n_recorded > fresh.n_recorded) refreshSoon();
+    } catch { timer ||= setTimeout(refresh, 2_000); }
   }
-  const refreshSoon = () => { clearTimeout(timer); timer = setTimeout(refresh, 250); };
+  const refreshSoon = () => { timer ||= setTimeout(refresh, 250); };
 
   // The input counts thousandths of the axis, so that the thumb stands under the picture.
   const shareOf = (seq) => (seq === null || seq === undefined ? 0 : axis.ofSeq(seq));
@@ -64,7 +65,7 @@ export function makeScrubber(seek) {
     for (const item of overview.markers) mark(context, item.kind, item.share * width, 7, 3.6);
     for (const item of doc.marks || []) mark(context, "mark", shareOf(item.seq) * width, base - 8, 4);
     context.fillStyle = color("exit");
-    for (const seq of hits) {
+    for (const seq of found.hits) {
       context.beginPath();
       context.arc(shareOf(seq) * width, base - 1, 2.6, 0, 7);
       context.fill();
@@ -72,15 +73,14 @@ export function makeScrubber(seek) {
   }
 
   // Where breakpoints hit in the recorded past: asked for when one is set, changed, or removed.
-  let hits = [], hitsOf = "";
+  let hitsOf = "";
   async function findHits() {
     const set = (doc.breakpoints || []).filter((breakpoint) => breakpoint.is_enabled);
     const key = JSON.stringify([set.map(({ id }) => id), doc.n_recorded]);
     if (key === hitsOf || doc.state !== "paused") return;
     hitsOf = key;
-    try { hits = set.length ? (await api.operation("hits")).data.map((row) => row.seq) : []; } catch { hits = []; }
-    isStale = true;
-    tell("position");
+    try { found.hits = set.length ? (await api.operation("hits")).data.map((row) => row.seq) : []; } catch { found.hits = []; }
+    tell("hits");
   }
   on(["breakpoints", "n_recorded", "state"], findHits);
 
@@ -139,8 +139,15 @@ export function makeScrubber(seek) {
     }
   }
 
-  /** The stretch that the view shows. */
+  /** The selected range, and the stretch that the view shows. */
   function drawWindow(context, width, base) {
+    if (look.range) {
+      const [x0, x1] = look.range.map((seq) => axis.ofSeq(seq) * width);
+      context.fillStyle = color("accent");
+      context.globalAlpha = 0.18;
+      context.fillRect(x0, 0, Math.max(2, x1 - x0), base);
+      context.globalAlpha = 1;
+    }
     if (look.isFitted || !overview.n_events) return;
     const x0 = axis.ofSeq(seqAt(look.from)) * width, x1 = axis.ofSeq(seqAt(look.to - 1)) * width;
     context.fillStyle = color("bg2");
@@ -163,13 +170,18 @@ export function makeScrubber(seek) {
   root.addEventListener("pointerleave", hideTip);
   new ResizeObserver(() => { size = { width: root.clientWidth, height: root.clientHeight }; isStale = true; tell("position"); }).observe(root);
 
-  on(["overview", "from", "to", "marks", "theme", "isFitted"], () => { isStale = true; });
-  on(["position", "overview", "from", "to", "marks", "theme", "isFitted"], draw);
+  const STILL = ["overview", "from", "to", "marks", "hits", "range", "theme", "isFitted"];
+  on(STILL, () => { isStale = true; });
+  on(["position", ...STILL], draw);
   on(["position"], () => {
     if (!isDragging) input.value = Math.round(shareOf(doc.seq) * 100_000);
     const here = doc.event ? `${doc.event.kind.replaceAll("_", " ")} ${nameOf(doc.event.process)}` : "start";
     input.setAttribute("aria-valuetext", `event ${doc.n_passed ?? 0} of ${doc.n_events ?? 0}, ${duration(doc.since_start_ns ?? 0)}, ${here}`);
   });
-  on(["n_recorded", "branch"], () => (doc.n_recorded !== overview.n_events || !overview.axis.seqs.length ? refreshSoon() : undefined));
+  let branch;
+  on(["n_recorded", "branch"], () => {
+    if (doc.n_recorded !== overview.n_recorded || (branch !== undefined && doc.branch !== branch)) refreshSoon();
+    branch = doc.branch;
+  });
   return { refresh, rankOf };
 }

@@ -11,13 +11,29 @@ export const doc = {};
 /** What this viewer has chosen. `from` and `to` count events along the line. */
 export const look = {
   view: "messages", from: 0, to: 0, isFitted: true, process: null, seq: null, focus: null,
+  /** A selected stretch: its first and last event. */
+  range: null,
   filter: "", side: "inspector", drawer: "events", syntax: null, isConnected: false, isReadOnly: false,
   /** The event that the address named, until the session is there. */
   goingTo: null,
 };
 
 /** The whole line at a glance; see `overview` in the server. */
-export const overview = { n_events: 0, ranges: [], axis: { seqs: [], at_ns: [], shares: [] }, density: [], edges: [], markers: [], start_ns: 0 };
+export const overview = { n_events: 0, n_recorded: 0, ranges: [], axis: { seqs: [], at_ns: [], shares: [] }, density: [], edges: [], markers: [], start_ns: 0 };
+
+/** What is known beside the document: where breakpoints hit in the recorded past, and the event that is picked (the
+ *  selected one, else the one that one stands on) with its payload. */
+export const found = { hits: [], event: null };
+
+/** The processes of the picked event: who sent and who received, in this order, or the one that did it. */
+export function ends() {
+  const event = look.seq !== null && found.event?.seq === look.seq ? { kind: found.event.kind, process: found.event.pid, peer: found.event.peer_pid } : doc.event;
+  if (!event) return [];
+  return /receive|down|exit_signal|late|handle_start/.test(event.kind) ? [event.peer, event.process] : [event.process, event.peer];
+}
+
+/** The syntax in which terms are written. */
+export const syntax = () => look.syntax || (doc.is_elixir ? "elixir" : "erlang");
 
 /** Names of processes by pid, learned from what was shown. */
 export const names = new Map();
@@ -97,6 +113,7 @@ export function fragment(withToken) {
   if (!look.isFitted) { values.set("f", Math.round(look.from)); values.set("t", Math.round(look.to)); }
   if (look.process) values.set("p", look.process);
   if (look.seq !== null) values.set("e", look.seq);
+  if (look.range) values.set("r", look.range.join("-"));
   if (look.filter) values.set("q", look.filter);
   return values.toString();
 }
@@ -108,6 +125,8 @@ export function readFragment() {
   if (values.has("t")) Object.assign(look, { from: count("f"), to: count("t"), isFitted: false });
   look.process = values.get("p");
   look.seq = count("e");
+  const range = /^(\d+)-(\d+)$/.exec(values.get("r"));
+  look.range = range && [Number(range[1]), Number(range[2])];
   look.filter = values.get("q") || "";
   look.goingTo = count("at");
 }

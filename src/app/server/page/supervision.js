@@ -3,9 +3,10 @@
 
 import { h, number, put, s } from "./format.js";
 import { STYLES } from "./paint.js";
-import { doc, look, names, on } from "./state.js";
+import { doc, ends, look, names, on } from "./state.js";
 import { systemAt } from "./system.js";
 import { hideTip, showTip } from "./tip.js";
+import { makeTwin, systemRows } from "./twin.js";
 
 const ROW = 32;
 const ARCS_MAX = 160;
@@ -17,7 +18,8 @@ export function makeSupervision(actions) {
   const box = h("div.suptree", list, arcs);
   const notes = h("div.notes");
   const root = h("div.stage-fit", box, notes);
-  let drawn = "";
+  let drawn = "", current = null;
+  const twin = makeTwin(root, () => systemRows(current, "Processes and messages"), actions);
 
   async function show() {
     if (!root.isConnected) return;
@@ -26,14 +28,16 @@ export function makeSupervision(actions) {
       if (!system && doc.seq === null) put(list, h("li.empty", "Nothing has happened yet at the start of the line."));
       return;
     }
-    const key = JSON.stringify([system.at, look.process, system.traffic.length, doc.event?.seq]);
+    const key = JSON.stringify([system.at, look.process, look.from, look.to, system.traffic.length, ends()]);
     if (key === drawn) return;
     drawn = key;
+    current = system;
+    twin.fill();
     drawTree(system);
     drawArcs(system);
     const hidden = system.n_hidden ? `${system.n_hidden} quieter processes are not shown` : "";
     const n = system.traffic.reduce((sum, [, , counts]) => sum + counts.reduce((a, b) => a + b, 0), 0);
-    put(notes, h("span", `${number(system.nodes.length)} processes at #${system.at}; arcs: ${number(n)} messages of the shown stretch, as wide as they are many`), h("span", hidden));
+    put(notes, h("span", `${number(system.nodes.length)} processes at #${system.at}; arcs: ${number(n)} messages of the shown stretch, as wide as they are many`), h("span", hidden), h("span.grow"), twin.toggle);
   }
 
   function drawTree(system) {
@@ -53,12 +57,12 @@ export function makeSupervision(actions) {
 
   function fill(item, node, idx, nodes) {
     const button = item.querySelector("button");
-    const isActive = doc.event && (doc.event.process === node.process || doc.event.peer === node.process);
+    const isActive = ends().includes(node.process);
     button.className = ["node", node.behaviour === "supervisor" ? "supervisor" : "", node.status === "alive" ? "" : node.status, isActive ? "active" : ""].join(" ");
     button.setAttribute("aria-pressed", String(look.process === node.process));
     const facts = [node.strategy, node.intensity ? `≤ ${node.intensity[0]} in ${node.intensity[1]} s` : "", node.state && node.behaviour !== "supervisor" ? node.state : ""].filter(Boolean).join(" · ");
     put(button,
-      h(`span.dotmark${node.status === "dead" ? ".dead" : node.is_handling ? ".busy" : ""}`, { "aria-hidden": "true" }),
+      h(`span.dotmark${node.status === "alive" ? (node.is_handling ? ".busy" : "") : `.${node.status}`}`, { "aria-hidden": "true" }),
       h("span.name", node.name || node.process),
       node.n_restarts ? h("span.chip.bad", `↻ ${node.n_restarts}`) : "",
       node.queue_len ? h("span.queue", String(node.queue_len)) : "",
@@ -83,13 +87,17 @@ export function makeSupervision(actions) {
     const y = (row) => row * ROW + ROW / 2;
     const picked = system.nodes.findIndex((node) => node.process === look.process);
     const paths = busiest.flatMap(([from, to, counts]) => SORTS.map((sort, idx) => [from, to, sort, counts[idx]]).filter(([, , , n]) => n > 0));
-    const reach = Math.max(60, arcs.clientWidth - 30);
+    // The longest arc takes the room there is, and no two lengths look alike.
+    const farthest = Math.max(1, ...paths.map(([from, to]) => Math.abs(to - from)));
+    const step = Math.max(0.5, Math.min(21, (Math.max(60, arcs.clientWidth * 1.25 - 60) - 34) / farthest));
+    const [sender, receiver] = ends();
     const drawnPaths = paths.map(([from, to, sort, n]) => {
-      const bend = Math.min(reach, 34 + Math.abs(to - from) * 21 + SORTS.indexOf(sort) * 7);
+      const bend = 34 + Math.abs(to - from) * step + SORTS.indexOf(sort) * 7;
       const down = to >= from ? 5 : -5; // Requests and replies leave at different heights, so that neither hides the other.
       const [y0, y1] = [y(from) + down * 0.6, y(to) - down * 0.6];
       const isNear = picked < 0 || picked === from || picked === to;
-      const path = s(`path.arc${isNear ? (picked >= 0 ? ".strong" : "") : ".faint"}`, {
+      const isHere = system.nodes[from].process === sender && system.nodes[to].process === receiver;
+      const path = s(`path.arc${isHere ? ".here" : isNear ? (picked >= 0 ? ".strong" : "") : ".faint"}`, {
         d: from === to ? `M4 ${y0}c30 -12 30 12 0 8` : `M4 ${y0}C${bend} ${y0} ${bend} ${y1} 8 ${y1}`,
         stroke: `var(--${STYLES[sort].color})`, "stroke-width": (1.1 + (sort === "call" ? 4.5 : 2.2) * Math.log(n + 1) / Math.log(most + 1)).toFixed(1), "stroke-dasharray": STYLES[sort].dash.join(" "),
       }, s("title", `${system.nodes[from].name} → ${system.nodes[to].name}: ${n} ${sort}`));
@@ -103,6 +111,6 @@ export function makeSupervision(actions) {
     arcs.setAttribute("width", "100%");
   }
 
-  on(["position", "system", "process", "view", "from", "to", "n_recorded", "theme"], show);
+  on(["position", "system", "found", "seq", "process", "view", "from", "to", "n_recorded", "theme"], show);
   return { root, show: () => { drawn = ""; show(); } };
 }

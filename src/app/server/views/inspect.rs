@@ -10,7 +10,7 @@ use crate::app::server::problem::Problem;
 use crate::app::server::stage::Stage;
 use crate::codec::json::to_json;
 use crate::model::diff::diff;
-use crate::model::{Actor, Filter, Kind, Seq, Style, Term};
+use crate::model::{Actor, Event, Filter, Kind, Seq, Style, Term};
 use crate::view::tables::{self, Of};
 
 /// Rows of history and of the mailbox; how many there are is told.
@@ -43,6 +43,7 @@ pub fn make(_: &Stage, glass: &Glass, wanted: &Wanted) -> Result<Json, Problem> 
         "last_change": changes.0,
         "next_change": changes.1,
         "history": history(glass, actor, at),
+        "callbacks": callbacks(glass, actor, at),
         "mailbox": of_table(&tables::mailbox(&of, &mailbox[..n_mailbox.min(ROWS_MAX)])).data,
         "n_mailbox": n_mailbox,
         "callback": info.handling.and_then(|seq| rec.event(seq)).map(|event| crate::app::server::pulse::event_json(&event)),
@@ -157,6 +158,34 @@ fn change_json(glass: &Glass, from: Option<Seq>, to: Seq) -> Json {
         "changes": rows.collect::<Vec<_>>(),
         "n_changes": changes.len(),
     })
+}
+
+/// Callbacks that are listed.
+const CALLBACKS_MAX: usize = 40;
+
+/// The newest callbacks that had begun by `at`, newest first; one that goes on has not taken any time yet.
+fn callbacks(glass: &Glass, actor: Actor, at: Seq) -> Vec<Json> {
+    let filter = Filter::kinds(&[Kind::HandleStart, Kind::HandleEnd]).process(actor).range(0..at.0 + 1);
+    let mut end: Option<Event> = None;
+    let mut rows = Vec::new();
+    for event in glass.recording.scan(&filter).rev() {
+        if event.kind == Kind::HandleEnd {
+            end = Some(event);
+            continue;
+        }
+        let took_ns = end.take().map(|end| end.at_ns - event.at_ns);
+        rows.push(json!({
+            "seq": event.seq.0,
+            "callback": event.class.as_str(),
+            "tag": event.tag.map(|tag| tag.as_str()),
+            "peer": event.peer.map(|peer| reference(glass, peer, at)),
+            "took_ns": took_ns,
+        }));
+        if rows.len() == CALLBACKS_MAX {
+            break;
+        }
+    }
+    rows
 }
 
 /// The newest changes of its state up to `at`, newest first, with the paths that each changed.

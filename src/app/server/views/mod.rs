@@ -6,6 +6,7 @@
 mod graph;
 mod inspect;
 mod overview;
+mod range;
 mod window;
 
 use std::collections::HashMap;
@@ -35,6 +36,7 @@ type Make = fn(&Stage, &Glass, &Wanted) -> Result<Json, Problem>;
 pub const VIEWS: &[(&str, &str, Make)] = &[
     ("overview", "The whole line: density, markers, axis.", overview::make),
     ("window", "Lanes, callbacks, messages of a stretch, or its density.", window::make),
+    ("range", "A stretch in sum: how much, by whom, between whom, what stands out.", range::make),
     ("graph", "Processes with status and queue, supervision, links, monitors, traffic.", graph::make),
     ("inspect", "All about one process at a moment.", inspect::make),
 ];
@@ -87,12 +89,19 @@ impl Wanted {
     fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|text| !text.is_empty())
     }
-    /// The processes of a comma separated list. Those that the recording does not know are left out.
+    /// The processes of a comma separated list of pids and names; a name is of all that ever had it. Those that the
+    /// recording does not know are left out.
     fn actors(&self, name: &str, glass: &Glass) -> Vec<Actor> {
         let Some(text) = self.text(name) else { return Vec::new() };
-        let wanted: Vec<&str> = text.split(',').collect();
+        let wanted: Vec<&str> = text.split(',').map(str::trim).collect();
+        let (names, last) = (glass.names(), glass.last());
         let mut actors = glass.recording.actors();
-        actors.retain(|actor| wanted.contains(&actor.to_string().as_str()));
+        actors.retain(|actor| {
+            let pid = actor.to_string();
+            let name = names.at(*actor, last);
+            let name = name.strip_suffix(&pid).unwrap_or(&name).trim_end();
+            wanted.iter().any(|wanted| *wanted == pid || *wanted == name)
+        });
         actors
     }
     /// The event that the view is as of: `at`, else the last one.

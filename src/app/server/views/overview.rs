@@ -33,6 +33,7 @@ pub fn make(stage: &Stage, glass: &Glass, _: &Wanted) -> Result<Json, Problem> {
         .collect();
     Ok(json!({
         "n_events": glass.n_events(),
+        "n_recorded": rec.len(),
         "n_covered": pyramid.n_covered(),
         "is_complete": pyramid.is_nearly_complete(rec),
         "start_ns": glass.start_ns(),

@@ -94,6 +94,7 @@ fn to_json(glass: &Glass, view: &Spacetime, ranks: Range<u64>, is_complete: bool
         .iter()
         .map(|point| json!([point.lane, share(point.at), point.at.seq.0, point.kind.as_str(), point.label]));
     json!({
+        "n_recorded": glass.recording.len(),
         "from": ranks.start,
         "to": ranks.end,
         "is_complete": is_complete,

@@ -7,7 +7,7 @@
 //! Invariant: the listening thread waits for nobody, so that an answer always reaches who asked, whatever the session
 //! is busy with.
 
-mod event;
+pub mod event;
 mod request;
 
 use std::collections::{BTreeMap, HashMap};

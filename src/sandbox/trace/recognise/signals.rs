@@ -11,7 +11,7 @@ use super::fields::Fields;
 use super::handlers::Arrival;
 use super::message::{Envelope, Message, hash};
 use super::requests::Asked;
-use super::{Call, Recogniser, Sent, end_key, node_of, origin_of};
+use super::{Call, Recogniser, Sent, end_key, node_of};
 use crate::codec::canon;
 use crate::codec::walk::{Part, RawTerm};
 use crate::model::{Actor, ActorId, Atom, Behaviour, CallKey, Class, Kind, NewEvent, Seq};
@@ -82,7 +82,7 @@ impl Recogniser {
         let content = |is_near: bool| if is_near { hash(bytes) } else { canon::hash(whole.term()) };
         match (target.actor, target.name) {
             (Some(receiver), _) => {
-                let content = content(origin_of(receiver.id) == origin_of(who));
+                let content = content(receiver.id.origin() == who.origin());
                 self.sends.push(end_key(receiver, content), sent);
             }
             (None, Some((node, name))) => {

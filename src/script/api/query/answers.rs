@@ -8,12 +8,12 @@ use rhai::plugin::*;
 
 use super::{Query, Raised};
 use crate::analysis::histogram::Histogram;
-use crate::model::{Event, Failure, FailureKind, Outcome, Seq, limits};
+use crate::model::{Failure, FailureKind, Outcome, Seq, limits};
 use crate::script::api::rows::Rows;
 use crate::script::api::values::{NoClosures, from_dynamic};
 use crate::script::error::raise;
 use crate::session::value::{Duration, Param};
-use crate::store::{By, GroupKey, Groups, Number, Recording};
+use crate::store::{By, GroupKey, Groups, Number};
 use crate::view::{Cell, Table, tables};
 
 const HISTOGRAM_BINS: usize = 20;
@@ -26,7 +26,9 @@ impl Query {
         largest.sort_unstable_by_key(|(key, n)| (Reverse(*n), word(*key), *key));
         let fields: &[&str] = if by == By::Pair { &["process", "peer"] } else { &[field] };
         let mut table = Table::new(format!("events by {field}"), &[fields, &[">events", ">percent"]].concat());
-        table.n_more = n_groups - largest.len() as u64;
+        if n_groups > largest.len() as u64 {
+            table.notes.push(format!("the {} largest of {n_groups} groups", largest.len()));
+        }
         let names = self.context.names(Seq(self.context.recording().borrow().len().saturating_sub(1)));
         let name = |actor: Option<_>| actor.map_or(Cell::Empty, |actor| Cell::Text(names.name(actor)));
         for (key, n) in largest {
@@ -45,21 +47,7 @@ impl Query {
     }
 
     fn groups(&self, call: &NativeCallContext, by: By, n_max: usize) -> Raised<Groups> {
-        if self.is_native() {
-            return self.ask(|recording, selection| recording.group(selection, by, n_max));
-        }
-        let mut counts: BTreeMap<GroupKey, u64> = BTreeMap::new();
-        let mut n_events = 0;
-        self.each(call, |event| {
-            *counts.entry(by.key(&event)).or_default() += 1;
-            n_events += 1;
-            Ok(true)
-        })?;
-        let n_groups = counts.len() as u64;
-        let mut largest: Vec<(GroupKey, u64)> = counts.into_iter().collect();
-        largest.sort_by_key(|(_, n)| Reverse(*n));
-        largest.truncate(n_max);
-        Ok(Groups { largest, n_groups, n_events })
+        self.ask_chosen(call, |recording, selection| recording.group(selection, by, n_max))
     }
 
     /// Counts by stretches of time.
@@ -92,7 +80,7 @@ impl Query {
     pub(super) fn histogram(&self, call: &NativeCallContext, field: &str) -> Raised<Rows> {
         let number = match field {
             "gap" => Number::AtNs,
-            _ => number(field, "size, gap or delay").map_err(raise)?,
+            _ => number(field, "size, gap, delay or latency").map_err(raise)?,
         };
         let mut histogram = Histogram::default();
         let mut last_ns: Option<i64> = None;
@@ -103,16 +91,9 @@ impl Query {
             }
             _ => histogram.add(value),
         };
-        if self.is_native() {
-            self.ask(|recording, selection| {
-                recording.numbers(selection, number, |values| values.iter().for_each(|value| take(*value)));
-            })?;
-        } else {
-            self.each(call, |event| {
-                number_of(&self.context.recording().borrow(), &event, number).into_iter().for_each(&mut take);
-                Ok(true)
-            })?;
-        }
+        self.ask_chosen(call, |recording, selection| {
+            recording.numbers(selection, number, |values| values.iter().for_each(|value| take(*value)));
+        })?;
         let cell = |value: i64| if field == "size" { Cell::Bytes(value as u64) } else { Cell::Ns(value) };
         let mut table = Table::new(format!("{field} of events"), &[">from", ">to", ">events"]);
         for bin in histogram.bins(HISTOGRAM_BINS) {
@@ -123,21 +104,9 @@ impl Query {
 
     /// The events with the largest numbers.
     pub(super) fn largest(&self, call: &NativeCallContext, n: usize, field: &str) -> Raised<Rows> {
-        let number = number(field, "size or delay").map_err(raise)?;
+        let number = number(field, "size, delay or latency").map_err(raise)?;
         let n = n.min(limits::QUERY_ROWS_MAX);
-        let mut found = if self.is_native() {
-            self.ask(|recording, selection| recording.largest(selection, number, n))?
-        } else {
-            let mut found = Vec::new();
-            self.each(call, |event| {
-                let value = number_of(&self.context.recording().borrow(), &event, number);
-                found.extend(value.map(|value| (value, event.seq)));
-                Ok(true)
-            })?;
-            found.sort_unstable_by_key(|(value, seq)| (Reverse(*value), *seq));
-            found
-        };
-        found.truncate(n);
+        let found = self.ask_chosen(call, |recording, selection| recording.largest(selection, number, n))?;
         Ok(Rows::events(&self.context, found.into_iter().map(|(_, seq)| seq).collect(), 0))
     }
 
@@ -188,18 +157,10 @@ fn number(field: &str, known: &str) -> Outcome<Number> {
     match field {
         "size" => Ok(Number::SizeBytes),
         "delay" => Ok(Number::SinceCauseNs),
+        "latency" => Ok(Number::SinceCallNs),
         _ => {
             Err(Failure::not_found(format!("events have no number {field:?} here")).hint(format!("there are {known}")))
         }
-    }
-}
-
-/// The number of one event, for events that a closure chose.
-fn number_of(recording: &Recording, event: &Event, number: Number) -> Option<i64> {
-    match number {
-        Number::AtNs => Some(event.at_ns),
-        Number::SizeBytes => Some(event.size_bytes.into()),
-        Number::SinceCauseNs => Some(event.at_ns.saturating_sub(recording.event(event.cause?)?.at_ns)),
     }
 }
 

@@ -161,7 +161,8 @@ mod functions {
         })?;
         Ok(Rows::events(&query.context, seqs, 0))
     }
-    /// The so many with the largest `size` (bytes) or `delay` (time since their cause), largest first.
+    /// The so many with the largest `size` (bytes), `delay` (time since their cause) or `latency` (time since the request of their
+    /// call), largest first.
     #[rhai_fn(name = "top", return_raw, pure)]
     pub fn largest(context: NativeCallContext, query: &mut Query, n: INT, field: &str) -> Raised<Rows> {
         query.largest(&context, usize::try_from(n).unwrap_or(0), field)
@@ -196,8 +197,8 @@ mod functions {
     pub fn per(context: NativeCallContext, query: &mut Query, width: Dynamic) -> Raised<Rows> {
         query.per(&context, &width)
     }
-    /// A histogram of `size` (bytes), `gap` (time between one and the next) or `delay` (time since the event's cause: of a
-    /// handle_start the wait in the mailbox, of a handle_end the handling).
+    /// A histogram of `size` (bytes), `gap` (time between one and the next), `delay` (time since the event's cause: of a
+    /// handle_start the wait in the mailbox, of a handle_end the handling) or `latency` (time since the request of the event's call).
     #[rhai_fn(return_raw, pure)]
     pub fn hist(context: NativeCallContext, query: &mut Query, field: &str) -> Raised<Rows> {
         query.histogram(&context, field)
