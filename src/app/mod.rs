@@ -165,7 +165,7 @@ fn drive(
             match what {
                 Some(node) if is_node(&node) => {
                     let target = nodes::Target { node, login };
-                    let keep = nodes::Keep::of(None);
+                    let keep = nodes::Keep::of(None, &nodes::Safety::default());
                     console::talk(&nodes::attach(worker, &target, &trace.or_applications(), &keep)?);
                 }
                 what => prepare(worker, what.as_deref().map(std::path::Path::new), args)?,
