@@ -84,7 +84,8 @@ mod tests {
     fn what_is_too_much_goes_to_a_file_and_reads_the_same() {
         let scratch = Scratch::default();
         scratch.state.lock().unwrap().n_held = limits::UNPACKED_BYTES_MAX - 10;
-        let kept: Vec<Bytes> = (0..20u8).map(|n| scratch.keep(vec![n; 10_000 * usize::from(n % 3) + 5].into())).collect();
+        let kept: Vec<Bytes> =
+            (0..20u8).map(|n| scratch.keep(vec![n; 10_000 * usize::from(n % 3) + 5].into())).collect();
         for (n, bytes) in (0u8..).zip(&kept) {
             assert!(bytes.len() % 10_000 == 5 && bytes.iter().all(|byte| *byte == n), "part {n}");
         }

@@ -120,7 +120,8 @@ impl Query {
                 _ => ranges.push(event.seq.0..event.seq.0 + 1),
             }
             if ranges.len() > limits::CHOSEN_RANGES_MAX {
-                let advice = "the closures chose too many stretches of events; narrow the query by kind, pid or between";
+                let advice =
+                    "the closures chose too many stretches of events; narrow the query by kind, pid or between";
                 let error = limits::tripped("CHOSEN_RANGES_MAX", limits::CHOSEN_RANGES_MAX, advice);
                 return Err(raise(Failure::new(FailureKind::Limit, error)));
             }
