@@ -47,6 +47,8 @@ pub enum Test {
     Call(usize),
     Cause(Seq),
     SizeMin(u32),
+    /// The same by payload number, where that is less work.
+    Payload(Vec<bool>),
     Time(Range<i64>),
     Ranges(Vec<Range<u32>>),
 }
@@ -63,7 +65,7 @@ impl Test {
             Test::Tag(_) => "tag",
             Test::Call(_) => "call",
             Test::Cause(_) => "cause",
-            Test::SizeMin(_) => "payload",
+            Test::SizeMin(_) | Test::Payload(_) => "payload",
             Test::Time(_) => "time",
             Test::Ranges(_) => "seq",
         }
@@ -170,6 +172,20 @@ impl Plan<'_> {
         self.is_whole = false;
     }
 
+    /// The size of each payload, by its number; `None` where so few events are asked that asking for theirs is less work.
+    pub fn payload_sizes(&self) -> Option<Vec<u32>> {
+        let n_payloads = self.columns.n_payloads;
+        if self.candidates.len() < n_payloads {
+            return None;
+        }
+        let mut before = 0;
+        let of_number = (1..=n_payloads).map(|number| {
+            let end = self.columns.payload_end(number);
+            (end - std::mem::replace(&mut before, end)) as u32
+        });
+        Some(std::iter::once(0).chain(of_number).collect())
+    }
+
     pub fn n_chunks(&self) -> usize {
         self.candidates.len().div_ceil(CHUNK)
     }
@@ -257,6 +273,7 @@ impl Plan<'_> {
             Test::Call(place) => compact(indexes, |idx| call.get(idx) == *place),
             Test::Cause(cause) => compact(indexes, |idx| columns.cause(idx) == Some(*cause)),
             Test::SizeMin(min) => compact(indexes, |idx| columns.size_bytes(idx) >= *min),
+            Test::Payload(set) => compact(indexes, |idx| set[columns.payload.get(idx)]),
             Test::Time(time) => compact(indexes, |idx| time.contains(&columns.at_ns(idx))),
             Test::Ranges(ranges) => compact(indexes, |idx| {
                 let next = ranges.partition_point(|range| range.end as usize <= idx);
