@@ -285,6 +285,7 @@ pub fn numbers(recording: &Recording, selection: &Selection<'_>, number: Number,
     let query = Query::new(recording, selection);
     let mut values = Vec::new();
     let mut calls = CallStarts::default();
+    let mut times = Vec::new();
     for part in 0..recording.n_parts() {
         if number == Number::SinceCallNs {
             // Requests count wherever they are.
@@ -296,6 +297,12 @@ pub fn numbers(recording: &Recording, selection: &Selection<'_>, number: Number,
         let Some(plan) = query.plan_whole(part) else { continue };
         let columns = plan.columns;
         let sizes = sizes(&plan, number);
+        if number == Number::SinceCauseNs {
+            times.clear();
+            if columns.is_sealed() && plan.candidates.len() * 2 > columns.len() {
+                columns.times().read_all(columns.len(), &mut times);
+            }
+        }
         let size = |idx: usize| match &sizes {
             Some(sizes) => i64::from(sizes[columns.payload.get(idx)]),
             None => columns.size_bytes(idx).into(),
@@ -308,7 +315,7 @@ pub fn numbers(recording: &Recording, selection: &Selection<'_>, number: Number,
                 Number::SizeBytes => values.extend(indexes.map(size)),
                 Number::SinceCallNs => values.extend(indexes.filter_map(|idx| calls.since_ns(&columns, idx))),
                 Number::SinceCauseNs => {
-                    values.extend(indexes.filter_map(|idx| since_cause_ns(recording, &columns, idx)))
+                    values.extend(indexes.filter_map(|idx| since_cause_ns(recording, &columns, &times, idx)))
                 }
             }
             each(&values);
@@ -324,14 +331,17 @@ fn sizes(plan: &Plan<'_>, number: Number) -> Option<Vec<u32>> {
     is_worth.then(|| (0..=columns.n_payloads).map(size).collect())
 }
 
-fn since_cause_ns(recording: &Recording, columns: &Columns<'_>, idx: usize) -> Option<i64> {
+/// `times` are those of all events of the part, or of none.
+fn since_cause_ns(recording: &Recording, columns: &Columns<'_>, times: &[i64], idx: usize) -> Option<i64> {
     let distance = columns.cause.get(idx);
-    let is_near = distance > 0 && distance <= idx && distance != columns.cause_escape();
-    if is_near && columns.is_sealed() {
-        let times = columns.times();
-        return Some(times.get(idx).saturating_sub(times.get(idx - distance)));
+    if distance == 0 {
+        return None;
+    }
+    let at_ns = |idx: usize| times.get(idx).copied().unwrap_or_else(|| columns.at_ns(idx));
+    if distance <= idx && distance != columns.cause_escape() {
+        return Some(at_ns(idx).saturating_sub(at_ns(idx - distance)));
     }
     let cause = columns.cause(idx)?;
     let (_, of_cause, cause_idx) = recording.locate(cause)?;
-    Some(columns.at_ns(idx).saturating_sub(of_cause.at_ns(cause_idx)))
+    Some(at_ns(idx).saturating_sub(of_cause.at_ns(cause_idx)))
 }
