@@ -357,6 +357,7 @@ fn each_part(
 ) {
     let query = Query::new(recording, selection);
     let mut calls = CallStarts::default();
+    let mut times = Vec::new();
     for part in 0..recording.n_parts() {
         if number == Number::SinceCallNs {
             // Requests count wherever they are.
@@ -366,8 +367,15 @@ fn each_part(
             calls.enter(&recording.part_columns(part));
         }
         let Some(plan) = query.plan_whole(part) else { continue };
+        let columns = plan.columns;
+        if number == Number::SinceCauseNs {
+            times.clear();
+            if columns.is_sealed() && plan.candidates.len() * 2 > columns.len() {
+                columns.times().read_all(columns.len(), &mut times);
+            }
+        }
         let sizes = (number == Number::SizeBytes).then(|| plan.payload_sizes()).flatten();
-        each(&plan, &Numbers { recording, columns: plan.columns, number, sizes, calls: &calls });
+        each(&plan, &Numbers { recording, columns, number, sizes, times: &times, calls: &calls });
     }
 }
 
@@ -378,6 +386,8 @@ struct Numbers<'p> {
     number: Number,
     /// By payload number, where that is less work.
     sizes: Option<Vec<u32>>,
+    /// Of all events of the part, where many are asked for.
+    times: &'p [i64],
     calls: &'p CallStarts,
 }
 
@@ -389,20 +399,23 @@ impl Numbers<'_> {
             (Number::AtNs, _) => Some(columns.at_ns(idx)),
             (Number::SizeBytes, Some(sizes)) => Some(sizes[columns.payload.get(idx)].into()),
             (Number::SizeBytes, None) => Some(columns.size_bytes(idx).into()),
-            (Number::SinceCauseNs, _) => since_cause_ns(self.recording, columns, idx),
+            (Number::SinceCauseNs, _) => since_cause_ns(self.recording, columns, self.times, idx),
             (Number::SinceCallNs, _) => self.calls.since_ns(columns, idx),
         }
     }
 }
 
-fn since_cause_ns(recording: &Recording, columns: &Columns<'_>, idx: usize) -> Option<i64> {
+/// `times` are those of all events of the part, or of none.
+fn since_cause_ns(recording: &Recording, columns: &Columns<'_>, times: &[i64], idx: usize) -> Option<i64> {
     let distance = columns.cause.get(idx);
-    let is_near = distance > 0 && distance <= idx && distance != columns.cause_escape();
-    if is_near && columns.is_sealed() {
-        let times = columns.times();
-        return Some(times.get(idx).saturating_sub(times.get(idx - distance)));
+    if distance == 0 {
+        return None;
+    }
+    let at_ns = |idx: usize| times.get(idx).copied().unwrap_or_else(|| columns.at_ns(idx));
+    if distance <= idx && distance != columns.cause_escape() {
+        return Some(at_ns(idx).saturating_sub(at_ns(idx - distance)));
     }
     let cause = columns.cause(idx)?;
     let (_, of_cause, cause_idx) = recording.locate(cause)?;
-    Some(columns.at_ns(idx).saturating_sub(of_cause.at_ns(cause_idx)))
+    Some(at_ns(idx).saturating_sub(of_cause.at_ns(cause_idx)))
 }

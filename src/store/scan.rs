@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::Recording;
 use super::columns::Columns;
+use super::packed::NIBBLE;
 use super::plan::{Index, Query, Selection};
 use crate::model::{Event, Seq};
 
@@ -193,6 +194,13 @@ impl Plan<'_> {
     /// Indexes that match among the candidates of a chunk, ascending, instead of what was in `indexes`.
     pub fn matches(&self, chunk: usize, indexes: &mut Vec<u16>) {
         let tests = match (&self.tests[..], &self.candidates) {
+            ([kinds @ Test::Kinds(_), Test::Classes(classes), rest @ ..], Candidates::Ranges(_))
+                if classes.is_power_of_two() && self.columns.class.width == NIBBLE =>
+            {
+                self.take_class(chunk, classes.trailing_zeros() as usize, indexes);
+                self.keep(kinds, indexes);
+                rest
+            }
             ([Test::Kinds(kinds), rest @ ..], Candidates::Ranges(_)) => {
                 self.take_kinds(chunk, *kinds, indexes);
                 rest
@@ -205,6 +213,13 @@ impl Plan<'_> {
         for test in tests {
             self.keep(test, indexes);
         }
+    }
+    /// The candidates of a chunk that are of one class: most are passed over 16 at once.
+    fn take_class(&self, chunk: usize, class: usize, indexes: &mut Vec<u16>) {
+        indexes.clear();
+        self.candidates.pieces(chunk * CHUNK, (chunk + 1) * CHUNK, |piece| {
+            self.columns.class.each_of(class, piece, |idx| indexes.push(idx as u16));
+        });
     }
     /// The candidates of a chunk that are of some kinds: [`Plan::take`] and [`Test::Kinds`] in one pass.
     fn take_kinds(&self, chunk: usize, kinds: u64, indexes: &mut Vec<u16>) {
