@@ -35,7 +35,7 @@ pub fn make(stage: &Stage, glass: &Glass, wanted: &Wanted) -> Result<Json, Probl
     let last = Seq(ranges.last().map_or(0, |range| range.end - 1));
     let name = |actor: Actor| json!({ "process": actor.to_string(), "name": names.at(actor, last) });
     let busiest = |(actor, n): &(Actor, u64)| json!({ "of": name(*actor), "n": n });
-    let pair = |((from, to, class), n): &((Actor, Actor, Class), u64)| json!({ "from": name(*from), "to": name(*to), "class": class.as_str(), "n": n });
+    let pair = |((from, to, class), n): &(Pair, u64)| json!({ "from": name(*from), "to": name(*to), "class": class.as_str(), "n": n });
     Ok(json!({
         "n_events": ranges.iter().map(|range| range.end - range.start).sum::<u64>(),
         "from_ns": at_ns(ranges.first().map(|range| range.start)),
