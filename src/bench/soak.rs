@@ -26,7 +26,7 @@ const N_READERS: usize = 2;
 const ROUND_EVENTS: u64 = 1_000_000;
 /// Events between two views that readers get.
 const VIEW_EVENTS: u64 = 150_000;
-const RING_BYTES: u64 = 32 << 20;
+const RING_BYTES: u64 = 8 << 20;
 /// Events between two lines of the child that is killed.
 const CHILD_EVENTS: u64 = 5_000;
 

@@ -313,3 +313,31 @@ fn texts(value: Value) -> Outcome<Vec<String>> {
 pub(super) fn std_duration(duration: Duration) -> StdDuration {
     StdDuration::from_nanos(u64::try_from(duration.ns).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(entries: &[(&str, Value)]) -> Outcome<Option<Keep>> {
+        record(&mut Options(entries.iter().map(|(key, value)| (key.to_string(), value.clone())).collect()))
+    }
+    fn text(text: &str) -> Value {
+        Value::Text(text.into())
+    }
+
+    #[test]
+    fn what_a_crash_may_take_is_chosen_with_the_file() {
+        let file = ("record", text("run.cinema"));
+        let kept = |entries: &[(&str, Value)]| read(entries).unwrap().unwrap().durability;
+        assert_eq!(kept(std::slice::from_ref(&file)), Durability::default());
+        assert_eq!(kept(&[file.clone(), ("sync", text("segment"))]).sync, SyncPolicy::Segment);
+        let durability = kept(&[file.clone(), ("sync", text("2s")), ("seal_after", text("50ms"))]);
+        assert_eq!(durability.sync, SyncPolicy::Interval(StdDuration::from_secs(2)));
+        assert_eq!(durability.seal_after_ns, 50_000_000);
+        let error = |entries: &[(&str, Value)]| read(entries).err().map(|failure| failure.error).unwrap_or_default();
+        assert_eq!(error(&[("sync", text("segment"))]), "sync belongs to record: a file to keep");
+        assert!(error(&[file.clone(), ("sync", text("often"))]).starts_with("sync: "));
+        assert_eq!(error(&[file, ("seal_after", text("0s"))]), "seal_after is more than nothing");
+        assert!(read(&[]).unwrap().is_none());
+    }
+}

@@ -394,3 +394,30 @@ fn unknown_process(text: &str, known: &[String]) -> Failure {
         None => failure.hint("processes() lists them"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_that_reading_meets_is_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large.cinema");
+        let mut recording = Recording::default();
+        for n in 0..2_000 {
+            let event = NewEvent { payload: &[131, 97, n as u8], ..NewEvent::new(n, Kind::Log, Pid::local(1)) };
+            recording.append(&event).unwrap();
+        }
+        recording.save(&path).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[3_000] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let (opened, warnings) = Recording::open_as_large(&path).unwrap();
+        let mut source = Source::recorded("large".into(), opened);
+        // The timeline looks at the events when it is made.
+        let _ = source.recording().event(Seq(7));
+        let told = source.new_damage();
+        assert!(warnings.is_empty() && told.len() == 1 && told[0].contains("the segment at offset"), "{told:?}");
+        assert!(source.new_damage().is_empty());
+    }
+}

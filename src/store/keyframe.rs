@@ -256,6 +256,24 @@ impl Keyframes {
         self.live = None;
     }
 
+    /// Leaves out what cannot be read: the checkpoints from the first such one on; of a base all rows. Gives those that were
+    /// damaged.
+    pub fn drop_damaged(&mut self, dictionaries: &Dictionaries) -> Vec<Checkpoint> {
+        let is_damaged = |checkpoint: &Checkpoint| !checkpoint.is_readable(dictionaries);
+        let damaged: Vec<Checkpoint> = self.all().filter(|checkpoint| is_damaged(checkpoint)).cloned().collect();
+        if damaged.is_empty() {
+            return damaged;
+        }
+        let n_good = self.checkpoints.iter().take_while(|checkpoint| !is_damaged(checkpoint)).count();
+        self.checkpoints.truncate(n_good);
+        self.branch_bases.retain(|_, base| !is_damaged(base));
+        if let Some(base) = self.base.as_mut().filter(|base| is_damaged(base)) {
+            (base.delta, base.checksum) = (Folder::default().to_bytes(dictionaries).into(), None);
+        }
+        self.live = None;
+        damaged
+    }
+
     /// Keeps the system from which the branch that begins at `start` goes on.
     pub fn keep_branch_base(&mut self, start: u64, rows: &Folder, dictionaries: &Dictionaries) {
         let base = Checkpoint { n_events: start, delta: rows.to_bytes(dictionaries).into(), checksum: None };

@@ -129,9 +129,9 @@ impl Recording {
         rows.row_mut(row.actor).map(|row| std::mem::take(&mut row.mailbox)).unwrap_or_default()
     }
 
-    /// Folds events that follow each other on one branch.
+    /// Folds events that follow each other on one branch, those that are there.
     fn fold_into(&self, rows: &mut Folder, seqs: Range<u64>) {
-        let mut next = seqs.start;
+        let mut next = seqs.start.max(self.first().0);
         while next < seqs.end {
             let columns = self.part_columns(self.part_of(next));
             let end = (columns.start + columns.len() as u64).min(seqs.end);

@@ -231,7 +231,12 @@ pub fn are_blocks_sound(columns: &Columns<'_>, n_stored: usize) -> bool {
         is_sound &= n_plain.is_some_and(is_justified) && block.stored_begin as usize == stored_end;
         stored_end += block.stored_len as usize;
     }
-    is_sound && stored_end == n_stored && (n_stream == 0 || !columns.blocks.is_empty())
+    // A segment is sealed with the event by which its payloads are too many.
+    let n_stream_max = limits::SEGMENT_PAYLOAD_BYTES + limits::PAYLOAD_BYTES_MAX;
+    is_sound
+        && stored_end == n_stored
+        && n_stream as usize <= n_stream_max
+        && (n_stream == 0 || !columns.blocks.is_empty())
 }
 
 /// A payload's bytes, borrowed from the open tail or shared with the cache.

@@ -139,14 +139,15 @@ impl Head {
             n_payloads: reader.u32()?,
             sections: NO_SECTIONS,
         };
-        let n_sections = if version == 2 { SECTIONS_V2.len() } else { reader.u32()? as usize };
+        let unnamed: &[&str] = if version == 2 { SECTIONS_V2 } else { &[] };
+        let n_sections = if version == 2 { unnamed.len() } else { reader.u32()? as usize };
         if n_sections > SECTIONS_MAX {
             return None;
         }
-        for place in 0..n_sections {
+        let mut unnamed = unnamed.iter();
+        for _ in 0..n_sections {
             let (at, len, word) = (reader.u32()?, reader.u32()?, reader.u32()?);
-            let (id, width) =
-                if version == 2 { (section_id(SECTIONS_V2[place]), word) } else { (word >> 8, word & 0xFF) };
+            let (id, width) = unnamed.next().map_or((word >> 8, word & 0xFF), |name| (section_id(name), word));
             if let Some(place) = section_place(id) {
                 head.sections[place] = [at, len, width];
             }

@@ -136,7 +136,11 @@ fn open_recording(session: &Session, path: &Path, title: &str, redaction: &Redac
             return Err(Failure::unsupported("a session file is opened as it was saved: nothing is redacted in it"));
         }
         let (recording, warnings) = Recording::open(path)?;
+        let is_damaged = !warnings.is_empty();
         warnings.into_iter().for_each(|warning| session.report_damage(warning));
+        if is_damaged {
+            session.warn(format!("cinema repair {} OUT.cinema saves what can be saved", path.display()));
+        }
         return Ok(recording);
     }
     crate::session::import::recording(session, path, title, redaction)

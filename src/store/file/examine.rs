@@ -13,6 +13,7 @@ use super::{Block, BlockKind, Form};
 use crate::model::Outcome;
 use crate::store::bytes::Bytes;
 use crate::store::columns::Columns;
+use crate::store::keyframe::Checkpoint;
 use crate::store::paths::PathIndex;
 use crate::store::payloads::{self, Stored};
 use crate::store::seal::seal_columns;
@@ -34,8 +35,7 @@ pub fn examine(bytes: &Bytes, name: &str) -> Outcome<(Recording, Report)> {
     let places = directory.segments.clone();
     let n_segments = places.len();
     // A recording that begins later is a ring, or has lost its beginning.
-    let has_lost_some = !is_complete && damage.iter().any(|damage| damage.part != Part::End);
-    let first = if has_lost_some { 0 } else { directory.start.first };
+    let first = if walk.has_lost_beginning && !is_complete { 0 } else { directory.start.first };
     let mut recording = assemble(bytes, directory, form);
     let mut examination = Examination { bytes, damage, changed_from: None };
     examination.segments(&mut recording, &places, first);
@@ -194,18 +194,13 @@ impl Examination<'_> {
         wrong
     }
 
-    /// Ends the keyframes before the first one that is damaged, or tells of events that are not as they were.
+    /// Leaves out the keyframes that are damaged, or tell of events that are not as they were.
     fn keyframes(&mut self, recording: &mut Recording) {
-        let mut end = self.changed_from;
-        for checkpoint in recording.keyframes.all() {
-            if !checkpoint.is_readable(&recording.dictionaries) {
-                let what = format!("the one of the first {} events is damaged: made again", checkpoint.n_events);
-                self.damage.push(Damage::at(Part::Keyframe, 0, checkpoint.delta.len(), what));
-                // One that covers just so many events goes, too.
-                end = Some(end.unwrap_or(u64::MAX).min(checkpoint.n_events.saturating_sub(1)));
-            }
+        for Checkpoint { n_events, delta, .. } in recording.keyframes.drop_damaged(&recording.dictionaries) {
+            let what = format!("the one of the first {n_events} events is damaged: it is made again");
+            self.damage.push(Damage::at(Part::Keyframe, delta.place(), delta.len(), what));
         }
-        if let Some(end) = end {
+        if let Some(end) = self.changed_from {
             recording.keyframes.cut(end);
         }
         let n_events = recording.segments.last().map_or(recording.first().0, |segment| segment.head.end());

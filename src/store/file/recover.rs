@@ -29,6 +29,8 @@ pub struct Walk<'f> {
     /// Damaged bytes since the last segment: no more events than bytes can be lost in them.
     n_skipped: usize,
     n_skipped_in_all: usize,
+    /// Whether damage stood before the first segment: it need not be the first that there was.
+    pub has_lost_beginning: bool,
 }
 
 impl<'f> Walk<'f> {
@@ -49,6 +51,7 @@ impl<'f> Walk<'f> {
             pending: None,
             n_skipped: 0,
             n_skipped_in_all: 0,
+            has_lost_beginning: false,
         };
         while walk.step() {}
         walk.end();
@@ -105,8 +108,7 @@ impl<'f> Walk<'f> {
             BlockKind::Pages => true,
             BlockKind::Payloads => match self.pending.take() {
                 Some(place) => {
-                    self.directory.segments.push(SegmentPlace { stored: block.content.clone(), ..place });
-                    self.n_skipped = 0;
+                    self.add_segment(SegmentPlace { stored: block.content.clone(), ..place });
                     true
                 }
                 None => false,
@@ -136,7 +138,7 @@ impl<'f> Walk<'f> {
             let stored = begin + super::BLOCK_HEAD_BYTES;
             let end = stored.saturating_add(payloads::stored_len(columns.blocks));
             if end <= self.file.len() {
-                self.directory.segments.push(SegmentPlace { stored: stored..end, ..place });
+                self.add_segment(SegmentPlace { stored: stored..end, ..place });
             }
         }
         self.skip(end - begin);
@@ -144,6 +146,11 @@ impl<'f> Walk<'f> {
         next.is_some()
     }
 
+    fn add_segment(&mut self, place: SegmentPlace) {
+        self.has_lost_beginning |= self.directory.segments.is_empty() && self.n_skipped_in_all > 0;
+        self.directory.segments.push(place);
+        self.n_skipped = 0;
+    }
     fn skip(&mut self, n_bytes: usize) {
         self.n_skipped += n_bytes;
         self.n_skipped_in_all += n_bytes;
@@ -183,7 +190,8 @@ impl<'f> Walk<'f> {
         let next_seq = self.directory.segments.last().map(|place| place.head.end());
         // What was lost before lies in damaged bytes, and an event takes one at least.
         let expected = next_seq.or((self.n_skipped > 0).then_some(0));
-        let is_in_order = expected.is_none_or(|next| (next..=next + self.n_skipped as u64).contains(&head.start));
+        let is_in_order =
+            expected.is_none_or(|next| (next..=next.saturating_add(self.n_skipped as u64)).contains(&head.start));
         let begin = block.content.start + (n_summed + 4).next_multiple_of(8);
         let is_next = is_intact
             && is_in_order

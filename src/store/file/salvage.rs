@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 
 use super::PAGE_BYTES;
 use crate::codec::etf;
-use crate::model::{CallKey, Class, Kind, NewEvent, Seq, Term};
+use crate::model::{CallKey, Class, Kind, NewEvent, Seq, Term, limits};
 use crate::store::columns::{Columns, TIME_BLOCK_EVENTS};
 use crate::store::dictionary::Dictionaries;
 use crate::store::packed::{Blocked, Packed};
@@ -91,11 +91,20 @@ fn bad_pages(image: &[u8], pages: Option<&[u8]>) -> Vec<Range<usize>> {
         sums.get(*page).is_some_and(|sum| u32::from_le_bytes(*sum) == crc32fast::hash(bytes))
     };
     let range = |(page, bytes): (usize, &[u8])| page * PAGE_BYTES..page * PAGE_BYTES + bytes.len();
-    image.chunks(PAGE_BYTES).enumerate().filter(|page| !is_good(page)).map(range).collect()
+    let mut bad: Vec<Range<usize>> = Vec::new();
+    for page in image.chunks(PAGE_BYTES).enumerate().filter(|page| !is_good(page)).map(range) {
+        match bad.last_mut() {
+            Some(last) if last.end == page.start => last.end = page.end,
+            _ => bad.push(page),
+        }
+    }
+    bad
 }
 
-/// Blocks that were inflated, by number.
+/// Blocks that were inflated lately, by number.
 type Blocks = FxHashMap<usize, Option<Arc<Vec<u8>>>>;
+/// Bytes of them that are kept; the first block serves the others and stays.
+const KEPT_BYTES_MAX: usize = 2 * limits::PAYLOAD_BYTES_MAX;
 
 /// A number plus one, 0 for none, as what it leads to. `None`: damaged.
 fn optional<T>(number: Option<usize>, of: impl FnOnce(usize) -> Option<T>) -> Option<Option<T>> {
@@ -195,7 +204,7 @@ impl Sieve<'_> {
             let end = self.blocked(["end_base", "end_starts", "end_bits"], self.columns.ends(), number - 1);
             end.and_then(|end| usize::try_from(end).ok())
         };
-        if number > self.columns.n_payloads || !self.is_whole("blocks") {
+        if !(1..=self.columns.n_payloads).contains(&number) || !self.is_whole("blocks") {
             return None;
         }
         let range = if number == 1 { 0 } else { end(number - 1)? }..end(number)?;
@@ -208,6 +217,9 @@ impl Sieve<'_> {
                 payloads::inflate_block(self.columns.blocks, n_stream, self.source.stored, block_idx, past)
                     .map(Arc::new)
             };
+            if blocks.values().flatten().map(|block| block.len()).sum::<usize>() > KEPT_BYTES_MAX {
+                blocks.retain(|block_idx, _| *block_idx == 0);
+            }
             blocks.entry(block_idx).or_insert_with(inflate).clone()
         };
         let first = inflate(0, None);

@@ -70,7 +70,7 @@ fn after_power_cut(ops: &[Op], random: &mut impl FnMut() -> usize) -> Vec<u8> {
     }
     let n_bytes_synced = bytes.len();
     for op in &ops[n_synced..] {
-        apply(&mut bytes, op, &mut |_| random() % 3 > 0);
+        apply(&mut bytes, op, &mut |_| !random().is_multiple_of(3));
     }
     let n_bytes = n_bytes_synced + random() % (bytes.len().saturating_sub(n_bytes_synced) + 1);
     bytes.truncate(n_bytes.max(16));
