@@ -238,7 +238,7 @@ fn a_trace_file_is_opened_without_its_secrets() {
     let whole = told("");
     assert!(!whole.contains("[redacted]") && !whole.contains("\"redacted\""), "{whole}");
     let without = told(", #{redact: #{patterns: [\".\"]}}");
-    assert!(without.contains("[redacted]") && without.contains("26 fields, 1 pattern"), "{without}");
+    assert!(without.contains("[redacted]") && without.contains("26 field names, 1 pattern"), "{without}");
 
     let dir = tempfile::tempdir().unwrap();
     let save = format!(
