@@ -26,7 +26,9 @@ pub(super) fn read(closure: &Closure) -> Outcome<Native> {
         let Some(function) = script.iter_functions().find(|f| f.name == name) else { continue };
         // Captured variables are parameters before the event.
         let Some(event) = function.params.last().map(ToString::to_string) else { break };
-        let body = script.clone_functions_only_filtered(|_, _, _, function, _| function == name);
+        // Not `clone_functions_only_filtered`: it takes the filter only where there are functions already (Rhai 1.27).
+        let mut body = script.clone_functions_only();
+        body.retain_functions(|_, _, function, _| function == name);
         return body_of(&body, &event);
     }
     Ok(Native::default())
@@ -60,6 +62,27 @@ fn body_of(script: &AST, event: &str) -> Outcome<Native> {
         _ => native.is_whole = false,
     }
     Ok(native)
+}
+
+impl Native {
+    /// Narrows a query's filter. `false`: nothing can match both.
+    pub fn narrow(&self, filter: &mut Filter) -> bool {
+        let own = &self.filter;
+        filter.size_bytes_min = filter.size_bytes_min.max(own.size_bytes_min);
+        meet(&mut filter.kinds, &own.kinds)
+            && meet(&mut filter.classes, &own.classes)
+            && meet(&mut filter.tags, &own.tags)
+    }
+}
+
+/// Leaves of alternatives those that are among others, too; none at all means any. `false`: none is left.
+fn meet<T: Clone + PartialEq>(field: &mut Vec<T>, others: &[T]) -> bool {
+    if field.is_empty() {
+        field.extend_from_slice(others);
+        return true;
+    }
+    field.retain(|value| others.is_empty() || others.contains(value));
+    !field.is_empty()
 }
 
 struct Reader<'a> {

@@ -153,6 +153,10 @@ impl Session {
         done
     }
 
+    /// The token that Ctrl-C sets.
+    pub fn interrupt(&self) -> &Arc<AtomicBool> {
+        &self.interrupt
+    }
     /// Whether Ctrl-C was pressed since the last line began.
     pub fn is_interrupted(&self) -> bool {
         self.interrupt.load(Ordering::Relaxed)

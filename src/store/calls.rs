@@ -31,12 +31,12 @@ impl CallStarts {
         self.is_answered.resize(columns.calls.len() + 1, false);
         let is_of = |idx: usize, kind: Kind| columns.kind[idx][0] == kind as u8;
         // Place 0, no call, is written and never read.
-        columns.class.each_of(Class::Call as usize, columns.len(), |idx| {
+        columns.class.each_of(Class::Call as usize, 0..columns.len(), |idx| {
             if is_of(idx, Kind::Send) {
                 self.began_ns[columns.call.get(idx)] = columns.at_ns(idx);
             }
         });
-        columns.class.each_of(Class::Reply as usize, columns.len(), |idx| {
+        columns.class.each_of(Class::Reply as usize, 0..columns.len(), |idx| {
             if is_of(idx, Kind::Receive) {
                 self.is_answered[columns.call.get(idx)] = true;
             }

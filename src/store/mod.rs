@@ -34,6 +34,7 @@ mod postings;
 mod ring;
 mod rows;
 mod scan;
+mod scratch;
 mod seal;
 mod segment;
 mod tail;
@@ -54,7 +55,7 @@ use columns::{Columns, TIME_BLOCK_EVENTS};
 use dictionary::Dictionaries;
 pub use explain::{Stage, Step};
 pub use file::{Damage, Part, Report, SyncPolicy, ranges};
-pub use group::{By, GroupKey, Number};
+pub use group::{By, GroupKey, Groups, Number};
 use keyframe::Keyframes;
 pub use layout::PartBytes;
 use payloads::BlockCache;
@@ -325,13 +326,17 @@ impl Recording {
         scan::count(self, selection)
     }
 
-    /// How many events of a selection each group has, in no order.
-    pub fn group(&self, selection: &Selection<'_>, by: By) -> Vec<(GroupKey, u64)> {
-        group::group(self, selection, by)
+    /// How many events of a selection each group has; of the groups the `n_max` largest are given.
+    pub fn group(&self, selection: &Selection<'_>, by: By, n_max: usize) -> Groups {
+        group::group(self, selection, by, n_max)
     }
     /// Gives `each` a number of every event of a selection, in order, up to 1 024 at a time.
     pub fn numbers(&self, selection: &Selection<'_>, number: Number, each: impl FnMut(&[i64])) {
         group::numbers(self, selection, number, each);
+    }
+    /// The `n` events of a selection with the largest numbers, largest first, of equal ones the earliest.
+    pub fn largest(&self, selection: &Selection<'_>, number: Number, n: usize) -> Vec<(i64, Seq)> {
+        group::largest(self, selection, number, n)
     }
     /// How a selection is answered, by doing it: what each step leaves.
     pub fn explain(&self, selection: &Selection<'_>) -> Vec<Step> {

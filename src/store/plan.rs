@@ -185,7 +185,7 @@ impl<'r> Query<'r> {
         if let (Candidates::List(_), false) = (&plan.candidates, is_whole) {
             plan.tests.push(Test::Ranges(self.local_ranges(&columns)));
         }
-        self.plan_fields(&mut plan)?;
+        self.plan_fields(part, &mut plan)?;
         if plan.candidates.len() > 0 { Ok(plan) } else { Err(Pruned::Index) }
     }
 
@@ -291,7 +291,7 @@ impl<'r> Query<'r> {
         }
     }
 
-    fn plan_fields(&self, plan: &mut Plan<'r>) -> Result<(), Pruned> {
+    fn plan_fields(&self, part: usize, plan: &mut Plan<'r>) -> Result<(), Pruned> {
         let columns = &plan.columns;
         if self.kinds != 0 {
             plan.tests.push(Test::Kinds(self.kinds));
@@ -307,8 +307,14 @@ impl<'r> Query<'r> {
             let place = place.ok_or(Pruned::Call)?;
             plan.tests.push(Test::Call(place + 1));
         }
-        plan.tests.extend(self.filter.size_bytes_min.map(Test::SizeMin));
-        plan.tests.extend(self.filter.time_ns.clone().map(Test::Time));
+        if let Some(min) = self.filter.size_bytes_min {
+            let of_sizes = |sizes: Vec<u32>| Test::Payload(sizes.into_iter().map(|size| size >= min).collect());
+            plan.tests.push(plan.payload_sizes().map_or(Test::SizeMin(min), of_sizes));
+        }
+        let summary = self.recording.part_summary(part);
+        let is_split =
+            |time: &&Range<i64>| !(time.contains(&summary.time_min_ns) && time.contains(&summary.time_max_ns));
+        plan.tests.extend(self.filter.time_ns.as_ref().filter(is_split).cloned().map(Test::Time));
         Ok(())
     }
 }

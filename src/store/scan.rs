@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::Recording;
 use super::columns::Columns;
+use super::packed::NIBBLE;
 use super::plan::{Index, Query, Selection};
 use crate::model::{Event, Seq};
 
@@ -47,6 +48,8 @@ pub enum Test {
     Call(usize),
     Cause(Seq),
     SizeMin(u32),
+    /// The same by payload number, where that is less work.
+    Payload(Vec<bool>),
     Time(Range<i64>),
     Ranges(Vec<Range<u32>>),
 }
@@ -63,7 +66,7 @@ impl Test {
             Test::Tag(_) => "tag",
             Test::Call(_) => "call",
             Test::Cause(_) => "cause",
-            Test::SizeMin(_) => "payload",
+            Test::SizeMin(_) | Test::Payload(_) => "payload",
             Test::Time(_) => "time",
             Test::Ranges(_) => "seq",
         }
@@ -170,6 +173,20 @@ impl Plan<'_> {
         self.is_whole = false;
     }
 
+    /// The size of each payload, by its number; `None` where so few events are asked that asking for theirs is less work.
+    pub fn payload_sizes(&self) -> Option<Vec<u32>> {
+        let n_payloads = self.columns.n_payloads;
+        if self.candidates.len() < n_payloads {
+            return None;
+        }
+        let mut before = 0;
+        let of_number = (1..=n_payloads).map(|number| {
+            let end = self.columns.payload_end(number);
+            (end - std::mem::replace(&mut before, end)) as u32
+        });
+        Some(std::iter::once(0).chain(of_number).collect())
+    }
+
     pub fn n_chunks(&self) -> usize {
         self.candidates.len().div_ceil(CHUNK)
     }
@@ -177,6 +194,13 @@ impl Plan<'_> {
     /// Indexes that match among the candidates of a chunk, ascending, instead of what was in `indexes`.
     pub fn matches(&self, chunk: usize, indexes: &mut Vec<u16>) {
         let tests = match (&self.tests[..], &self.candidates) {
+            ([kinds @ Test::Kinds(_), Test::Classes(classes), rest @ ..], Candidates::Ranges(_))
+                if classes.is_power_of_two() && self.columns.class.width == NIBBLE =>
+            {
+                self.take_class(chunk, classes.trailing_zeros() as usize, indexes);
+                self.keep(kinds, indexes);
+                rest
+            }
             ([Test::Kinds(kinds), rest @ ..], Candidates::Ranges(_)) => {
                 self.take_kinds(chunk, *kinds, indexes);
                 rest
@@ -189,6 +213,13 @@ impl Plan<'_> {
         for test in tests {
             self.keep(test, indexes);
         }
+    }
+    /// The candidates of a chunk that are of one class: most are passed over 16 at once.
+    fn take_class(&self, chunk: usize, class: usize, indexes: &mut Vec<u16>) {
+        indexes.clear();
+        self.candidates.pieces(chunk * CHUNK, (chunk + 1) * CHUNK, |piece| {
+            self.columns.class.each_of(class, piece, |idx| indexes.push(idx as u16));
+        });
     }
     /// The candidates of a chunk that are of some kinds: [`Plan::take`] and [`Test::Kinds`] in one pass.
     fn take_kinds(&self, chunk: usize, kinds: u64, indexes: &mut Vec<u16>) {
@@ -257,6 +288,7 @@ impl Plan<'_> {
             Test::Call(place) => compact(indexes, |idx| call.get(idx) == *place),
             Test::Cause(cause) => compact(indexes, |idx| columns.cause(idx) == Some(*cause)),
             Test::SizeMin(min) => compact(indexes, |idx| columns.size_bytes(idx) >= *min),
+            Test::Payload(set) => compact(indexes, |idx| set[columns.payload.get(idx)]),
             Test::Time(time) => compact(indexes, |idx| time.contains(&columns.at_ns(idx))),
             Test::Ranges(ranges) => compact(indexes, |idx| {
                 let next = ranges.partition_point(|range| range.end as usize <= idx);

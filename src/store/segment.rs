@@ -4,12 +4,13 @@
 //! Invariant: [`Segment::columns`] gives columns that were checked ([`Segment::check`]), so that readers
 //! may index with what they find in them. A segment that fails the check reads as having no events.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::bytes::Bytes;
 use super::columns::{
     Columns, KIND_CHUNK_EVENTS, N_SECTIONS, NO_SECTIONS, SECTION_NAMES, Sections, TIME_BLOCK_EVENTS, far,
 };
+use super::scratch::Scratch;
 use super::wire::Reader;
 use super::{archive, payloads, postings};
 use crate::model::{Class, Kind, limits};
@@ -102,7 +103,8 @@ pub struct Segment {
     checksum: Option<u32>,
     pub offsets: Offsets,
     state: OnceLock<Result<(), &'static str>>,
-    is_archived: bool,
+    /// Of a segment in archive form: where its unpacked columns are kept.
+    archive: Option<Arc<Scratch>>,
     /// Of a segment in archive form: what its streams say, with indexes. Made when it is first read, and kept.
     unpacked: OnceLock<Option<Box<Segment>>>,
 }
@@ -189,17 +191,17 @@ impl Segment {
         let (offsets, state) = (Offsets::default(), OnceLock::from(Ok(())));
         let (image, stored) = (image.into(), stored.into());
         let unpacked = OnceLock::new();
-        Segment { head, image, stored, checksum: None, offsets, state, is_archived: false, unpacked }
+        Segment { head, image, stored, checksum: None, offsets, state, archive: None, unpacked }
     }
 
     /// A segment of a file; it is checked when it is first read.
     pub fn of_file(head: Head, image: Bytes, stored: Bytes, checksum: u32, offsets: Offsets) -> Segment {
         let (state, unpacked) = (OnceLock::new(), OnceLock::new());
-        Segment { head, image, stored, checksum: Some(checksum), offsets, state, is_archived: false, unpacked }
+        Segment { head, image, stored, checksum: Some(checksum), offsets, state, archive: None, unpacked }
     }
     /// The same of a file in archive form.
-    pub fn archived(self) -> Segment {
-        Segment { is_archived: true, ..self }
+    pub fn archived(self, scratch: Arc<Scratch>) -> Segment {
+        Segment { archive: Some(scratch), ..self }
     }
 
     /// Compressed payload blocks.
@@ -208,7 +210,7 @@ impl Segment {
     }
     /// Head and columns as a file has them. `None`: the segment is damaged.
     pub fn plain(&self) -> Option<(&Head, &[u8])> {
-        match self.is_archived {
+        match self.is_archived() {
             false => Some((&self.head, &self.image)),
             true => self.unpacked().map(|segment| (&segment.head, &segment.image[..])),
         }
@@ -216,12 +218,15 @@ impl Segment {
     fn unpacked(&self) -> Option<&Segment> {
         let unpack = || {
             let n_events = self.head.n_events as usize;
-            let segment = archive::unpack(self.head.start, n_events, &self.image)?;
+            let mut segment = archive::unpack(self.head.start, n_events, &self.image)?;
             let head = Head { n_actors: self.head.n_actors, n_tags: self.head.n_tags, ..segment.head.clone() };
             let columns = segment.raw_columns();
             let is_sound = are_lengths_sound(&columns, &head)
                 && are_numbers_sound(&columns, &head)
                 && payloads::are_blocks_sound(&columns, self.stored.len());
+            if let Some(scratch) = &self.archive {
+                segment.image = scratch.keep(segment.image.clone());
+            }
             is_sound.then(|| Box::new(segment))
         };
         self.unpacked.get_or_init(unpack).as_deref()
@@ -229,7 +234,7 @@ impl Segment {
 
     /// CRC-32 of the columns as a file has them.
     pub fn image_checksum(&self) -> u32 {
-        self.checksum.filter(|_| !self.is_archived).unwrap_or_else(|| {
+        self.checksum.filter(|_| !self.is_archived()).unwrap_or_else(|| {
             let image = self.plain().map_or(&[][..], |(_, image)| image);
             crc32fast::hash(image)
         })
@@ -260,7 +265,7 @@ impl Segment {
         payloads::damaged_blocks(&self.columns(), &self.stored).next()
     }
     pub fn is_archived(&self) -> bool {
-        self.is_archived
+        self.archive.is_some()
     }
     /// The image as it lies in its file.
     pub fn image(&self) -> &[u8] {
@@ -281,7 +286,7 @@ impl Segment {
             if self.checksum.is_some_and(|checksum| crc32fast::hash(&self.image) != checksum) {
                 return Err("its checksum is wrong");
             }
-            if self.is_archived {
+            if self.is_archived() {
                 return self.unpacked().map(drop).ok_or("its streams do not fit together");
             }
             if !are_lengths_sound(&self.raw_columns(), &self.head) {

@@ -30,10 +30,10 @@ pub struct Text {
 pub struct Searched {
     /// Payload blocks of the parts that have candidates.
     pub n_blocks: u64,
-    /// Of them: blocks without a payload of a candidate,
-    pub n_blocks_unasked: u64,
-    /// and blocks that the text filter passed over.
+    /// Of them: blocks that the text filter passed over,
     pub n_blocks_filtered: u64,
+    /// and others without a payload of a candidate.
+    pub n_blocks_unasked: u64,
     /// Blocks decompressed, the open tail's payloads as one, and their bytes.
     pub n_blocks_read: u64,
     pub n_bytes_read: u64,
@@ -115,20 +115,37 @@ impl<'r> Query<'r> {
     /// Indexes of a plan's events that have every text. Errors: there are none, or the search was stopped.
     pub fn search(&self, part: usize, plan: &Plan<'r>, searched: &mut Searched) -> Result<Vec<u16>, Pruned> {
         let columns = plan.columns;
+        let mut rounds = Vec::new();
+        for (text, tags) in self.texts.iter().zip(&self.tags_with_text) {
+            let tags = locals(tags, columns.tags, columns.is_sealed());
+            let may_have = self.blocks_for(text, part, &columns);
+            searched.n_blocks += may_have.len() as u64;
+            searched.n_blocks_filtered += may_have.iter().filter(|may| !**may).count() as u64;
+            if tags.is_empty() && !may_have.contains(&true) {
+                return Err(Pruned::Text);
+            }
+            rounds.push((text, table(&tags, columns.tags.len(), 1), may_have));
+        }
         let mut indexes = Vec::new();
         plan.each_chunk(|matching| indexes.extend_from_slice(matching));
-        for (text, tags) in self.texts.iter().zip(&self.tags_with_text) {
-            let locals = locals(tags, columns.tags, columns.is_sealed());
-            let has_tag = table(&locals, columns.tags.len(), 1);
+        for (text, has_tag, may_have) in rounds {
             let is_told = |idx: u16| has_tag[columns.tag.get(idx.into())];
             let mut numbers = vec![false; columns.n_payloads + 1];
             let asked = indexes.iter().filter(|idx| !is_told(**idx));
             asked.for_each(|idx| numbers[columns.payload.get((*idx).into())] = true);
             numbers[0] = false;
-            self.leave_having(text, part, &columns, &mut numbers, searched)?;
+            self.leave_having(text, part, &columns, &may_have, &mut numbers, searched)?;
             indexes.retain(|idx| is_told(*idx) || numbers[columns.payload.get((*idx).into())]);
         }
         if indexes.is_empty() { Err(Pruned::Text) } else { Ok(indexes) }
+    }
+
+    /// For each block of a part whether it may have the text. What the open tail has counts as one block.
+    fn blocks_for(&self, text: &Text, part: usize, columns: &Columns<'_>) -> Vec<bool> {
+        match self.recording.segments.get(part) {
+            Some(_) => (0..columns.blocks.len()).map(|block| text.may_be_in(columns.gram_filter(block))).collect(),
+            None => vec![columns.n_payloads > 0],
+        }
     }
 
     /// Leaves of the payload `numbers` those that have the text. Errors: the search was stopped.
@@ -137,31 +154,28 @@ impl<'r> Query<'r> {
         text: &Text,
         part: usize,
         columns: &Columns<'_>,
+        may_have: &[bool],
         numbers: &mut [bool],
         searched: &mut Searched,
     ) -> Result<(), Pruned> {
         let Some(segment) = self.recording.segments.get(part) else {
             let stream = self.recording.open_part(part).stream().0;
-            searched.n_blocks += 1;
             text.leave_having(columns, stream, 0..stream.len(), 1..columns.n_payloads + 1, numbers, searched);
             return Ok(());
         };
         let mut reader = BlockReader::new(columns, segment.stored());
         let mut next = 1;
-        for block_idx in 0..columns.blocks.len() {
+        for (block_idx, may_have) in may_have.iter().enumerate() {
             if self.is_stopped() {
                 return Err(Pruned::Stopped);
             }
             let stream = reader.stream_range(block_idx);
-            let is_inside = |number: &usize| columns.payload_range(*number as u16).end <= stream.end;
-            let own = next..(next..columns.n_payloads + 1).find(|n| !is_inside(n)).unwrap_or(columns.n_payloads + 1);
+            let own = next..columns.first_payload_beyond(stream.end);
             next = own.end;
-            searched.n_blocks += 1;
-            if !numbers[own.clone()].contains(&true) {
-                searched.n_blocks_unasked += 1;
-            } else if !text.may_be_in(columns.gram_filter(block_idx)) {
-                searched.n_blocks_filtered += 1;
+            if !may_have {
                 numbers[own].fill(false);
+            } else if !numbers[own.clone()].contains(&true) {
+                searched.n_blocks_unasked += 1;
             } else if let Some(bytes) = reader.read(block_idx) {
                 text.leave_having(columns, &bytes, stream, own, numbers, searched);
             } else {

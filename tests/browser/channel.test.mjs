@@ -8,7 +8,15 @@ import { TOKEN, serve, until } from "./support.mjs";
 
 let server;
 const sockets = [];
-before(async () => { server = await serve("examples/bank/main.rhai"); });
+/** Joins at once and never acknowledges anything; what becomes of it is looked at in the end. */
+const silent = { n_updates: 0, closed: null };
+before(async () => {
+  server = await serve("examples/bank/main.rhai");
+  const socket = new WebSocket(`ws://127.0.0.1:${server.port}/socket/websocket?vsn=2.0.0&token=${TOKEN}`);
+  socket.on("open", () => socket.send(JSON.stringify(["1", "1", "cinema_debugger:0", "phx_join", {}])));
+  socket.on("message", (data) => { silent.n_updates += JSON.parse(data)[3] === "timeline_update" ? 1 : 0; });
+  socket.on("close", (code, reason) => { silent.closed = `${code} ${reason}`; });
+});
 after(async () => {
   sockets.forEach((socket) => { socket.channels.forEach((channel) => channel.leave()); socket.disconnect(); });
   await server.stop();
@@ -168,4 +176,12 @@ test("hostile frames end their own connection at most", async () => {
   await client.push("timeline_seek", { moment: "#5" });
   await until(() => client.doc.seq === 5, "the others go on");
   [liar, flood].forEach(({ socket }) => socket.close());
+});
+
+test("who never acknowledges is dropped, and told why", async () => {
+  const client = await connect();
+  assert.match(await until(() => silent.closed, "the end of the silent one", 60_000), /^1008 slow client: frames were not acknowledged for 30 s/);
+  assert.equal(silent.n_updates, 2);
+  await client.push("timeline_seek", { moment: "#9" });
+  await until(() => client.doc.seq === 9, "the others go on");
 });

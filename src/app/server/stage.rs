@@ -25,8 +25,10 @@ const HITS_WAITING_MAX: usize = 256;
 const BEAT_MAX: Duration = Duration::from_millis(250);
 /// Bins of the pyramid that are made at a stretch, between which readers have their turn: some 5 ms.
 const BINS_AT_A_STRETCH: usize = 64;
-/// How long the making waits for readers to have had it: locks alone are not fair.
+/// How long the making waits at a time for readers to have had it (locks alone are not fair), and how many times: it
+/// goes on however many look.
 const TURN: Duration = Duration::from_millis(1);
+const TURNS_MAX: usize = 50;
 
 /// One sandbox as the server sees it.
 pub struct Stage {
@@ -39,8 +41,8 @@ pub struct Stage {
     wake: Notify,
     glass: tokio::sync::Mutex<Option<Arc<Glass>>>,
     pyramid: Mutex<Pyramid>,
-    /// Readers that wait for the pyramid.
-    n_waiting: AtomicUsize,
+    /// Pictures that are being made.
+    n_making: AtomicUsize,
 }
 
 impl Stage {
@@ -54,7 +56,7 @@ impl Stage {
             wake: Notify::new(),
             glass: tokio::sync::Mutex::default(),
             pyramid: Mutex::default(),
-            n_waiting: AtomicUsize::new(0),
+            n_making: AtomicUsize::new(0),
         });
         tokio::spawn(Arc::clone(&stage).keep_beating());
         stage
@@ -132,10 +134,9 @@ impl Stage {
             let shown = Arc::clone(&glass);
             // In the background: pictures are drawn from what is there meanwhile.
             tokio::task::spawn_blocking(move || {
-                while stage.locked_pyramid().extend(&shown.recording, BINS_AT_A_STRETCH) {
-                    while stage.n_waiting.load(Ordering::Relaxed) > 0 {
-                        std::thread::sleep(TURN);
-                    }
+                while stage.pyramid().extend(&shown.recording, BINS_AT_A_STRETCH) {
+                    let is_wanted = |_: &usize| stage.n_making.load(Ordering::Relaxed) > 0;
+                    (0..TURNS_MAX).take_while(is_wanted).for_each(|_| std::thread::sleep(TURN));
                 }
             });
             *kept = Some(glass);
@@ -143,14 +144,23 @@ impl Stage {
         Ok(Arc::clone(kept.as_ref().expect("a glass was made or kept")))
     }
 
+    /// What is made in the background stands back while this is held: a picture is being made.
+    pub fn making(&self) -> Making<'_> {
+        self.n_making.fetch_add(1, Ordering::Relaxed);
+        Making(&self.n_making)
+    }
+
     /// The densities so far.
     pub fn pyramid(&self) -> MutexGuard<'_, Pyramid> {
-        self.n_waiting.fetch_add(1, Ordering::Relaxed);
-        let pyramid = self.locked_pyramid();
-        self.n_waiting.fetch_sub(1, Ordering::Relaxed);
-        pyramid
-    }
-    fn locked_pyramid(&self) -> MutexGuard<'_, Pyramid> {
         self.pyramid.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A picture under way.
+pub struct Making<'a>(&'a AtomicUsize);
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

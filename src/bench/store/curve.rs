@@ -19,7 +19,7 @@ const N_PLACES: u64 = 50;
 
 /// What is measured at each size, in ns.
 const COSTS: [&str; 5] =
-    ["append, per event", "count a kind, per event", "seek and payload", "the system at an event", "open"];
+    ["append, per event", "count a kind, per 1 000 events", "seek and payload", "the system at an event", "open"];
 
 /// One recording in a file grows to 100 M events; its costs at each size go to the chart `path` and to the table.
 pub fn curve(options: &Options, path: &Path) -> Outcome<Table> {
@@ -41,21 +41,19 @@ pub fn curve(options: &Options, path: &Path) -> Outcome<Table> {
         let n = recording.len() as f64;
         let costs = costs(&file, append_ns)?;
         let mut row = vec![Cell::Int(n as i64), Cell::Float((file_bytes(&file)? / n * 10.0).round() / 10.0)];
-        row.extend(
-            costs.iter().map(|ns| if *ns < 100.0 { Cell::Text(format!("{ns:.2} ns")) } else { Cell::Ns(*ns as i64) }),
-        );
+        row.extend(costs.iter().map(|ns| Cell::Ns(ns.round() as i64)));
         table.push(row);
-        points.iter_mut().zip(costs).for_each(|(points, ns)| points.push((n, ns)));
+        points.iter_mut().zip(costs).for_each(|(points, ns)| points.push((n / 1e6, ns)));
     }
     let series = COSTS.iter().zip(points).map(|(name, points)| Series { name: name.to_string(), points }).collect();
     let chart = Chart {
         title: "What an event costs as a recording grows".to_string(),
         subtitle: "One recording in a file, synthetic events of 1 068 processes; CPU time".to_string(),
-        x: Axis::log("events in the recording", Unit::Count),
+        x: Axis::log("million events in the recording", Unit::Count),
         y: Axis::log("CPU time", Unit::Ns),
         plot: Plot::Lines(series),
         marks: Vec::new(),
-        notes: Vec::new(),
+        notes: vec!["Opening checks a file of up to 64 MiB whole; a larger one is checked as it is read.".to_string()],
     };
     std::fs::write(path, svg::chart(&chart, &SvgOptions::default()))
         .map_err(|error| Failure::io(format!("{}: {error}", path.display())))?;
@@ -75,7 +73,7 @@ fn costs(file: &Path, append_ns: f64) -> Outcome<[f64; COSTS.len()]> {
     let receives = Filter::kind(Kind::Receive);
     // What was never read is mapped and checked first.
     opened.count(&receives);
-    let count_ns = median_of(N_ROUNDS, || cpu_timed(|| opened.count(&receives)).1) / n as f64;
+    let count_ns = median_of(N_ROUNDS, || cpu_timed(|| opened.count(&receives)).1) * 1e3 / n as f64;
     let places: Vec<u64> = (1..=N_PLACES).map(|k| ((k as f64 * GOLDEN).fract() * n as f64) as u64).collect();
     let times: Vec<i64> = places.iter().filter_map(|seq| opened.event(Seq(*seq))).map(|event| event.at_ns).collect();
     let trunk = opened.lineage(0);

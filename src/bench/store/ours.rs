@@ -118,7 +118,7 @@ impl Asker<'_> {
             n
         });
         let everything = Filter::default();
-        let groups = |by: By| rec.group(&Selection::of(&everything), by).len() as u64;
+        let groups = |by: By| rec.group(&Selection::of(&everything), by, usize::MAX).n_groups;
         self.ask(Question::GroupProcess, || groups(By::Process));
         self.ask(Question::GroupPair, || groups(By::Pair));
         let replies = Filter { classes: vec![Class::Reply], ..Filter::kind(Kind::Receive) };

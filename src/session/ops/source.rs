@@ -21,7 +21,8 @@ operations! { SOURCE:
         what: Value,
     } -> "the source", "sandbox(\"examples/bank\")";
 
-    /// Opens a recording: a `.cinema` session file, or a trace file or folder as `dbg` and `ttb` write them.
+    /// Opens a recording: a `.cinema` session file, or a trace file or folder as `dbg` and `ttb` write them, or
+    /// events as JSON lines.
     ///
     /// Options, for trace files: `redact`: what is taken out, as of `attach`; nothing when left out, `#{}` for the
     /// usual names of secrets.

@@ -128,6 +128,12 @@ impl Examination<'_> {
             damage(Part::Payloads, range, what)
         } else if !wrong.is_empty() {
             damage(Part::Index, place.image.clone(), format!("{} differ from the events", wrong.join(", ")))
+        } else if !segment.is_archived() && self.are_pages_damaged(place) {
+            damage(
+                Part::Index,
+                place.image.end..place.stored.start,
+                "the checksums of its pages are damaged".to_string(),
+            )
         } else {
             return None;
         };
@@ -139,6 +145,12 @@ impl Examination<'_> {
         let block = Block::at(self.bytes, place.image.end.next_multiple_of(8))?;
         let is_it = block.head.kind == BlockKind::Pages && block.is_intact(self.bytes);
         is_it.then(|| &self.bytes[block.content])
+    }
+
+    /// Whether the block of these checksums is there and is not as it was written. Version 2 has none.
+    fn are_pages_damaged(&self, place: &SegmentPlace) -> bool {
+        let block = Block::at(self.bytes, place.image.end.next_multiple_of(8));
+        block.is_none_or(|block| block.head.kind == BlockKind::Pages && !block.is_intact(self.bytes))
     }
 
     /// The indexes that are not what the events make. Those of changed paths are not compared: they depend on the segments

@@ -12,6 +12,7 @@ use crate::store::Recording;
 use crate::store::bytes::Bytes;
 use crate::store::dictionary::{Dictionaries, Dictionary};
 use crate::store::keyframe::{Checkpoint, Keyframes};
+use crate::store::scratch::Scratch;
 use crate::store::segment::{Offsets, Segment};
 use crate::store::tail::Tail;
 
@@ -96,12 +97,13 @@ pub fn read_directory(bytes: &[u8], version: u32) -> Result<Directory, String> {
 
 /// A recording whose segments and keyframes are parts of the file. Touches none of them.
 pub fn assemble(bytes: &Bytes, directory: Directory, form: Form) -> Recording {
+    let scratch = Arc::new(Scratch::default());
     let segment = |place: SegmentPlace| {
         let part = |range| bytes.part(range).expect("the directory's places lie inside the file");
         let offsets = Offsets { image: place.image.start, stored: place.stored.start };
         let segment =
             Segment::of_file(place.head, part(place.image), part(place.stored), place.image_checksum, offsets);
-        Arc::new(if form == Form::Archive { segment.archived() } else { segment })
+        Arc::new(if form == Form::Archive { segment.archived(scratch.clone()) } else { segment })
     };
     let segments: Vec<Arc<Segment>> = directory.segments.into_iter().map(segment).collect();
     let checkpoint = |place: super::directory::CheckpointPlace| Checkpoint {

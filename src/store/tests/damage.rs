@@ -53,7 +53,12 @@ fn check_prefix(opened: &Recording, original: &Recording) {
             None => has_all_payloads &= original.payload(seq).is_none(),
         }
     }
-    assert_eq!(opened.scan(&Filter::default()).count() as u64, opened.len());
+    let everything = Filter::default();
+    assert_eq!(opened.scan(&everything).count() as u64, opened.len());
+    let texts = [Text::new("order", false).unwrap()];
+    let found = opened.seqs(&Selection::of(&everything).texts(&texts)).count();
+    let has_text = |seq: &Seq| opened.payload_ref(*seq).is_some_and(|payload| texts[0].is_in_term(&payload));
+    assert_eq!(found, (0..opened.len()).map(Seq).filter(has_text).count(), "what can be read is found");
     if let Some(last) = opened.len().checked_sub(1).map(Seq).filter(|_| has_all_payloads) {
         assert!(opened.materialise(last) == original.materialise(last), "the system at {last:?}");
     }

@@ -322,3 +322,41 @@ fn dictionaries_that_grow_are_whole_in_a_file_that_was_not_finished() {
     let (opened, _) = Recording::open(&path).unwrap();
     assert!(opened.scan(&Filter::default()).eq(recording.scan(&Filter::default())));
 }
+
+#[test]
+fn a_search_that_is_stopped_ends() {
+    let mut recording = busy(2_000);
+    recording.seal();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let (everything, texts) = (Filter::default(), [Text::new("order", false).unwrap()]);
+    let selection = Selection::of(&everything).texts(&texts).until(&stop);
+    let n_found = recording.count_of(&selection);
+    assert!(n_found > 0 && recording.seqs(&selection).count() as u64 == n_found);
+    let mut seqs = recording.seqs(&selection);
+    assert!(seqs.next().is_some());
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!((recording.count_of(&selection), recording.group(&selection, By::Pair, 9).n_events), (0, 0));
+    let left = |why: &Stage| matches!(why, Stage::Pruned(Pruned::Stopped));
+    assert!(recording.explain(&selection).iter().any(|step| left(&step.stage) && step.n_events == 0));
+}
+
+#[test]
+fn text_filters_pass_over_blocks_and_archives_have_none() {
+    let mut recording = busy(60_000);
+    for n in 0..10 {
+        let word = if n == 4 { "a needle" } else { "hay" };
+        Row::new(n, Kind::Send, 1).payload(&Term::binary(format!("{word} {n}"))).append_to(&mut recording);
+    }
+    recording.seal();
+    let (everything, texts) = (Filter::default(), [Text::new("a needle", false).unwrap()]);
+    let selection = Selection::of(&everything).texts(&texts);
+    let searched = |recording: &Recording| match recording.explain(&selection).pop() {
+        Some(Step { stage: Stage::Texts(searched), n_events: 1, .. }) => searched,
+        other => panic!("one event has the text: {other:?}"),
+    };
+    let plain = searched(&recording);
+    assert!(plain.n_blocks_read <= 2 && plain.n_blocks > 10 * plain.n_blocks_read, "{plain:?}");
+    assert_eq!(plain.n_payloads_walked, 1);
+    let archived = searched(&compacted(&recording));
+    assert_eq!(archived.n_blocks_read, archived.n_blocks, "{archived:?}");
+}

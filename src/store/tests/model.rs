@@ -290,10 +290,23 @@ fn check_groups(recording: &Recording, model: &Model, filter: &Filter, width_ns:
         };
         let mut expected = std::collections::BTreeMap::new();
         events.iter().for_each(|event| *expected.entry(key(event)).or_insert(0) += 1);
-        let found = recording.group(&selection, by);
-        assert_eq!(found.len(), expected.len(), "a group for each, once");
-        assert_eq!(found.into_iter().collect::<std::collections::BTreeMap<_, u64>>(), expected, "by {by:?}");
+        let all = recording.group(&selection, by, usize::MAX);
+        assert_eq!((all.n_groups, all.n_events), (expected.len() as u64, events.len() as u64));
+        assert_eq!(all.largest.len(), expected.len(), "a group for each, once");
+        let some = recording.group(&selection, by, 2);
+        let sizes = |groups: &Groups| {
+            let mut sizes: Vec<u64> = groups.largest.iter().map(|(_, n)| *n).collect();
+            sizes.sort_unstable_by_key(|n| std::cmp::Reverse(*n));
+            sizes.truncate(2);
+            sizes
+        };
+        assert_eq!((sizes(&some), some.n_groups, some.n_events), (sizes(&all), all.n_groups, all.n_events));
+        assert_eq!(all.largest.into_iter().collect::<std::collections::BTreeMap<_, u64>>(), expected, "by {by:?}");
     }
+    let mut by_size: Vec<(i64, Seq)> = events.iter().map(|e| (i64::from(e.size_bytes), e.seq)).collect();
+    by_size.sort_by_key(|(size, seq)| (std::cmp::Reverse(*size), *seq));
+    by_size.truncate(7);
+    assert_eq!(recording.largest(&selection, Number::SizeBytes, 7), by_size);
     let since_cause = |event: &Event| {
         let cause = event.cause.filter(|cause| *cause >= recording.first())?;
         Some(event.at_ns.saturating_sub(model.events[cause.0 as usize].at_ns))
@@ -348,8 +361,7 @@ fn check_texts(recording: &Recording, model: &Model, filter: &Filter, words: &[(
     backwards.reverse();
     assert_eq!(backwards, expected);
     assert_eq!(recording.count_of(&selection), expected.len() as u64);
-    let n_grouped: u64 = recording.group(&selection, By::Pair).into_iter().map(|(_, n)| n).sum();
-    assert_eq!(n_grouped, expected.len() as u64);
+    assert_eq!(recording.group(&selection, By::Pair, 0).n_events, expected.len() as u64);
     // Each step leaves less, and the last one what matches.
     let steps = recording.explain(&selection);
     assert_eq!(steps.first().unwrap().n_events, recording.n_held());

@@ -1,13 +1,15 @@
 //! `cinema bench server`: what reaches viewers, how late, and what it costs, while events pour in.
 //!
 //! The events are appended on the session's thread, as a live source does; viewers are channel clients on threads of
-//! their own, over the loopback interface. It must not know how a table is shown.
+//! their own, over the loopback interface; the page's own figures come from Chromium, where there is one ([`browser`]).
+//! It must not know how a table is shown.
 
+mod browser;
 mod viewer;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use viewer::{Seen, Viewer};
 
@@ -17,7 +19,7 @@ use crate::app::live::{Live, Setup};
 use crate::app::terminal::Place;
 use crate::app::worker::Worker;
 use crate::bench::Workload;
-use crate::model::{Outcome, limits};
+use crate::model::{Outcome, Pid, limits};
 use crate::session::Source;
 use crate::store::{Recording, RecordingInfo};
 use crate::view::{Cell, Table};
@@ -58,7 +60,37 @@ pub fn run(place: Place, is_quick: bool) -> Outcome<Table> {
     let n_events = recording.len();
     let bench = Bench::start(place, recording)?;
     bench.first_sight(&mut table, n_events)?;
+    if !browser::is_here() {
+        return Ok(table.note("no figures of the page: tests/browser/node_modules or node is missing"));
+    }
+    bench.page(&mut table, &["first_paint"], &format!("{n_events} events"))?;
+    Bench::start(place, twenty_processes()?)?.page(&mut table, &["playing", "0.001"], "calls among 20 processes")?;
+    Bench::start(place, Recording::new(info()))?.paints(&mut table, &workload, seconds)?;
     Ok(table)
+}
+
+/// Calls among twenty processes, every five microseconds something.
+fn twenty_processes() -> Outcome<Recording> {
+    use crate::model::{Actor, Class, Kind, NewEvent};
+    let mut recording = Recording::new(info());
+    let mut at_ns = 0;
+    for n in 0..20_000_u32 {
+        let (caller, callee): (Actor, Actor) = (Pid::local(100 + n % 10).into(), Pid::local(110 + n * 7 % 10).into());
+        let steps = [
+            (Kind::Send, Class::Call, caller, callee),
+            (Kind::Receive, Class::Call, callee, caller),
+            (Kind::HandleStart, Class::Call, callee, caller),
+            (Kind::HandleEnd, Class::Call, callee, caller),
+            (Kind::Reply, Class::Reply, callee, caller),
+            (Kind::Receive, Class::Reply, caller, callee),
+        ];
+        for (kind, class, process, peer) in steps {
+            at_ns += 5_000;
+            let event = NewEvent::new(at_ns, kind, process);
+            recording.append(&NewEvent { class, peer: Some(peer), ..event })?;
+        }
+    }
+    Ok(recording)
 }
 
 fn info() -> RecordingInfo {
@@ -69,6 +101,7 @@ struct Bench {
     worker: Worker<Live>,
     port: u16,
     token: String,
+    url: String,
 }
 
 impl Bench {
@@ -89,7 +122,42 @@ impl Bench {
         })?;
         let settings = super::Settings { port: Some(0), ..super::Settings::default() };
         let running = super::start(worker.clone(), &settings)?;
-        Ok(Bench { worker, port: running.address.port(), token: running.token })
+        let (url, port) = (running.url(), running.address.port());
+        Ok(Bench { worker, port, url, token: running.token })
+    }
+
+    /// Figures that the page takes of itself.
+    fn page(&self, table: &mut Table, what: &[&str], of: &str) -> Outcome<()> {
+        for (name, value, unit) in browser::figures(&self.url, what)? {
+            table.push(vec![text(&format!("page: {name}")), Cell::Int(1), rounded(value), text(&unit), text(of)]);
+        }
+        Ok(())
+    }
+
+    /// From an event to its paint in a browser, while events pour in.
+    fn paints(&self, table: &mut Table, workload: &Arc<Workload>, seconds: u64) -> Outcome<()> {
+        let arrivals = Arrivals::default();
+        // A page has something to show before it is asked to keep up.
+        self.pour(workload, &arrivals, 1)?;
+        let painter = browser::Painter::open(&self.url)?;
+        let clocks = (Instant::now(), SystemTime::now());
+        self.pour(workload, &arrivals, seconds)?;
+        std::thread::sleep(Duration::from_millis(300));
+        let drawn = painter.finish();
+        let arrivals = arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        let delay_ms = |(n_recorded, at): &(u64, SystemTime)| {
+            let idx = arrivals.binary_search_by_key(n_recorded, |(n, _)| *n).ok()?;
+            let arrived_s = arrivals[idx].1.duration_since(clocks.0).as_secs_f64();
+            Some((at.duration_since(clocks.1).ok()?.as_secs_f64() - arrived_s) * 1e3)
+        };
+        let mut delays_ms: Vec<f64> = drawn.iter().filter_map(delay_ms).collect();
+        delays_ms.sort_by(f64::total_cmp);
+        let of = format!("{OFFERED_PER_S} events/s offered");
+        for (name, share) in [("median", 0.5), ("99 %", 0.99)] {
+            let name = text(&format!("page: from event to paint, {name}"));
+            table.push(vec![name, Cell::Int(1), rounded(quantile(&delays_ms, share)), text("ms"), text(&of)]);
+        }
+        Ok(())
     }
 
     /// Lets events pour in for some seconds while viewers look.
@@ -199,6 +267,16 @@ impl Bench {
     }
 }
 
+/// Of ascending values the one below which `share` of them lie.
+fn quantile(ascending: &[f64], share: f64) -> f64 {
+    ascending.get((ascending.len() as f64 * share) as usize).copied().unwrap_or(f64::NAN)
+}
+
+/// Three digits or so.
+fn rounded(value: f64) -> Cell {
+    if value >= 100.0 { Cell::Int(value.round() as i64) } else { Cell::Float((value * 10.0).round() / 10.0) }
+}
+
 fn text(text: &str) -> Cell {
     Cell::Text(text.to_string())
 }
@@ -207,9 +285,13 @@ fn report(table: &mut Table, name: &str, seen: &[Seen], arrivals: &[(u64, Instan
     let n_viewers = seen.len();
     let of = format!("{} events/s offered", OFFERED_PER_S);
     let mut row = |what: &str, value: f64, unit: &str| {
-        let value =
-            if value >= 100.0 { Cell::Int(value.round() as i64) } else { Cell::Float((value * 10.0).round() / 10.0) };
-        table.push(vec![text(&format!("{name}: {what}")), Cell::Int(n_viewers as i64), value, text(unit), text(&of)]);
+        table.push(vec![
+            text(&format!("{name}: {what}")),
+            Cell::Int(n_viewers as i64),
+            rounded(value),
+            text(unit),
+            text(&of),
+        ]);
     };
     let mean = |of: fn(&Seen) -> f64| seen.iter().map(of).sum::<f64>() / n_viewers.max(1) as f64;
     row("appended", n_appended as f64 / took_s, "events/s");
@@ -224,7 +306,6 @@ fn report(table: &mut Table, name: &str, seen: &[Seen], arrivals: &[(u64, Instan
         }
     }
     delays_ms.sort_by(f64::total_cmp);
-    let at = |share: f64| delays_ms.get((delays_ms.len() as f64 * share) as usize).copied().unwrap_or(f64::NAN);
-    row("from event to viewer, median", at(0.5), "ms");
-    row("from event to viewer, 99 %", at(0.99), "ms");
+    row("from event to viewer, median", quantile(&delays_ms, 0.5), "ms");
+    row("from event to viewer, 99 %", quantile(&delays_ms, 0.99), "ms");
 }

@@ -2,7 +2,7 @@
 
 import { duration, groupOf, h, number, put, wallTime } from "./format.js";
 import { moveRange } from "./range.js";
-import { choose, doc, look, nameOf, on } from "./state.js";
+import { choose, doc, isFromPeer, look, nameOf, on } from "./state.js";
 
 const SPEEDS = [0.001, 0.01, 0.1, 0.25, 0.5, 1, 2, 5, 10, 100, 1000, 10000];
 
@@ -75,7 +75,7 @@ export function makeDirector(actions, stage) {
     if (document.activeElement !== select) select.value = String(nearest);
     put(position, doc.seq === null || doc.seq === undefined ? "start" : `#${number(doc.seq)}`, " ", h("small", `+${duration(doc.since_start_ns || 0)}`), h("small.dim", `  ${number(doc.n_passed || 0)} of ${number(doc.n_events || 0)}`));
     const event = doc.event;
-    put(here, ...(event ? [h(`span.kind.${groupOf(event.kind)}`, event.kind.replaceAll("_", " ")), " ", h("b", nameOf(event.process)), event.peer ? ` ${/receive|down|exit_signal|late/.test(event.kind) ? "←" : "→"} ${nameOf(event.peer)}` : "", event.tag ? ` ${event.tag}` : ""] : []));
+    put(here, ...(event ? [h(`span.kind.${groupOf(event.kind)}`, event.kind.replaceAll("_", " ")), " ", h("b", nameOf(event.process)), event.peer ? ` ${isFromPeer(event.kind) ? "←" : "→"} ${nameOf(event.peer)}` : "", event.tag ? ` ${event.tag}` : ""] : []));
     wall.textContent = doc.wall_offset_ns ? wallTime(doc.at_ns + doc.wall_offset_ns) : "";
     wall.title = doc.wall_offset_ns ? `wall clock, UTC; ${doc.at_ns} ns on the recording's clock` : "";
   });

@@ -36,7 +36,7 @@ export function makeGraph(actions) {
     const hidden = system.nodes.length - nodes.length + system.n_hidden;
     put(notes,
       h("span", `${number(nodes.length)} processes at #${system.at}; squares supervise; size is traffic of the shown stretch`),
-      h("span", hidden ? `${hidden} quieter processes are not shown` : ""), h("span.grow"),
+      h("span", hidden ? `${hidden} more, dead or quieter, are not shown` : ""), h("span.grow"),
       h("div.legend", legendLine("supervises", "var(--line2)", "", 1.8), legendLine("link", "var(--ink3)", "1.5 4", 1.6), legendLine("monitor", "var(--restart)", "6 4", 1.6), h("span", "curved: messages")), twin.toggle);
   }
 

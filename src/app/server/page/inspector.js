@@ -70,7 +70,10 @@ export function makeInspector(root, actions) {
   }
 
   /** Seqs in a sentence become links. */
-  const linked = (text) => text.split(/(#\d+)/).map((part) => (/^#\d+$/.test(part) ? seqLink(Number(part.slice(1))) : part.replace(/\($/, "(\u2060")));
+  const linked = (text) => text.split(/([(]?#\d+[).,]*)/).map((part) => {
+    const [, before, seq, after] = /^([(]?)#(\d+)([).,]*)$/.exec(part) || [];
+    return seq ? h("span.whole-word", before, seqLink(Number(seq)), after) : part;
+  });
 
   function askBox() {
     const input = h("input", { type: "text", name: "expression", "aria-label": "A Rhai expression", spellcheck: "false", autocomplete: "off", class: "mono" });

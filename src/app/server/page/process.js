@@ -13,6 +13,8 @@ export function processCard(actions) {
   const card = h("section.card", { "aria-label": "Process" });
   const ask = api.latest((process, at) => api.view("inspect", { process, at }));
   const { seqLink, chip } = links(actions);
+  /** Parts that the viewer opened or closed; the others open where there is something to see. */
+  const opened = new Map();
   let shown = null;
 
   const chips = (title, list) => [h("h3", title), list.length ? h("div.chips", list.map(chip)) : h("p.dim", "none")];
@@ -31,8 +33,10 @@ export function processCard(actions) {
   function fill(data) {
     const { info } = data;
     shown = data;
-    const isOpen = new Map([...card.querySelectorAll("details[data-part]")].map((part) => [part.dataset.part, part.open]));
-    const part = (name, title, content, open = false) => h("details.part", { "data-part": name, open: isOpen.get(name) ?? open }, h("summary", h("h3", title)), content);
+    const part = (name, title, content, isOpen = false) => {
+      const summary = h("summary", { onclick: () => opened.set(name, !summary.parentElement.open) }, h("h3", title));
+      return h("details.part", { open: opened.get(name) ?? isOpen }, summary, content);
+    };
     put(card,
       h("nav.crumbs", { "aria-label": "Supervision path" }, data.path.slice(0, -1).map((step) => [h("button.link", { onclick: () => actions.select({ process: step.process }) }, step.name), " › "])),
       h("h2", data.name.replace(data.process, "").trim() || data.process, h("span.pid", data.process), h(`span.chip${info.status === "alive" ? "" : ".bad"}`, info.status), info.n_restarts ? h("span.chip.bad", `↻ ${info.n_restarts}`) : null),

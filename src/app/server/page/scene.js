@@ -154,12 +154,15 @@ export function makeScene(actions) {
     if (look.isFitted || doc.seq === null || doc.seq === undefined || !overview.ranges.length || look.goingTo !== null) return;
     const rank = rankOf(doc.seq), span = look.to - look.from;
     const [low, high] = doc.state === "rewinding" ? [0.3, 1] : [0, 0.72];
-    if (rank >= look.from + span * low && rank <= look.from + span * high) return;
+    if (!isGliding && rank >= look.from + span * low && rank <= look.from + span * high) return;
     const wanted = doc.state === "paused" ? rank - span / 2 : rank - span * (doc.state === "rewinding" ? 0.6 : 0.4);
     const isFar = Math.abs(wanted - look.from) > span || reducedMotion.matches || doc.state === "paused";
     const from = clampFrom(isFar ? wanted : look.from + (wanted - look.from) * 0.12, span);
+    // Once it moves it moves all the way: between two glides only the playhead is drawn.
+    isGliding = !isFar && Math.abs(wanted - from) > span * 0.02 && Math.abs(from - look.from) > 0.01;
     if (Math.abs(from - look.from) > 0.01) choose({ from, to: from + span });
   }
+  let isGliding = false;
 
   const clampFrom = (from, span) => Math.max(0, Math.min(from, Math.max(0, overview.n_events - span)));
 

@@ -84,17 +84,20 @@ export function makeScrubber(seek) {
   }
   on(["breakpoints", "n_recorded", "state"], findHits);
 
-  let shown = 0, size = { width: root.clientWidth, height: root.clientHeight };
+  let shown = 0, drawnAt = -1, size = { width: root.clientWidth, height: root.clientHeight };
   function draw() {
     const { width, height } = size;
     const base = height - TICKS_HEIGHT;
+    const target = shareOf(doc.seq);
+    shown = reducedMotion.matches || doc.state === "paused" || Math.abs(target - shown) > 0.05 ? target : shown + (target - shown) * 0.35;
+    if (Math.abs(target - shown) > 1e-4) tell("position");
+    const x = Math.round(shown * width) + 0.5;
+    if (!isStale && x === drawnAt) return;
+    drawnAt = x;
     if (isStale) { isStale = false; drawStill(width, height, base); }
     const context = sharpen(canvas, width, height);
     context.clearRect(0, 0, width, height);
     context.drawImage(still, 0, 0, width, height);
-    const target = shareOf(doc.seq);
-    shown = reducedMotion.matches || doc.state === "paused" || Math.abs(target - shown) > 0.05 ? target : shown + (target - shown) * 0.35;
-    const x = Math.round(shown * width) + 0.5;
     context.fillStyle = color("accent");
     context.globalAlpha = 0.09;
     context.fillRect(0, 0, x, base);
@@ -104,7 +107,6 @@ export function makeScrubber(seek) {
     context.beginPath();
     context.moveTo(x - 6, 0); context.lineTo(x + 6, 0); context.lineTo(x, 8);
     context.fill();
-    if (Math.abs(target - shown) > 1e-4) tell("position");
   }
 
   function drawDensity(context, width, base) {

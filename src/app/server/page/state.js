@@ -25,11 +25,14 @@ export const overview = { n_events: 0, n_recorded: 0, ranges: [], axis: { seqs: 
  *  selected one, else the one that one stands on) with its payload. */
 export const found = { hits: [], event: null };
 
+/** Whether an event of this kind came from its peer, rather than going there. */
+export const isFromPeer = (kind) => /receive|down|exit_signal|late|handle/.test(kind);
+
 /** The processes of the picked event: who sent and who received, in this order, or the one that did it. */
 export function ends() {
   const event = look.seq !== null && found.event?.seq === look.seq ? { kind: found.event.kind, process: found.event.pid, peer: found.event.peer_pid } : doc.event;
   if (!event) return [];
-  return /receive|down|exit_signal|late|handle_start/.test(event.kind) ? [event.peer, event.process] : [event.process, event.peer];
+  return isFromPeer(event.kind) ? [event.peer, event.process] : [event.process, event.peer];
 }
 
 /** The syntax in which terms are written. */

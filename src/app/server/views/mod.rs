@@ -66,7 +66,11 @@ async fn serve(
     let stage = shared.stage(id).await?;
     let glass = stage.glass().await?;
     let n_events = glass.n_events();
-    let made = tokio::task::spawn_blocking(move || make(&stage, &glass, &Wanted(query))).await;
+    let made = tokio::task::spawn_blocking(move || {
+        let _making = stage.making();
+        make(&stage, &glass, &Wanted(query))
+    });
+    let made = made.await;
     let view = made.map_err(|_| {
         Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "fault", "a fault inside cinema ended this view")
     })??;

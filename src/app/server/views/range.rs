@@ -5,11 +5,11 @@ use std::cmp::Reverse;
 use serde_json::{Value as Json, json};
 
 use super::Wanted;
-use crate::analysis::pyramid::{Detail, Group};
+use crate::analysis::pyramid::{Detail, Group, Pair};
 use crate::app::server::glass::Glass;
 use crate::app::server::problem::Problem;
 use crate::app::server::stage::Stage;
-use crate::model::{Actor, Class, Seq};
+use crate::model::{Actor, Seq};
 
 /// Processes, and pairs of them, that are named: the busiest.
 const BUSIEST: usize = 8;
@@ -21,7 +21,7 @@ pub fn make(stage: &Stage, glass: &Glass, wanted: &Wanted) -> Result<Json, Probl
     let (names, rec) = (glass.names(), &glass.recording);
     let pyramid = stage.pyramid();
     let mut groups = [0; 4];
-    let (mut actors, mut pairs): (Vec<(Actor, u64)>, Vec<((Actor, Actor, Class), u64)>) = Default::default();
+    let (mut actors, mut pairs): (Vec<(Actor, u64)>, Vec<(Pair, u64)>) = Default::default();
     let mut notable = Vec::new();
     for range in &ranges {
         let counts = pyramid.counts(rec, range.clone(), Detail::Actors);
@@ -35,7 +35,7 @@ pub fn make(stage: &Stage, glass: &Glass, wanted: &Wanted) -> Result<Json, Probl
     let last = Seq(ranges.last().map_or(0, |range| range.end - 1));
     let name = |actor: Actor| json!({ "process": actor.to_string(), "name": names.at(actor, last) });
     let busiest = |(actor, n): &(Actor, u64)| json!({ "of": name(*actor), "n": n });
-    let pair = |((from, to, class), n): &((Actor, Actor, Class), u64)| json!({ "from": name(*from), "to": name(*to), "class": class.as_str(), "n": n });
+    let pair = |((from, to, class), n): &(Pair, u64)| json!({ "from": name(*from), "to": name(*to), "class": class.as_str(), "n": n });
     Ok(json!({
         "n_events": ranges.iter().map(|range| range.end - range.start).sum::<u64>(),
         "from_ns": at_ns(ranges.first().map(|range| range.start)),
