@@ -127,7 +127,7 @@ fn a_file_is_imported_into_a_file() {
     let out = folder.path().join("small.cinema");
     let source = data("ejabberd-small.trace");
     let mut last = None;
-    let imported = into_file(&[source.clone()], &out, &mut |progress| {
+    let imported = into_file(std::slice::from_ref(&source), &out, &mut |progress| {
         last = Some(progress);
         true
     })
@@ -136,7 +136,7 @@ fn a_file_is_imported_into_a_file() {
     let (kept, warnings) = Recording::open(&out).expect("it was completed");
     assert_eq!((warnings.len(), kept.len()), (0, imported.n_events));
     assert_eq!(listing(&kept), listing(&recorded(&source).0));
-    let itself = into_file(&[out.clone()], &out, &mut |_| true);
+    let itself = into_file(std::slice::from_ref(&out), &out, &mut |_| true);
     assert!(itself.is_err() && Recording::open(&out).is_ok(), "nothing is overwritten by itself");
     assert!(check(&[folder.path().join("absent")]).is_err());
 }

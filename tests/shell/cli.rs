@@ -259,12 +259,12 @@ fn a_trace_is_imported_into_a_file() {
     let done = run_in(dir.path(), &["import", trace.to_str().unwrap(), "-o", "small.cinema"], "");
     assert_eq!(
         (done.code, done.stdout.as_str(), done.stderr.as_str()),
-        (0, "small.cinema: 12371 events of 13399 messages\n", "")
+        (0, "small.cinema: 10826 events of 13399 messages\n", "")
     );
     let lines = run_in(dir.path(), &["open", "small.cinema", "-e", "export_to(\"jsonl\", \"small.jsonl\")"], "");
     assert_eq!(lines.code, 0, "{}", lines.stderr);
     let again = run_in(dir.path(), &["import", "small.jsonl", "-o", "again.cinema"], "");
-    assert_eq!(again.stdout, "again.cinema: 12371 events of 12371 messages\n");
+    assert_eq!(again.stdout, "again.cinema: 10826 events of 10826 messages\n");
     let itself = run_in(dir.path(), &["import", "absent.trace", "-o", "small.cinema"], "");
     assert_eq!((itself.code, itself.stderr.contains("no file absent.trace")), (1, true), "{}", itself.stderr);
 }
