@@ -88,3 +88,59 @@ fn a_receive_inside_a_run_gives_way_to_the_run_again() {
     assert_eq!(cause_of(inside), Some(inner));
     assert_eq!(cause_of(after), Some(run));
 }
+
+/// Everything that followed, by one pass over all later events.
+fn forth_by_looking(rec: &Recording, seq: Seq) -> Vec<Link> {
+    let mut found = std::collections::HashSet::from([seq]);
+    let mut running: std::collections::HashMap<Actor, Running> = Default::default();
+    if let Some(event) = rec.event(seq).filter(|event| opens(rec, event)) {
+        running.insert(event.process, Running::at(&event));
+    }
+    let mut links = Vec::new();
+    for event in (seq.0 + 1..rec.len()).filter_map(|at| rec.event(Seq(at))) {
+        let inside = || running.get(&actor_of(&event)?)?.innermost().filter(|start| found.contains(start));
+        links.extend(match event.cause {
+            Some(from) => found.contains(&from).then_some(Link { from, to: event.seq, relation: Relation::Caused }),
+            None => inside().map(|from| Link { from, to: event.seq, relation: Relation::Inside }),
+        });
+        if event.kind == Kind::HandleEnd || opens(rec, &event) {
+            running.entry(event.process).or_default().push(&event);
+        }
+        if links.last().is_some_and(|link| link.to == event.seq) {
+            found.insert(event.seq);
+        }
+    }
+    links
+}
+
+#[test]
+fn indexes_find_what_a_pass_over_everything_finds() {
+    let mut fx = Fixture::new();
+    let actors: Vec<Actor> = (0..4).map(|_| fx.spawn("server", None)).collect();
+    let mut random = 11u64;
+    let mut below = |n: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % n
+    };
+    let kinds =
+        [Kind::HandleStart, Kind::HandleEnd, Kind::Send, Kind::Receive, Kind::StateChange, Kind::Spawn, Kind::Link];
+    for n in 0..1_500 {
+        let (kind, process) = (kinds[below(7) as usize], actors[below(4) as usize]);
+        let (peer, class) = (actors[below(4) as usize], [Class::None, Class::Init, Class::Call][below(3) as usize]);
+        // Some causes are far, most events have none.
+        let back = if below(20) == 0 { below(1_000) } else { below(12) };
+        let cause = fx.rec.len().checked_sub(1 + back).map(Seq).filter(|_| below(2) == 0);
+        fx.event(kind, process, |event| (event.peer, event.class, event.cause) = (Some(peer), class, cause));
+        if n % 400 == 399 {
+            fx.rec.seal();
+        }
+    }
+    for seq in (0..fx.rec.len()).step_by(37).map(Seq) {
+        let expected = forth_by_looking(&fx.rec, seq);
+        let direct: Vec<Link> = expected.iter().filter(|link| link.from == seq).copied().collect();
+        assert_eq!(effects(&fx.rec, &[], seq, usize::MAX), direct, "effects of {seq:?}");
+        assert_eq!(chain(&fx.rec, &[], seq, 10_000).forth, expected, "what follows {seq:?}");
+        let first = chain(&fx.rec, &[], seq, 3);
+        assert_eq!(first.forth, expected[..expected.len().min(3)]);
+    }
+}

@@ -334,7 +334,7 @@ mod tests {
     #[test]
     fn what_is_taken_out_is_told_without_patterns() {
         let redaction = Redaction::new(&["a".into(), "b".into()], &["hunter2".into()], &["vault".into()]).unwrap();
-        assert_eq!(redaction.describe(), "2 fields, 1 pattern, processes vault");
+        assert_eq!(redaction.describe(), "2 field names, 1 pattern, processes vault");
         assert_eq!(Redaction::none().describe(), "nothing");
         assert!(Redaction::none().is_none() && !Redaction::default().is_none());
     }

@@ -9,6 +9,7 @@ pub fn plan(steps: &[Step], n_sealed: usize, texts: &[Text]) -> Table {
     let mut table = Table::new("plan", &["step", "how", ">segments", ">events"]);
     for step in steps {
         let (name, how) = match &step.stage {
+            Stage::All if n_sealed == 1 => ("recording", "one sealed segment and the open tail".into()),
             Stage::All => ("recording", format!("{n_sealed} sealed segments and the open tail")),
             Stage::Pruned(why) => ("passed over", passed_over(*why).to_string()),
             Stage::Candidates(indexes) => ("candidates", candidates(indexes)),
