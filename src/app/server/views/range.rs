@@ -21,7 +21,8 @@ pub fn make(stage: &Stage, glass: &Glass, wanted: &Wanted) -> Result<Json, Probl
     let (names, rec) = (glass.names(), &glass.recording);
     let pyramid = stage.pyramid();
     let mut groups = [0; 4];
-    let (mut actors, mut pairs): (Vec<(Actor, u64)>, Vec<(Pair, u64)>) = Default::default();
+    let mut actors: Vec<(Actor, u64)> = Vec::new();
+    let mut pairs: Vec<(Pair, u64)> = Vec::new();
     let mut notable = Vec::new();
     for range in &ranges {
         let counts = pyramid.counts(rec, range.clone(), Detail::Actors);
