@@ -2,7 +2,7 @@
 //!
 //! Floors, from the ground up; each imports only what is below it (`tests/house.rs` holds it so):
 //! [`model`] · [`codec`], [`store`] · [`sandbox`] · [`timeline`], [`breakpoint`], [`analysis`] ·
-//! [`session`] · [`view`] · [`render`], [`export`] · [`script`] · [`app`], [`bench`].
+//! [`session`] · [`view`] · [`render`], [`export`] · [`script`] · [`app`], [`bench`], [`fuzz`].
 
 pub mod model;
 
@@ -26,3 +26,4 @@ pub mod script;
 
 pub mod app;
 pub mod bench;
+pub mod fuzz;

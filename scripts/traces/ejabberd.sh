@@ -1,19 +1,20 @@
 #!/bin/sh
-# Records a real trace to measure the store with: ejabberd (Debian's package) under a load of XMPP clients,
-# traced through dbg's file trace port as `cinema open` reads it.
+# Records a real trace to measure the store with: ejabberd under a load of XMPP clients, traced through dbg's file trace
+# port as `cinema open` reads it. Erlang and ejabberd are those that tests/otp unpacks (OTP 25, or $OTP).
 #
 #   scripts/traces/ejabberd.sh OUT.trace [CLIENTS] [SECONDS] [calls]
 #
 # The default, 150 clients for 120 s, gives about 2 M events: messages and process events. With `calls`, calls and
 # returns of the callbacks are traced too, so that states are 3 of 4 bytes. Everything listens on 127.0.0.1 only and lives in
-# a scratch folder that is removed; nothing of an installed ejabberd is touched.
+# a scratch folder that is removed; nothing that is installed is touched.
 set -eu
 out=$(realpath "${1:?usage: $0 OUT.trace [CLIENTS] [SECONDS]}")
 clients=${2:-150}
 seconds=${3:-120}
 calls=${4:-no_calls}
 here=$(dirname "$(realpath "$0")")
-ebin=$(dirname "$(dpkg -L ejabberd | grep 'ebin/ejabberd.app$')")
+otp=$("$here/../../tests/otp" "${OTP:-25}")
+ebin=$(dirname "$(find "$otp/usr/lib" -path '*/ebin/ejabberd.app' | head -n 1)")
 scratch=$(mktemp -d)
 port=$((20000 + $$ % 20000))
 trap 'kill "${server:-}" 2>/dev/null || true; rm -rf "$scratch"' EXIT INT TERM
@@ -75,11 +76,11 @@ register_user(Name) ->
         Other -> Other
     end.
 ERL
-(cd "$scratch" && erlc serve.erl)
+(cd "$scratch" && "$otp/usr/bin/erlc" serve.erl)
 
 # ejabberd wants rebar's layout of library names; the Erlang path of the package has it.
 EJABBERD_CONFIG_PATH="$scratch/ejabberd.yml" EJABBERD_LOG_PATH="$scratch/ejabberd.log" ERL_CRASH_DUMP_SECONDS=0 \
-    erl -noinput -pa "$ebin" "$scratch" -mnesia dir "\"$scratch/mnesia\"" -sasl errlog_type error \
+    "$otp/usr/bin/erl" -noinput -pa "$ebin" "$scratch" -mnesia dir "\"$scratch/mnesia\"" -sasl errlog_type error \
     -eval "serve:start(\"$out\", $clients, $seconds, $calls)" >"$scratch/serve.out" 2>&1 &
 server=$!
 n=0
@@ -91,6 +92,6 @@ until grep -q ready "$scratch/serve.out"; do
     fi
     sleep 0.2
 done
-escript "$here/xmpp_load.escript" "$port" "$clients" "$seconds"
+"$otp/usr/bin/escript" "$here/xmpp_load.escript" "$port" "$clients" "$seconds"
 wait $server || true
 ls -l "$out"

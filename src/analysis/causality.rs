@@ -1,7 +1,9 @@
 //! Causes and effects of events: the recorded cause links, what happened inside one callback, and
 //! the two ends of messages and calls. It must not know how results are shown.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use serde::Serialize;
 
 use super::{Scope, within};
@@ -77,14 +79,50 @@ pub fn callback_at(rec: &Recording, scope: Scope<'_>, process: Actor, at: Seq) -
     rec.materialise(last.seq).processes.get(&process)?.handling
 }
 
-/// What directly followed from the event, the first `n_max`.
+/// What directly followed from the event, the first `n_max`, in order. By the index of causes, and for a callback or a spawn by
+/// the postings of its process.
 pub fn effects(rec: &Recording, scope: Scope<'_>, seq: Seq, n_max: usize) -> Vec<Link> {
-    let is_direct = |link: &Link| link.from == seq;
-    forth(rec, scope, seq).filter(is_direct).take(n_max).collect()
+    let ranges = within(rec, scope, seq.0 + 1..rec.len());
+    let filter = Filter { ranges: ranges.clone(), cause: Some(seq), ..Filter::default() };
+    let caused = rec.scan(&filter).map(|event| Link { from: seq, to: event.seq, relation: Relation::Caused });
+    let mut links: Vec<Link> = caused.take(n_max).collect();
+    if let Some(start) = rec.event(seq).filter(|event| opens(rec, event)) {
+        links.extend(inside(rec, ranges, &start, n_max));
+        links.sort_unstable_by_key(|link| link.to);
+        links.truncate(n_max);
+    }
+    links
+}
+
+/// Whether something can happen inside of the event.
+fn opens(rec: &Recording, event: &Event) -> bool {
+    matches!(event.kind, Kind::HandleStart | Kind::Spawn) && !rec.is_introduction(event)
+}
+
+/// What the process did inside of the callback or the life that `start` opens, the first `n_max`, in order, where no cause is recorded.
+fn inside(rec: &Recording, ranges: Vec<Range<u64>>, start: &Event, n_max: usize) -> Vec<Link> {
+    let (process, from) = (start.process, start.seq);
+    let mut running = Running::at(start);
+    let mut found = Vec::new();
+    let filter = Filter { ranges, involved: vec![process], ..Filter::default() };
+    for event in rec.scan(&filter) {
+        let is_done = actor_of(&event) == Some(process) && event.cause.is_none();
+        if is_done && running.innermost() == Some(from) {
+            found.push(Link { from, to: event.seq, relation: Relation::Inside });
+        }
+        let is_turn = event.kind == Kind::HandleEnd || opens(rec, &event);
+        if is_turn && event.process == process {
+            running.push(&event);
+        }
+        if !running.has(from) || found.len() >= n_max {
+            break;
+        }
+    }
+    found
 }
 
 /// The causal chain through the event: back to its origin, forth to everything that followed, at most `n_max` links each way.
-/// Backwards it costs one look-up a link, forwards one pass over the rest of the scope.
+/// Each link costs a few look-ups in indexes.
 pub fn chain(rec: &Recording, scope: Scope<'_>, seq: Seq, n_max: usize) -> Chain {
     let mut back = Vec::new();
     let mut at = seq;
@@ -92,41 +130,24 @@ pub fn chain(rec: &Recording, scope: Scope<'_>, seq: Seq, n_max: usize) -> Chain
         at = link.from;
         back.push(link);
     }
-    let mut following = forth(rec, scope, seq);
-    let forth: Vec<Link> = following.by_ref().take(n_max).collect();
-    let is_cut = cause(rec, scope, at).is_some() || following.next().is_some();
-    Chain { event: seq, back, forth, is_cut }
+    let mut following = forth(rec, scope, seq, n_max + 1);
+    let is_cut = following.len() > n_max || cause(rec, scope, at).is_some();
+    following.truncate(n_max);
+    Chain { event: seq, back, forth: following, is_cut }
 }
 
-/// Everything that followed from the event, in order: one pass over the later events, in which each is asked
-/// whether its cause, or the callback that it happened in, is among those found so far.
-fn forth<'r>(rec: &'r Recording, scope: Scope<'_>, seq: Seq) -> impl Iterator<Item = Link> + 'r {
-    let mut found = FxHashSet::from_iter([seq]);
-    let mut running: FxHashMap<Actor, Running> = FxHashMap::default();
-    if let Some(event) =
-        rec.event(seq).filter(|e| matches!(e.kind, Kind::HandleStart | Kind::Spawn) && !rec.is_introduction(e))
-    {
-        running.insert(event.process, Running::at(&event));
+/// The first `n_max` links of all that followed from the event, in order of `to`: effects come after their cause, so the effects
+/// of the earliest event that is not followed yet are all that can come before the next one.
+fn forth(rec: &Recording, scope: Scope<'_>, seq: Seq, n_max: usize) -> Vec<Link> {
+    let mut links: Vec<Link> = Vec::new();
+    let mut coming = BTreeMap::new();
+    let mut at = seq;
+    loop {
+        coming.extend(effects(rec, scope, at, n_max - links.len()).into_iter().map(|link| (link.to, link)));
+        let Some((to, link)) = coming.pop_first().filter(|_| links.len() < n_max) else { return links };
+        links.push(link);
+        at = to;
     }
-    let later = within(rec, scope, seq.0 + 1..rec.len());
-    let events = later.into_iter().flatten().filter_map(move |at| rec.event(Seq(at)));
-    events.filter_map(move |event| {
-        let inside = || running.get(&actor_of(&event)?)?.innermost().filter(|start| found.contains(start));
-        let link = match event.cause {
-            Some(from) => found.contains(&from).then_some(Link { from, to: event.seq, relation: Relation::Caused }),
-            None => inside().map(|from| Link { from, to: event.seq, relation: Relation::Inside }),
-        };
-        match event.kind {
-            Kind::HandleStart | Kind::HandleEnd | Kind::Spawn if !rec.is_introduction(&event) => {
-                running.entry(event.process).or_default().push(&event)
-            }
-            _ => {}
-        }
-        if link.is_some() {
-            found.insert(event.seq);
-        }
-        link
-    })
 }
 
 /// What runs in a process. Callbacks nest one deep: a receive inside the run of a plain process.
@@ -156,6 +177,10 @@ impl Running {
         }
     }
 
+    /// Whether `start` runs, or will again when what runs inside of it is over.
+    fn has(self, start: Seq) -> bool {
+        self.inner == Some(start) || self.outer == Some(start)
+    }
     fn innermost(self) -> Option<Seq> {
         self.inner.or(self.outer)
     }

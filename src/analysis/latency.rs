@@ -89,14 +89,6 @@ pub struct LatencyRow {
     pub total: Percentiles,
 }
 
-/// A bin of a histogram: `from_ns <= duration < to_ns` (the last one includes its end).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Bin {
-    pub from_ns: i64,
-    pub to_ns: i64,
-    pub n: u64,
-}
-
 /// Gives each call once it is over (the open ones at the end). One pass; memory is bounded by the calls that are open
 /// or wait for a late reply.
 pub fn for_each_call(rec: &Recording, scope: Scope<'_>, mut each: impl FnMut(CallRow)) {
@@ -223,36 +215,6 @@ pub fn percentiles(values_ns: &mut [i64]) -> Percentiles {
         p99_ns: rank(99),
         max_ns,
     }
-}
-
-/// Bins with edges at 1, 2, 5, 10 .. ns, or at powers of a higher base when those would be more than `n_bins`;
-/// from the smallest to the largest duration, the empty ones between included.
-pub fn histogram(values_ns: &[i64], n_bins: usize) -> Vec<Bin> {
-    let (Some(&min), Some(&max)) = (values_ns.iter().min(), values_ns.iter().max()) else { return Vec::new() };
-    let mut bins = (0..).map(|coarseness| empty_bins(min, max, coarseness)).find(|bins| bins.len() <= n_bins.max(1));
-    let bins = bins.as_mut().expect("coarse enough edges make one bin");
-    for &value in values_ns {
-        let idx = bins.partition_point(|bin| bin.to_ns <= value).min(bins.len() - 1);
-        bins[idx].n += 1;
-    }
-    std::mem::take(bins)
-}
-
-/// Bins over `min..=max`: three a decade, one a decade, one every two decades, .., one.
-fn empty_bins(min: i64, max: i64, coarseness: u32) -> Vec<Bin> {
-    let steps: &[i64] = if coarseness == 0 { &[1, 2, 5] } else { &[1] };
-    let ratio = 10i64.saturating_pow(coarseness.max(1));
-    let mut edges = vec![0];
-    let mut decade = 1i64;
-    while ratio < i64::MAX && edges.last().is_some_and(|&edge| edge <= max && edge < i64::MAX) {
-        edges.extend(steps.iter().map(|step| decade.saturating_mul(*step)));
-        decade = decade.saturating_mul(ratio);
-    }
-    if ratio == i64::MAX {
-        edges.push(i64::MAX);
-    }
-    let bins = edges.windows(2).map(|edge| Bin { from_ns: edge[0], to_ns: edge[1], n: 0 });
-    bins.filter(|bin| bin.to_ns > min && bin.from_ns <= max).collect()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod causality;
 #[cfg(test)]
 mod fixture;
 pub mod flow;
+pub mod histogram;
 mod join;
 pub mod latency;
 pub mod names;

@@ -45,7 +45,8 @@ impl Names {
             }
             let payload = rec.term(spawn.seq);
             let field = |key| payload.as_ref()?.as_map()?.get_atom(key);
-            let label = field("label").and_then(label_of).or_else(|| field("name")?.as_atom());
+            let label =
+                field("label").and_then(|label| label_of(label, names.syntax)).or_else(|| field("name")?.as_atom());
             if let Some(label) = names.set_labels.get(actor).copied().or(label) {
                 names.labels.insert(*actor, label);
             }
@@ -83,7 +84,10 @@ impl Names {
         let held = row.names.first().copied();
         match held.or_else(|| last().filter(|_| row.status != Status::Alive)) {
             Some(name) => self.on_node(name, row.actor),
-            None => self.with_word(row.label.or(row.child_id).or(row.module), row.actor),
+            None => {
+                let label = row.label.map(|label| self.labels.get(&row.actor).copied().unwrap_or(label));
+                self.with_word(label.or(row.child_id).or(row.module), row.actor)
+            }
         }
     }
 
@@ -134,9 +138,21 @@ impl Names {
         let node = self.nodes.get(&actor.origin()).map_or("", String::as_str);
         let id = format!("{}{node}", actor.display(self.syntax));
         match word {
-            Some(word) => format!("{} {id}", word.display(self.syntax)),
+            Some(word) => format!("{} {id}", self.word(word)),
             None => id,
         }
+    }
+
+    /// A label is a text for people: it has no quotes, unless it could steer a terminal.
+    fn word(&self, word: Atom) -> String {
+        let shown = word.display(self.syntax);
+        let is_safe = word.as_str().chars().all(|c| !c.is_control());
+        if is_safe && shown.ends_with(['"', '\'']) { word.as_str().to_string() } else { shown }
+    }
+
+    /// What a process without a registered name is called, when that is not its module.
+    pub fn label(&self, actor: Actor) -> Option<String> {
+        self.labels.get(&actor).map(|label| self.word(*label))
     }
 }
 

@@ -5,6 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 use super::names::Names;
+use crate::model::platform::is_top_of_otp;
 use crate::model::{Actor, Atom, Behaviour, ProcessRow, Seq, Status, SystemState, Term};
 use crate::store::Recording;
 
@@ -33,7 +34,7 @@ pub struct TreeNode {
 pub struct SupervisionTree {
     pub at: Option<Seq>,
     pub at_ns: i64,
-    /// Supervisors without a supervisor, with all that is below them.
+    /// Supervisors without a supervisor, with all that is below them: OTP's own behind the others.
     pub roots: Vec<TreeNode>,
     /// Processes that no supervisor is known to own.
     pub unsupervised: Vec<TreeNode>,
@@ -47,7 +48,9 @@ pub fn tree(rec: &Recording, at: Seq, with_dead: bool) -> SupervisionTree {
     let owned: FxHashSet<Actor> = children.values().flatten().copied().collect();
     let maker = Maker { rec, names, at, children, state: &state };
     let mut tree = SupervisionTree { at: state.at, at_ns: state.at_ns, roots: Vec::new(), unsupervised: Vec::new() };
-    for row in state.processes.values().filter(|row| is_shown(row, with_dead)) {
+    let mut rows: Vec<_> = state.processes.values().filter(|row| is_shown(row, with_dead)).collect();
+    rows.sort_by_key(|row| row.names.iter().any(|name| is_top_of_otp(*name)));
+    for row in rows {
         match row.behaviour {
             _ if owned.contains(&row.actor) => {}
             Behaviour::Port => {}

@@ -28,6 +28,7 @@ Examples:
   cinema attach shop@localhost --trace app:shop   a running node, as it goes
   cinema record shop@localhost --out shop.cinema --trigger 'on_result(\"timeout\")'
   cinema open node.trace                       look around in a dbg or ttb trace, or a .cinema file
+  cinema import node*.trace -o node.cinema     a trace that is larger than memory, once
   cinema open node.trace -e 'patterns()'       ask one question and leave
   cinema run scripts/tools/timeouts.rhai node.trace
   cinema -e 'sandbox(\"examples/bank\"); run(); latency()' --format json
@@ -98,6 +99,17 @@ pub enum Command {
         /// What the script finds in `args`; flags of its own come after `--`
         args: Vec<String>,
     },
+    /// Import traces into a .cinema file, larger than memory: trace files of dbg or ttb, or exported JSON lines
+    ///
+    /// Files of a wrapped set (name0.trace, name1.trace ..) are put in order, those of several nodes merged by time.
+    Import {
+        /// Trace files, folders of ttb, or one .jsonl file as export_to("jsonl", ..) writes it
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The .cinema file to write
+        #[arg(short, long, value_name = "OUT.cinema")]
+        out: PathBuf,
+    },
     /// Attach to a running Erlang or Elixir node; nothing of ours is left there afterwards
     Attach {
         #[command(flatten)]
@@ -167,13 +179,45 @@ pub enum Command {
         #[command(flatten)]
         trace: super::nodes::Trace,
     },
+    /// Check a .cinema file as a whole: what is damaged, where, and what is lost; exit code 3 when something is
+    Fsck { file: PathBuf },
+    /// Write what can be saved of a damaged .cinema file to a new one
+    Repair { file: PathBuf, out: PathBuf },
+    /// Write a .cinema file in archive form: smaller by half or more, read like any other
+    Compact { file: PathBuf, out: PathBuf },
+    /// Load the store with all that it can do for a while, and see that nothing is lost
+    Soak {
+        /// How long: 1h, 5min, 30s
+        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = crate::model::time::parse_duration_ns)]
+        ns: i64,
+        /// Where its files go, and are removed again; the folder for temporary files
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// As a child: record into this file until killed
+        #[arg(long, value_name = "FILE", hide = true)]
+        child: Option<PathBuf>,
+    },
     /// Measure this machine: the sandbox, the store, live nodes, the server
+    ///
+    /// `bench store` gives DuckDB, Parquet (read by DuckDB), SQLite and a memcpy the same rows and asks them the same questions;
+    /// answers that differ are told. Times are CPU time of all threads, medians; DuckDB has one thread. Peers get numbers
+    /// for processes, tags and kinds, Arrow tables in memory (SQLite: tuples), no sync. Their Python packages are installed into
+    /// target/bench/python when they are missing.
     Bench {
         #[arg(value_enum, default_value_t = Bench::All)]
         what: Bench,
         /// Smaller inputs: seconds instead of a minute
         #[arg(long)]
         quick: bool,
+        /// Store: measure on this trace file of dbg, too, and its import against Erlang's reader
+        #[arg(long, value_name = "FILE")]
+        trace: Option<PathBuf>,
+        /// Store: events of each comparison
+        #[arg(long, value_name = "N")]
+        events: Option<u64>,
+        /// Store: draw what an event costs from 1 M to 100 M events
+        #[arg(long, value_name = "OUT.svg")]
+        curve: Option<PathBuf>,
     },
     /// Print the reference of the script functions as Markdown
     Reference,

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::host::{Ending, Host};
 use super::live::Live;
-use super::nodes::{self, Keep, Options, Target, Trace, path_text, text};
+use super::nodes::{self, Keep, Options, Safety, Target, Trace, path_text, text};
 use super::worker::Worker;
 use super::{batch, console};
 use crate::model::Outcome;
@@ -53,6 +53,8 @@ pub struct Flight {
     /// How often to say how far it is; 5s; none for never
     #[arg(long, value_name = "TIME", value_parser = time)]
     progress: Option<String>,
+    #[command(flatten)]
+    safety: Safety,
 }
 
 /// An amount as a script writes it: a number stays one.
@@ -85,7 +87,7 @@ pub fn record(worker: &Worker<Live>, target: &Target, trace: &Trace, flight: &Fl
         worker.ask(move |live| live.eval(&line, false))?;
     }
     let is_whole = flight.ring.is_none() && flight.trigger.is_none() && flight.rotate.is_none();
-    let keep = Keep::of(is_whole.then(|| flight.out.clone()));
+    let keep = Keep::of(is_whole.then(|| flight.out.clone()), &flight.safety);
     nodes::attach(worker, target, &trace.for_recorder(), &keep)?;
     let mut options = Options::default();
     if !is_whole {

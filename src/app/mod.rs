@@ -8,15 +8,17 @@ mod cli;
 mod commands;
 mod console;
 mod demo;
+mod files;
 mod film;
 mod flight;
 mod host;
+mod import;
 mod interrupt;
 mod live;
 mod nodes;
 mod playback;
 mod repl;
-mod server;
+pub(crate) mod server;
 mod terminal;
 mod worker;
 
@@ -27,8 +29,9 @@ use live::{Live, Setup};
 use terminal::Place;
 use worker::Worker;
 
-use crate::model::Outcome;
+use crate::model::{Failure, Outcome};
 use crate::render::{self, TextOptions};
+use crate::view::Table;
 use crate::{bench, export};
 
 /// Runs the program with the process's arguments.
@@ -50,7 +53,15 @@ fn report_panic(info: &std::panic::PanicHookInfo<'_>) {
 fn run(cli: Cli) -> u8 {
     let place = Place::detect(cli.options.no_color);
     let done = match cli.command {
-        Some(Command::Bench { what, quick }) => measure(what, quick, &cli.options, place),
+        Some(Command::Bench { what, quick, trace, events, curve }) => {
+            let store = bench::StoreOptions { trace, n_events: events, curve };
+            measure(what, quick, store, &cli.options, place)
+        }
+        Some(Command::Import { files, out }) => import::run(&files, &out),
+        Some(Command::Fsck { file }) => files::fsck(&file, &cli.options),
+        Some(Command::Repair { file, out }) => files::repair(&file, &out, &cli.options),
+        Some(Command::Compact { file, out }) => files::compact(&file, &out, &cli.options),
+        Some(Command::Soak { ns, dir, child }) => soak(ns, dir, child, &cli.options, place),
         command => with_session(command, &cli.options, place),
     };
     done.unwrap_or_else(|failure| {
@@ -154,14 +165,15 @@ fn drive(
             match what {
                 Some(node) if is_node(&node) => {
                     let target = nodes::Target { node, login };
-                    let keep = nodes::Keep::of(None);
+                    let keep = nodes::Keep::of(None, &nodes::Safety::default());
                     console::talk(&nodes::attach(worker, &target, &trace.or_applications(), &keep)?);
                 }
                 what => prepare(worker, what.as_deref().map(std::path::Path::new), args)?,
             }
             return server::mcp::serve(worker).map(|()| 0);
         }
-        Some(Command::Bench { .. }) | None => {}
+        // The others need no session.
+        Some(_) | None => {}
     }
     go_on(options, place, is_shell, terminal, worker)
 }
@@ -264,7 +276,41 @@ fn greeting() -> String {
     format!("cinema {}: help lists everything, demo() shows it in a minute, Ctrl-D leaves", env!("CARGO_PKG_VERSION"))
 }
 
-fn measure(what: Bench, is_quick: bool, options: &Options, place: Place) -> Outcome<u8> {
+/// Loads the store for a while; the exit code says whether something was wrong.
+fn soak(
+    ns: i64,
+    folder: Option<std::path::PathBuf>,
+    child: Option<std::path::PathBuf>,
+    options: &Options,
+    place: Place,
+) -> Outcome<u8> {
+    if let Some(path) = child {
+        return bench::soak::child(&path).map(|()| 0);
+    }
+    let folder = folder.unwrap_or_else(std::env::temp_dir).join(format!("cinema-soak-{}", std::process::id()));
+    let failed = |error| Failure::io(format!("{}: {error}", folder.display()));
+    std::fs::create_dir_all(&folder).map_err(failed)?;
+    let time = std::time::Duration::from_nanos(u64::try_from(ns).unwrap_or(0));
+    let plan = bench::soak::Plan { time, folder: folder.clone() };
+    let done = bench::soak::soak(&plan, &mut |line| console::talk(&line));
+    // What cannot be removed is the folder's owner's.
+    let _ = std::fs::remove_dir_all(&folder);
+    let (table, n_wrong) = done?;
+    print_table(&table, options, place);
+    Ok(if n_wrong > 0 { console::EXIT_FOUND } else { 0 })
+}
+
+fn print_table(table: &Table, options: &Options, place: Place) {
+    let text = TextOptions { width: place.width, is_coloured: place.has_color, ..TextOptions::default() };
+    console::print_line(&match options.format(true) {
+        Format::Json => export::json(table),
+        Format::Jsonl => export::jsonl(table),
+        Format::Csv => export::csv(table, text.syntax),
+        Format::Table | Format::Auto => render::text::table(table, &text),
+    });
+}
+
+fn measure(what: Bench, is_quick: bool, store: bench::StoreOptions, options: &Options, place: Place) -> Outcome<u8> {
     let only = match what {
         Bench::Sim => Some("sim".to_string()),
         Bench::Store => Some("store".to_string()),
@@ -272,18 +318,10 @@ fn measure(what: Bench, is_quick: bool, options: &Options, place: Place) -> Outc
         Bench::Server => Some("server".to_string()),
         Bench::All => None,
     };
-    let text = TextOptions { width: place.width, is_coloured: place.has_color, ..TextOptions::default() };
-    let mut tables = bench::run(&bench::Options { is_quick, only })?;
+    let mut tables = bench::run(&bench::Options { is_quick, only, store })?;
     if matches!(what, Bench::Server | Bench::All) {
         tables.push(server::bench::run(place, is_quick)?);
     }
-    for table in tables {
-        console::print_line(&match options.format(true) {
-            Format::Json => export::json(&table),
-            Format::Jsonl => export::jsonl(&table),
-            Format::Csv => export::csv(&table, text.syntax),
-            Format::Table | Format::Auto => render::text::table(&table, &text),
-        });
-    }
+    tables.iter().for_each(|table| print_table(table, options, place));
     Ok(0)
 }

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use super::batch;
 use super::live::Live;
 use super::worker::Worker;
+use crate::model::time::parse_duration_ns;
 use crate::model::{Failure, Outcome};
 use crate::sandbox::beam::dist::Cookie;
 use crate::sandbox::beam::options::CookieSource;
@@ -105,15 +106,38 @@ pub struct Keep {
     /// A .cinema file that the recording goes to as it grows
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    #[command(flatten)]
+    safety: Safety,
+}
+
+/// What a crash may take from the file that a recording lives in.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Safety {
+    /// What a loss of power may take besides: `none` leaves it to the system, `segment` nothing, 1s what was written in it
+    #[arg(long, value_name = "none|segment|TIME", value_parser = sync)]
+    sync: Option<String>,
+    /// What a crash may take: so much time of events, 65 536 events at most; 1s
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    seal_after: Option<String>,
+}
+
+fn sync(value: &str) -> Result<String, String> {
+    if ["none", "segment"].contains(&value) { Ok(value.to_string()) } else { duration(value) }
+}
+fn duration(value: &str) -> Result<String, String> {
+    parse_duration_ns(value).map(|_| value.to_string()).map_err(|_| "100ms, 1s or 1min".to_string())
 }
 
 impl Keep {
-    pub fn of(record: Option<PathBuf>) -> Keep {
-        Keep { record }
+    pub fn of(record: Option<PathBuf>, safety: &Safety) -> Keep {
+        Keep { record, safety: safety.clone() }
     }
     fn put(&self, options: &mut Options) -> Outcome<()> {
         if let Some(path) = &self.record {
             options.put("record", text(path_text(path)?));
+        }
+        for (key, value) in [("sync", &self.safety.sync), ("seal_after", &self.safety.seal_after)] {
+            value.iter().for_each(|value| options.put(key, text(value)));
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use super::harness::cpu_timed;
 use super::{Options, Section, timed};
 use crate::model::{Failure, NewEvent, Outcome, Seq, Term};
 use crate::sandbox::beam::Beam;
@@ -115,6 +116,7 @@ fn names(names: &[&str]) -> Vec<Selection> {
 #[derive(Clone, Copy, PartialEq)]
 enum Tracer {
     Nobody,
+    CinemaReceived,
     CinemaLean,
     CinemaFull,
     DbgProcess,
@@ -122,12 +124,19 @@ enum Tracer {
 }
 
 impl Tracer {
-    const ALL: [Tracer; 5] =
-        [Tracer::Nobody, Tracer::CinemaLean, Tracer::CinemaFull, Tracer::DbgProcess, Tracer::DbgFile];
+    const ALL: [Tracer; 6] = [
+        Tracer::Nobody,
+        Tracer::CinemaReceived,
+        Tracer::CinemaLean,
+        Tracer::CinemaFull,
+        Tracer::DbgProcess,
+        Tracer::DbgFile,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Tracer::Nobody => "untraced",
+            Tracer::CinemaReceived => "cinema, received (the server)",
             Tracer::CinemaLean => "cinema, lean (the server)",
             Tracer::CinemaFull => "cinema, full (both)",
             Tracer::DbgProcess => "dbg, process tracer that drops all (both)",
@@ -189,9 +198,10 @@ fn traced_round(bench: &Bench, tracer: Tracer, n: u64, work: i64, scratch: &Path
             bench.call("dbg_stop", Vec::new())?;
             took
         }
-        Tracer::CinemaLean | Tracer::CinemaFull => {
+        _ => {
             let (mut beam, mut sink) = (Beam::on(bench.node().clone(), Seq(0))?, Recorder::new());
             let (what, capture) = match tracer {
+                Tracer::CinemaReceived => (names(&["cinema_bench"]), Capture::Received),
                 Tracer::CinemaLean => (names(&["cinema_bench"]), Capture::Lean),
                 _ => (names(&["cinema_bench", "cinema_bench_client"]), Capture::Full),
             };
@@ -236,9 +246,8 @@ pub fn ingest(options: &Options) -> Outcome<Table> {
     let n_frames = count_frames(&frames);
     let mut measure = |name: &str, redaction: Redaction| {
         section.measure(name, "frame of CPU time", n_frames, || {
-            let before = cpu_time();
-            replay(&frames, redaction.clone());
-            cpu_time().saturating_sub(before)
+            let (_, took_ns) = cpu_timed(|| replay(&frames, redaction.clone()));
+            Duration::from_nanos(took_ns as u64)
         })
     };
     let _ = measure("the same, secrets not taken out", Redaction::none());
@@ -312,15 +321,6 @@ fn count_frames(frames: &[u8]) -> u64 {
         n += 1;
     }
     n
-}
-
-/// CPU time of all our threads.
-fn cpu_time() -> Duration {
-    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // After the name in parentheses; user and system time are fields 14 and 15, in ticks of 10 ms.
-    let fields = text.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
-    let n_ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-    Duration::from_millis(n_ticks * 10)
 }
 
 /// How soon a user sees something.

@@ -21,6 +21,35 @@ pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     (made, begin.elapsed())
 }
 
+/// CPU time of all threads of this process so far, in ns.
+fn cpu_time_ns() -> f64 {
+    clock_ns(rustix::time::ClockId::ProcessCPUTime)
+}
+
+/// CPU time of this thread so far, in ns.
+pub fn thread_time_ns() -> f64 {
+    clock_ns(rustix::time::ClockId::ThreadCPUTime)
+}
+
+fn clock_ns(clock: rustix::time::ClockId) -> f64 {
+    let time = rustix::time::clock_gettime(clock);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+}
+
+/// As [`timed`], in ns of CPU time: what other programs do meanwhile does not count, what other threads of ours do does.
+pub fn cpu_timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
+    let begin_ns = cpu_time_ns();
+    let made = work();
+    (made, cpu_time_ns() - begin_ns)
+}
+
+/// The median of `n_rounds` measurements.
+pub fn median_of(n_rounds: usize, mut round: impl FnMut() -> f64) -> f64 {
+    let mut rounds: Vec<f64> = (0..n_rounds.max(1)).map(|_| round()).collect();
+    rounds.sort_unstable_by(f64::total_cmp);
+    rounds[rounds.len() / 2]
+}
+
 impl Section {
     /// An empty section; its measurements take 5 rounds each, or 3 when quick.
     pub fn new(title: &str, options: &Options) -> Section {

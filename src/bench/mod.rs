@@ -3,14 +3,16 @@
 
 mod beam;
 mod harness;
-mod peers;
 mod scripted;
 mod sim;
+pub mod soak;
 mod store;
 mod workload;
 
 pub use harness::{Section, timed};
 pub use workload::Workload;
+
+use std::path::PathBuf;
 
 use crate::model::Outcome;
 use crate::view::Table;
@@ -22,22 +24,34 @@ pub struct Options {
     pub is_quick: bool,
     /// Only sections whose name contains this.
     pub only: Option<String>,
+    pub store: StoreOptions,
+}
+
+/// What the store is measured with.
+#[derive(Clone, Debug, Default)]
+pub struct StoreOptions {
+    /// A trace file of dbg.
+    pub trace: Option<PathBuf>,
+    /// Events of each comparison; 1 M when nothing is said.
+    pub n_events: Option<u64>,
+    /// Where the chart of a growing recording goes.
+    pub curve: Option<PathBuf>,
 }
 
 /// Measures everything that `options` asks for: one table per section. Takes minutes unless quick.
 /// Errors: a scratch file cannot be written; a peer that is missing is a note, not an error.
 pub fn run(options: &Options) -> Outcome<Vec<Table>> {
-    type Measure = fn(&Options) -> Outcome<Table>;
+    type Measure = fn(&Options) -> Outcome<Vec<Table>>;
     let sections: &[(&str, Measure)] = &[
-        ("store append", store::append),
-        ("store read, 1 M", store::read_1m),
-        ("store read, 10 M", store::read_10m),
-        ("sim native", sim::native),
-        ("sim rhai", scripted::server),
-        ("beam cost", beam::cost),
-        ("beam ingest", beam::ingest),
-        ("beam first sight", beam::first_sight),
+        ("store", store::run),
+        ("sim native", |options| sim::native(options).map(|table| vec![table])),
+        ("sim rhai", |options| scripted::server(options).map(|table| vec![table])),
+        ("beam cost", |options| beam::cost(options).map(|table| vec![table])),
+        ("beam ingest", |options| beam::ingest(options).map(|table| vec![table])),
+        ("beam first sight", |options| beam::first_sight(options).map(|table| vec![table])),
     ];
     let is_wanted = |name: &str| options.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
-    sections.iter().filter(|(name, _)| is_wanted(name)).map(|(_, measure)| measure(options)).collect()
+    let wanted = sections.iter().filter(|(name, _)| is_wanted(name));
+    let tables = wanted.map(|(_, measure)| measure(options)).collect::<Outcome<Vec<_>>>()?;
+    Ok(tables.into_iter().flatten().collect())
 }

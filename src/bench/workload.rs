@@ -97,14 +97,22 @@ impl Workload {
         self.payloads.len()
     }
 
-    /// The events as a store is given them when it holds `first` events; the clock goes on from round to round.
-    pub fn events(&self, first: u64) -> impl Iterator<Item = NewEvent<'_>> {
-        let shift_ns = self.rows.last().map_or(0, |row| row.event.at_ns) * (first / self.rows.len() as u64) as i64;
-        self.rows.iter().map(move |row| NewEvent {
+    /// Event `place` of the workload repeated for ever; the clock goes on from round to round.
+    pub fn event(&self, place: u64) -> NewEvent<'_> {
+        let n_rounds = place / self.rows.len() as u64;
+        let row = &self.rows[(place % self.rows.len() as u64) as usize];
+        let shift_ns = self.rows.last().map_or(0, |row| row.event.at_ns) * n_rounds as i64;
+        NewEvent {
             at_ns: row.event.at_ns + shift_ns,
-            cause: row.cause.map(|idx| Seq(first + idx as u64)),
+            cause: row.cause.map(|idx| Seq(n_rounds * self.rows.len() as u64 + idx as u64)),
             payload: &self.payloads[row.payload_begin..row.payload_end],
             ..row.event
-        })
+        }
+    }
+
+    /// The events as a store is given them when it holds `first` events; the clock goes on from round to round.
+    pub fn events(&self, first: u64) -> impl Iterator<Item = NewEvent<'_>> {
+        let first = first - first % self.rows.len() as u64;
+        (first..first + self.rows.len() as u64).map(|place| self.event(place))
     }
 }

@@ -8,5 +8,6 @@ pub mod json;
 mod read;
 pub mod redact;
 mod tags;
+pub mod texts;
 pub mod walk;
 pub mod write;

@@ -141,7 +141,7 @@ impl<'a> Reader<'a> {
 
     /// Skips a leaf, or the head of a compound term; gives the number of terms inside it.
     #[inline]
-    fn skip_head(&mut self) -> Result<u64, EtfError> {
+    pub fn skip_head(&mut self) -> Result<u64, EtfError> {
         let start = self.at;
         let n_bytes = match self.u8()? {
             tags::NIL => return Ok(0),

@@ -5,9 +5,17 @@ use crate::view::{Cell, Table};
 
 /// The table's rows; terms in `syntax`, whole. Notes and title are left out.
 pub fn csv(table: &Table, syntax: Syntax) -> String {
+    [head(table), rows(table, syntax)].concat()
+}
+
+pub(super) fn head(table: &Table) -> String {
     let mut out = String::new();
-    let header = table.columns.iter().map(|column| column.name.clone());
-    push_line(&mut out, header);
+    push_line(&mut out, table.columns.iter().map(|column| column.name.clone()));
+    out
+}
+
+pub(super) fn rows(table: &Table, syntax: Syntax) -> String {
+    let mut out = String::new();
     for row in &table.rows {
         push_line(&mut out, row.iter().map(|cell| field(cell, syntax)));
     }

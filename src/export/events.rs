@@ -1,16 +1,21 @@
-//! Events of a recording as JSON lines, whole and streamed: for other programs and for keeping.
+//! Events of a recording as JSON lines, whole and streamed: for other programs and for keeping. `sandbox/import` reads
+//! them back.
 
 use std::io::Write;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
-use crate::codec::json::to_json;
-use crate::model::{Class, Event, Failure, Filter, Outcome};
+use crate::codec::json::{gives_back, hex, to_json};
+use crate::model::pid::Origin;
+use crate::model::{Class, Event, Failure, Filter, Outcome, Term};
 use crate::store::Recording;
 
 /// Writes an object per event that matches: `seq`, `at_ns` (the event's own clock), `kind`, `class`, `process`,
-/// `peer`, `tag`, `call`, `cause`, `size_bytes`, `payload`, `meta`; what an event has not is left out. Gives the
-/// number of events. Cost: a payload decode per event. Errors: `out` fails.
+/// `peer`, `tag`, `call`, `cause`, `size_bytes`, `payload`, `meta`; what an event has not is left out. `node` is
+/// `[name, creation]` of the process's node, `peer_node` of the peer's where it is another; without them it is
+/// `nonode@nohost`. Where the JSON form of a payload does not tell all of it (nodes of pids, funs), `payload_etf` has its
+/// bytes in hexadecimal digits; so has `meta_etf`. Gives the number of events. Cost: a payload decode per event.
+/// Errors: `out` fails.
 pub fn events_jsonl(rec: &Recording, filter: &Filter, out: &mut dyn Write) -> Outcome<u64> {
     let mut n_events = 0;
     for event in rec.scan(filter) {
@@ -22,20 +27,44 @@ pub fn events_jsonl(rec: &Recording, filter: &Filter, out: &mut dyn Write) -> Ou
 }
 
 fn object(rec: &Recording, event: &Event) -> Value {
-    let fields = [
-        ("seq", json!(event.seq.0)),
-        ("at_ns", json!(event.at_ns)),
-        ("kind", json!(event.kind.as_str())),
-        ("class", json!((event.class != Class::None).then(|| event.class.as_str()))),
-        ("process", json!(event.process.to_string())),
-        ("peer", json!(event.peer.map(|peer| peer.to_string()))),
-        ("tag", json!(event.tag.map(|tag| tag.as_str()))),
-        ("call", json!(event.call.map(|call| call.0))),
-        ("cause", json!(event.cause.map(|cause| cause.0))),
-        ("size_bytes", json!(event.size_bytes)),
-        ("payload", rec.term(event.seq).map_or(Value::Null, |term| to_json(&term))),
-        ("meta", rec.meta(event.seq).map_or(Value::Null, |term| to_json(&term))),
-    ];
-    let told = fields.into_iter().filter(|(_, value)| !value.is_null());
-    Value::Object(told.map(|(name, value)| (name.to_string(), value)).collect())
+    let mut fields = Map::new();
+    let mut tell = |name: &str, value: Value| {
+        if !value.is_null() {
+            fields.insert(name.to_string(), value);
+        }
+    };
+    let node = event.process.origin();
+    let peer_node = event.peer.map_or(node, |peer| peer.origin());
+    tell("seq", event.seq.0.into());
+    tell("at_ns", event.at_ns.into());
+    tell("kind", event.kind.as_str().into());
+    tell("class", (event.class != Class::None).then(|| event.class.as_str()).into());
+    tell("process", event.process.to_string().into());
+    tell("node", (node != Origin::LOCAL).then(|| node_json(node)).into());
+    tell("peer", event.peer.map(|peer| peer.to_string()).into());
+    tell("peer_node", (peer_node != node).then(|| node_json(peer_node)).into());
+    tell("tag", event.tag.map(|tag| tag.as_str()).into());
+    tell("call", event.call.map(|call| call.0).into());
+    tell("cause", event.cause.map(|cause| cause.0).into());
+    tell("size_bytes", event.size_bytes.into());
+    let payload = rec.payload_ref(event.seq);
+    let [json, etf] = term_json(rec.term(event.seq), payload.as_deref());
+    tell("payload", json);
+    tell("payload_etf", etf);
+    let [json, etf] = term_json(rec.meta(event.seq), rec.meta_ref(event.seq).as_deref());
+    tell("meta", json);
+    tell("meta_etf", etf);
+    Value::Object(fields)
+}
+
+fn node_json(origin: Origin) -> Value {
+    let id = origin.id();
+    Value::Array(vec![id.node.as_str().into(), id.creation.into()])
+}
+
+/// A term's JSON form and, where that does not tell all, its bytes.
+fn term_json(term: Option<Term>, bytes: Option<&[u8]>) -> [Value; 2] {
+    let json = term.map_or(Value::Null, |term| to_json(&term));
+    let etf = bytes.filter(|bytes| json.is_null() || !gives_back(&json, bytes)).map(hex);
+    [json, etf.into()]
 }

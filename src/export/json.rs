@@ -7,8 +7,13 @@ use crate::view::{Cell, Table};
 
 /// The rows as an array of objects, a row a line.
 pub fn json(table: &Table) -> String {
+    if table.rows.is_empty() { "[]\n".to_string() } else { format!("[\n{}\n]\n", rows(table)) }
+}
+
+/// What stands between the brackets.
+pub(super) fn rows(table: &Table) -> String {
     let rows: Vec<String> = table.rows.iter().map(|row| format!("  {}", object(table, row))).collect();
-    if rows.is_empty() { "[]\n".to_string() } else { format!("[\n{}\n]\n", rows.join(",\n")) }
+    rows.join(",\n")
 }
 
 /// The rows as objects, one a line.

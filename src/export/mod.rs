@@ -8,12 +8,14 @@ mod csv;
 mod diagram;
 mod events;
 mod json;
+mod stream;
 
 pub use chrome::chrome_trace;
 pub use csv::csv;
 pub use diagram::{dot, mermaid};
 pub use events::events_jsonl;
 pub use json::{cell_json, json, jsonl};
+pub use stream::{TableFormat, TableWriter};
 
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ use super::event::{Actor, ActorId};
 use super::limits;
 use super::pid::{Pid, Port, Reference};
 use super::quote;
+use super::sigil;
 use super::term::{Bits, Fun, List, Map, Term};
 
 /// Whose syntax.
@@ -196,6 +197,9 @@ impl Printer<'_, '_> {
         let show = |printer: &mut Self, entry: &(Term, Term), depth| printer.entry(&entry.0, &entry.1, depth);
         if !self.is_elixir() {
             return self.sequence("#{", map.entries(), "}", depth, show);
+        }
+        if let Some(text) = sigil::written(map) {
+            return self.leaf(&text);
         }
         match map.get_atom("__struct__").and_then(Term::as_atom) {
             Some(module) => {

@@ -36,13 +36,20 @@ pub enum ActorId {
     Port(Port),
 }
 
-impl Actor {
+impl ActorId {
     /// The node incarnation that it lives on.
     pub fn origin(self) -> Origin {
-        match self.id {
+        match self {
             ActorId::Pid(pid) => pid.origin,
             ActorId::Port(port) => port.origin,
         }
+    }
+}
+
+impl Actor {
+    /// The node incarnation that it lives on.
+    pub fn origin(self) -> Origin {
+        self.id.origin()
     }
     pub fn pid(self) -> Option<Pid> {
         match self.id {

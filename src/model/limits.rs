@@ -43,6 +43,9 @@ pub const STATES_COMPARED_BYTES_MAX: usize = 64 << 20;
 pub const RING_DEAD_ROWS_MAX: usize = 10_000;
 /// Bytes of a keyframe's rows that a file may make us inflate.
 pub const KEYFRAME_BYTES_MAX: usize = 256 << 20;
+/// Bytes of columns unpacked from an archive that stay in memory; more go to a file without a name in the folder for temporary
+/// files (`TMPDIR`).
+pub const UNPACKED_BYTES_MAX: usize = 256 << 20;
 /// Bytes that a recording may hold in memory before recording stops with an error.
 pub const RECORDING_BYTES_MAX: usize = 4 << 30;
 /// Bytes of one event's payload.
@@ -160,6 +163,12 @@ pub const SCRIPT_MAP_MAX: usize = 1_000_000;
 pub const SHOWN_ROWS: usize = 40;
 /// Rows that a query gives to a script when it does not say otherwise.
 pub const QUERY_ROWS_MAX: usize = 1_000_000;
+/// Stretches of events that closures may choose for a count, a grouping or a histogram.
+pub const CHOSEN_RANGES_MAX: usize = 1 << 24;
+/// Bytes of a text that is looked for in payloads.
+pub const SEARCHED_TEXT_BYTES_MAX: usize = 64 << 10;
+/// Rows of a grouping or of time buckets.
+pub const GROUPS_MAX: usize = 1_000_000;
 /// Depth and items of a term as shown in one table cell.
 pub const SHOWN_TERM_DEPTH: usize = 6;
 /// Characters of a term as shown in one table cell.

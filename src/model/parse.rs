@@ -8,6 +8,7 @@ use super::atom::Atom;
 use super::display::Syntax;
 use super::limits;
 use super::quote;
+use super::sigil;
 use super::term::{Fun, Term};
 
 /// Why a text is not a term, and where.
@@ -124,7 +125,7 @@ impl<'t> Parser<'t> {
         let start = self.at;
         let Some(first) = self.peek() else { return Err(self.error("expected a term, found the end")) };
         match first {
-            '0'..='9' | '-' | '+' => self.number(),
+            '0'..='9' | '-' | '+' => self.number_or_range(),
             '{' => {
                 self.at += 1;
                 Ok(Term::tuple(self.items("}")?))
@@ -177,6 +178,7 @@ impl<'t> Parser<'t> {
                 self.at += 2;
                 Ok(char_list(&self.quoted('"')?))
             }
+            '~' => self.sigil(),
             '?' => self.character(),
             '&' => {
                 self.at += 1;
@@ -191,6 +193,38 @@ impl<'t> Parser<'t> {
                 }
             },
         }
+    }
+
+    /// A date, a time or both.
+    fn sigil(&mut self) -> Result<Term, ParseError> {
+        let start = self.at;
+        let (Some(letter), Some('[')) = (self.rest().chars().nth(1), self.rest().chars().nth(2)) else {
+            return Err(self.error("expected ~c\"..\", ~D[..], ~T[..], ~N[..] or ~U[..]"));
+        };
+        self.at += 2 + letter.len_utf8();
+        let content = self.take_while(|c| c != ']');
+        if !self.eat("]") {
+            return Err(ParseError::at(self.text, start, "no closing ]"));
+        }
+        let not_one = || ParseError::at(self.text, start, "not a date, time or date with time");
+        sigil::read(letter, content).ok_or_else(not_one)
+    }
+
+    fn number_or_range(&mut self) -> Result<Term, ParseError> {
+        let first = self.number()?;
+        let (true, Some(first_int)) = (self.is_elixir() && self.rest().starts_with(".."), first.as_int()) else {
+            return Ok(first);
+        };
+        let last = self.bound("..")?;
+        let step = if self.rest().starts_with("//") { Some(self.bound("//")?) } else { None };
+        Ok(sigil::range(first_int, last, step))
+    }
+
+    /// The number behind a range's mark.
+    fn bound(&mut self, mark: &str) -> Result<i64, ParseError> {
+        self.at += mark.len();
+        let start = self.at;
+        self.number()?.as_int().ok_or_else(|| ParseError::at(self.text, start, "expected a small integer"))
     }
 
     /// An atom after its colon.

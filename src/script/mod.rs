@@ -23,4 +23,5 @@ mod term_type;
 #[cfg(test)]
 mod tests;
 
+pub use native::filters_of;
 pub use shell::{ScriptEnd, Shell};

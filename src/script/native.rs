@@ -5,7 +5,10 @@
 use rhai::{AST, ASTNode, Expr, FnCallExpr, INT, Stmt};
 
 use super::closure::Closure;
+use super::control::Control;
+use super::engine::{Host, build};
 use super::names::nearest;
+use super::profile::Profile;
 use crate::model::{Atom, Class, Failure, Filter, Kind, Outcome};
 
 /// What of a closure's body is a conjunction of field comparisons.
@@ -23,10 +26,24 @@ pub(super) fn read(closure: &Closure) -> Outcome<Native> {
         let Some(function) = script.iter_functions().find(|f| f.name == name) else { continue };
         // Captured variables are parameters before the event.
         let Some(event) = function.params.last().map(ToString::to_string) else { break };
-        let body = script.clone_functions_only_filtered(|_, _, _, function, _| function == name);
+        // Not `clone_functions_only_filtered`: it takes the filter only where there are functions already (Rhai 1.27).
+        let mut body = script.clone_functions_only();
+        body.retain_functions(|_, _, function, _| function == name);
         return body_of(&body, &event);
     }
     Ok(Native::default())
+}
+
+/// Reads every function and closure of a script as if it were a condition. For tests of the reading.
+pub fn filters_of(text: &str) -> Vec<Outcome<Filter>> {
+    let host = Host::new(Control::new(Default::default()), Vec::new(), |_| {});
+    let Ok(script) = build(Profile::Condition, &host).compile(text) else { return Vec::new() };
+    let read = |function: rhai::ScriptFnMetadata<'_>| {
+        let (name, event) = (function.name, function.params.last()?);
+        let body = script.clone_functions_only_filtered(|_, _, _, function, _| function == name);
+        Some(body_of(&body, event).map(|native| native.filter))
+    };
+    script.iter_functions().filter_map(read).collect()
 }
 
 fn body_of(script: &AST, event: &str) -> Outcome<Native> {
@@ -45,6 +62,27 @@ fn body_of(script: &AST, event: &str) -> Outcome<Native> {
         _ => native.is_whole = false,
     }
     Ok(native)
+}
+
+impl Native {
+    /// Narrows a query's filter. `false`: nothing can match both.
+    pub fn narrow(&self, filter: &mut Filter) -> bool {
+        let own = &self.filter;
+        filter.size_bytes_min = filter.size_bytes_min.max(own.size_bytes_min);
+        meet(&mut filter.kinds, &own.kinds)
+            && meet(&mut filter.classes, &own.classes)
+            && meet(&mut filter.tags, &own.tags)
+    }
+}
+
+/// Leaves of alternatives those that are among others, too; none at all means any. `false`: none is left.
+fn meet<T: Clone + PartialEq>(field: &mut Vec<T>, others: &[T]) -> bool {
+    if field.is_empty() {
+        field.extend_from_slice(others);
+        return true;
+    }
+    field.retain(|value| others.is_empty() || others.contains(value));
+    !field.is_empty()
 }
 
 struct Reader<'a> {

@@ -1,19 +1,66 @@
 //! Foreign recordings into ours: the importer reads on its own thread, this one appends.
 //! It must not know the formats.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Session;
-use crate::model::{EventBatch, NewEvent, Outcome};
-use crate::sandbox::import::{ImportReport, import};
+use crate::model::{EventBatch, Failure, NewEvent, Outcome};
+pub use crate::sandbox::import::Progress;
+use crate::sandbox::import::{self, ImportReport, import_all};
 use crate::sandbox::trace::{Redaction, Veil};
-use crate::store::{Recording, RecordingInfo};
+use crate::store::{Durability, Recording, RecordingInfo};
 
-/// Imports a trace file or folder, without what is to be redacted. Damage becomes warnings; everything before it is
-/// there.
+/// Imports trace files, a folder or JSON lines, without what is to be redacted. Damage becomes warnings; everything before it
+/// is there.
 pub(super) fn recording(session: &Session, path: &Path, title: &str, redaction: &Redaction) -> Outcome<Recording> {
-    let mut recording =
-        Recording::new(RecordingInfo { source: "import".into(), title: title.into(), ..Default::default() });
+    let mut recording = Recording::new(info(title));
+    let paths = [path.to_path_buf()];
+    let report = fill(&mut recording, &paths, redaction, &mut |_| !session.is_interrupted())?;
+    damage(&report).into_iter().for_each(|warning| session.report_damage(warning));
+    Ok(recording)
+}
+
+/// A recording that was imported into a file, and what was damaged.
+pub struct Imported {
+    pub n_frames: u64,
+    pub n_events: u64,
+    pub damage: Vec<String>,
+}
+
+/// Imports `paths`, trace files merged by time or one of JSON lines, into the session file `out`, which grows while they are
+/// read: memory is bounded. `progress` is called every few thousand events; its `false` interrupts, and what was
+/// imported until then is in the file. Errors: those of the files, of `out`, interruption.
+pub fn into_file(paths: &[PathBuf], out: &Path, progress: &mut dyn FnMut(Progress) -> bool) -> Outcome<Imported> {
+    // What cannot be imported, and what is imported, is not to be overwritten.
+    import::check(paths)?;
+    let is_out =
+        |path: &&PathBuf| path.canonicalize().is_ok_and(|path| out.canonicalize().is_ok_and(|out| out == path));
+    if let Some(path) = paths.iter().find(is_out) {
+        return Err(
+            Failure::usage(format!("{} cannot be imported into itself", path.display())).hint("-o OTHER.cinema")
+        );
+    }
+    let names = paths.iter().map(|path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy());
+    let title = names.collect::<Vec<_>>().join(", ");
+    let durability = Durability { seal_after_ns: i64::MAX, ..Durability::default() };
+    let mut recording = Recording::create(out, info(&title), durability)?;
+    let report = fill(&mut recording, paths, &Redaction::none(), progress);
+    recording.finish()?;
+    let report = report?;
+    Ok(Imported { n_frames: report.n_frames, n_events: report.n_events, damage: damage(&report) })
+}
+
+fn info(title: &str) -> RecordingInfo {
+    RecordingInfo { source: "import".into(), title: title.into(), ..RecordingInfo::default() }
+}
+
+/// Appends what is imported, and notes what was found out.
+fn fill(
+    recording: &mut Recording,
+    paths: &[PathBuf],
+    redaction: &Redaction,
+    progress: &mut dyn FnMut(Progress) -> bool,
+) -> Outcome<ImportReport> {
     let mut veil = (!redaction.is_none()).then(|| Veil::new(redaction.clone(), []));
     let mut append = |batch: &EventBatch| {
         batch.iter().try_for_each(|event| match &mut veil {
@@ -24,19 +71,23 @@ pub(super) fn recording(session: &Session, path: &Path, title: &str, redaction: 
             }
         })
     };
-    let report = import(path, &mut append, &mut |_| !session.is_interrupted())?;
-    describe(&mut recording, &report);
+    let report = import_all(paths, &mut append, progress)?;
+    describe(recording, &report);
     if let Some(veil) = &veil {
         let what = format!("{}: {} values", redaction.describe(), veil.n_redacted());
         recording.info.notes.push(("redacted".to_string(), what));
     }
-    for defect in &report.defects.kept {
-        session.report_damage(defect.to_string());
+    Ok(report)
+}
+
+/// What was damaged, a line each.
+fn damage(report: &ImportReport) -> Vec<String> {
+    let defects = &report.defects;
+    let mut lines: Vec<String> = defects.kept.iter().map(ToString::to_string).collect();
+    if defects.n_total > defects.kept.len() as u64 {
+        lines.push(format!("{} damaged places in all", defects.n_total));
     }
-    if report.defects.n_total > report.defects.kept.len() as u64 {
-        session.report_damage(format!("{title}: {} damaged places in all", report.defects.n_total));
-    }
-    Ok(recording)
+    lines
 }
 
 /// Writes what the import found out into the recording's notes.

@@ -1,9 +1,9 @@
 //! What a session does with live nodes beyond an operation's own lines: opening them as a source, keeping the
 //! recording up with them, breakpoints inside their processes. It must not know how options are written.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
+use super::live_options::Keep;
 use super::reply::Reply;
 use super::value::ProcessRef;
 use super::{Session, Source};
@@ -12,7 +12,7 @@ use crate::codec::redact::is_redacted;
 use crate::model::{Failure, Moment, Outcome, Pid, Seq, Term};
 use crate::sandbox::beam::Beam;
 use crate::sandbox::beam::options::TraceOptions;
-use crate::store::{Durability, Recording, RecordingInfo};
+use crate::store::{Recording, RecordingInfo};
 
 /// How long the recording waits for what a node has said already.
 const SETTLE: Duration = Duration::from_millis(500);
@@ -23,7 +23,7 @@ pub(super) fn open(
     title: String,
     mut beam: Beam,
     trace: Option<&TraceOptions>,
-    record: Option<PathBuf>,
+    record: Option<Keep>,
     begin: impl FnOnce(&Beam) -> Outcome<()>,
 ) -> Outcome<Reply> {
     let info = info(&beam, &title);
@@ -31,11 +31,11 @@ pub(super) fn open(
     begin(&beam)?;
     // Not before: a file that is there already is not written over for nothing.
     let recording = match &record {
-        Some(path) => Recording::create(path, info, Durability::default())?,
+        Some(keep) => Recording::create(&keep.path, info, keep.durability)?,
         None => Recording::new(info),
     };
     let mut source = Source::running(title, Box::new(beam), recording);
-    source.file = record;
+    source.file = record.map(|keep| keep.path);
     let id = session.add(source);
     settle(session)?;
     for refused in started.iter().flat_map(|started| &started.refused) {

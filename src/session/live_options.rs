@@ -14,6 +14,7 @@ use crate::sandbox::beam::launch::LaunchOptions;
 use crate::sandbox::beam::options::{AttachOptions, Capture, CookieSource, TraceLimits, TraceOptions};
 use crate::sandbox::beam::select::Selection;
 use crate::sandbox::trace::Redaction;
+use crate::store::{Durability, SyncPolicy};
 
 /// How long getting in may take.
 const ATTACH_TIMEOUT: StdDuration = StdDuration::from_millis(2_800);
@@ -25,14 +26,51 @@ pub(super) struct Attach {
     pub others: Vec<AttachOptions>,
     pub trace: Option<TraceOptions>,
     /// The file that the recording lives in.
-    pub record: Option<PathBuf>,
+    pub record: Option<Keep>,
 }
 
-/// The file of the option `record`.
-pub(super) fn record(options: &mut Options) -> Outcome<Option<PathBuf>> {
+/// A file that a recording lives in, and what a crash may take from it.
+pub(super) struct Keep {
+    pub path: PathBuf,
+    pub durability: Durability,
+}
+
+/// The options `record`, `sync` and `seal_after`.
+pub(super) fn record(options: &mut Options) -> Outcome<Option<Keep>> {
     let path = take::<String>(options, "record")?.map(PathBuf::from);
-    path.as_deref().map_or(Ok(()), plan::check_name)?;
-    Ok(path)
+    let sync = take::<Value>(options, "sync")?.map(sync_policy).transpose()?;
+    let seal_after = take::<Duration>(options, "seal_after")?;
+    let Some(path) = path else {
+        let given = [("sync", sync.is_some()), ("seal_after", seal_after.is_some())];
+        let given = given.into_iter().find(|(_, is_given)| *is_given);
+        return given.map_or(Ok(None), |(key, _)| {
+            Err(usage(format!("{key} belongs to record: a file to keep")).hint("record: \"run.cinema\""))
+        });
+    };
+    plan::check_name(&path)?;
+    let mut durability = Durability::default();
+    set(&mut durability.sync, sync);
+    if let Some(seal_after) = seal_after {
+        if seal_after.ns <= 0 {
+            return Err(usage("seal_after is more than nothing".into()).hint("seal_after: \"100ms\""));
+        }
+        durability.seal_after_ns = seal_after.ns;
+    }
+    Ok(Some(Keep { path, durability }))
+}
+
+/// When what was written must be on the disk: a word, or how long it may take.
+fn sync_policy(value: Value) -> Outcome<SyncPolicy> {
+    match value {
+        Value::Text(text) if text == "none" => Ok(SyncPolicy::None),
+        Value::Text(text) if text == "segment" => Ok(SyncPolicy::Segment),
+        other => {
+            let within = Duration::from_value(other).map_err(|what| {
+                usage(format!("sync: {what}")).hint("sync: \"none\", \"segment\", or a time such as \"1s\"")
+            })?;
+            Ok(SyncPolicy::Interval(std_duration(within)))
+        }
+    }
 }
 
 fn usage(what: String) -> Failure {
@@ -61,7 +99,7 @@ pub(super) fn attach(session: &Session, node: String, options: &mut Options) -> 
             finish(
                 options,
                 "attach",
-                "cookie, cookie_file, long_names, timeout, others, record, redact, trace and its options",
+                "cookie, cookie_file, long_names, timeout, others, record, sync, seal_after, redact, trace and its options",
             )?;
             None
         }
@@ -274,4 +312,32 @@ fn texts(value: Value) -> Outcome<Vec<String>> {
 
 pub(super) fn std_duration(duration: Duration) -> StdDuration {
     StdDuration::from_nanos(u64::try_from(duration.ns).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(entries: &[(&str, Value)]) -> Outcome<Option<Keep>> {
+        record(&mut Options(entries.iter().map(|(key, value)| (key.to_string(), value.clone())).collect()))
+    }
+    fn text(text: &str) -> Value {
+        Value::Text(text.into())
+    }
+
+    #[test]
+    fn what_a_crash_may_take_is_chosen_with_the_file() {
+        let file = ("record", text("run.cinema"));
+        let kept = |entries: &[(&str, Value)]| read(entries).unwrap().unwrap().durability;
+        assert_eq!(kept(std::slice::from_ref(&file)), Durability::default());
+        assert_eq!(kept(&[file.clone(), ("sync", text("segment"))]).sync, SyncPolicy::Segment);
+        let durability = kept(&[file.clone(), ("sync", text("2s")), ("seal_after", text("50ms"))]);
+        assert_eq!(durability.sync, SyncPolicy::Interval(StdDuration::from_secs(2)));
+        assert_eq!(durability.seal_after_ns, 50_000_000);
+        let error = |entries: &[(&str, Value)]| read(entries).err().map(|failure| failure.error).unwrap_or_default();
+        assert_eq!(error(&[("sync", text("segment"))]), "sync belongs to record: a file to keep");
+        assert!(error(&[file.clone(), ("sync", text("often"))]).starts_with("sync: "));
+        assert_eq!(error(&[file, ("seal_after", text("0s"))]), "seal_after is more than nothing");
+        assert!(read(&[]).unwrap().is_none());
+    }
 }

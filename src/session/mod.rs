@@ -7,7 +7,7 @@
 mod compare;
 mod director;
 mod find;
-mod import;
+pub mod import;
 mod live;
 mod live_options;
 mod notice;
@@ -119,12 +119,14 @@ impl Session {
         let context = source::RunContext { notifier: &self.notifier, interrupt: &self.interrupt };
         Ok((self.sources.get_mut(id.0).ok_or_else(no_source)?, context))
     }
-    /// Records what live systems did since the last time; gives whether there are any. Call it while nothing runs.
+    /// Records what live systems did since the last time, and tells of damage that reading has met; gives whether
+    /// something is live. Call it while nothing runs.
     pub fn drain(&mut self) -> Outcome<bool> {
         let context = source::RunContext { notifier: &self.notifier, interrupt: &self.interrupt };
         let mut is_live = false;
         for source in &mut self.sources {
             is_live |= source.drain(&context)?;
+            source.new_damage().into_iter().for_each(|text| self.notifier.send(Notice::Damage(text)));
         }
         Ok(is_live)
     }
@@ -151,6 +153,10 @@ impl Session {
         done
     }
 
+    /// The token that Ctrl-C sets.
+    pub fn interrupt(&self) -> &Arc<AtomicBool> {
+        &self.interrupt
+    }
     /// Whether Ctrl-C was pressed since the last line began.
     pub fn is_interrupted(&self) -> bool {
         self.interrupt.load(Ordering::Relaxed)

@@ -2,6 +2,7 @@
 //! and breakpoints. It must not know other sources.
 
 use std::cell::{Ref, RefCell};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -51,6 +52,8 @@ pub struct Source {
     is_following: bool,
     /// Breakpoints inside live processes.
     pub(super) sites: Vec<Site>,
+    /// Damage of the file that was told of.
+    told_damage: BTreeSet<String>,
 }
 
 /// What a run needs beside the source.
@@ -84,6 +87,7 @@ impl Source {
             stopped_before: None,
             is_following: true,
             sites: Vec::new(),
+            told_damage: BTreeSet::new(),
         }
     }
 
@@ -95,6 +99,12 @@ impl Source {
     }
     pub fn capabilities(&self) -> Capabilities {
         self.sandbox.as_ref().map(|sandbox| sandbox.capabilities()).unwrap_or_default()
+    }
+    /// Damage that reading has met since the last time: a large file is not checked when it is opened.
+    pub fn new_damage(&mut self) -> Vec<String> {
+        let mut met = self.recording.borrow().damage();
+        met.retain(|text| self.told_damage.insert(text.clone()));
+        met
     }
     pub fn info(&self, id: SourceId, is_current: bool) -> SourceInfo {
         let recording = self.recording();
@@ -382,5 +392,32 @@ fn unknown_process(text: &str, known: &[String]) -> Failure {
     match super::find::nearest(text, known) {
         Some(near) => failure.hint(format!("did you mean {near:?}?")).hint("processes() lists them"),
         None => failure.hint("processes() lists them"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_that_reading_meets_is_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large.cinema");
+        let mut recording = Recording::default();
+        for n in 0..2_000 {
+            let event = NewEvent { payload: &[131, 97, n as u8], ..NewEvent::new(n, Kind::Log, Pid::local(1)) };
+            recording.append(&event).unwrap();
+        }
+        recording.save(&path).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[3_000] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let (opened, warnings) = Recording::open_as_large(&path).unwrap();
+        let mut source = Source::recorded("large".into(), opened);
+        // The timeline looks at the events when it is made.
+        let _ = source.recording().event(Seq(7));
+        let told = source.new_damage();
+        assert!(warnings.is_empty() && told.len() == 1 && told[0].contains("the segment at offset"), "{told:?}");
+        assert!(source.new_damage().is_empty());
     }
 }

@@ -148,6 +148,7 @@ impl Recording {
         let (actors, tags) = (self.dictionaries.actors.items(), self.dictionaries.tags.items());
         let checkpoints = &self.keyframes.checkpoints;
         let additions = Additions {
+            first: [self.n_written.actors, self.n_written.tags],
             actors: actors[self.n_written.actors..].to_vec(),
             tags: tags[self.n_written.tags..].to_vec(),
             checkpoints: checkpoints[self.n_written.checkpoints..].to_vec(),

@@ -1,5 +1,5 @@
 //! The archive form of a segment: its columns as streams of varints that say how each event differs from what its cause lets
-//! expect, compressed with effort; its payloads in large blocks. Indexes are not kept: they are made again when the segment is
+//! expect, compressed with effort; its payloads in one block. Indexes are not kept: they are made again when the segment is
 //! first read, which costs about 0.2 µs per event. It must not know files.
 //!
 //! A message's arrival repeats its send: process and peer change places, the rest is the same. So where the cause of an
@@ -13,8 +13,10 @@ use super::segment::Segment;
 use super::wire::{Reader, put_varint};
 use crate::model::{Kind, Seq, limits};
 
-/// Effort for payloads and columns.
-const EFFORT: Effort = Effort { level: 12, block_bytes: 1 << 20 };
+/// Effort for payloads: a segment's are one block, as a rule.
+const EFFORT: Effort = Effort { level: 14, first_bytes: 16 << 20, block_bytes: 16 << 20 };
+/// Effort of zstd for columns.
+const COLUMNS_LEVEL: i32 = 19;
 /// Bytes that the streams of one segment may take: many times what the largest segment has.
 const STREAMS_BYTES_MAX: usize = 64 << 20;
 
@@ -97,7 +99,7 @@ pub fn pack(segment: &Segment) -> Option<Archived> {
     let mut all = Vec::new();
     streams.iter().for_each(|stream| put_plain(&mut all, stream));
     let mut out = (all.len() as u32).to_le_bytes().to_vec();
-    out.extend(zstd::bulk::compress(&all, EFFORT.level).ok()?);
+    out.extend(zstd::bulk::compress(&all, COLUMNS_LEVEL).ok()?);
     Some(Archived { streams: out, stored: stored.bytes })
 }
 

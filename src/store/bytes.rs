@@ -38,6 +38,11 @@ impl Bytes {
         Some(Bytes { source: self.source.clone(), range })
     }
 
+    /// Where they begin in what they are a part of: a file's offset, for a part of a whole mapped file.
+    pub fn place(&self) -> usize {
+        self.range.start
+    }
+
     /// Bytes of memory that these hold; nothing for a mapped file, whose pages the system may drop.
     pub fn owned_len(&self) -> usize {
         match &self.source {

@@ -202,11 +202,20 @@ impl Columns<'_> {
 
     /// Where payload `number` (from 1) ends in the segment's payload stream.
     #[inline]
-    fn payload_end(&self, number: usize) -> usize {
+    pub fn payload_end(&self, number: usize) -> usize {
         match self.end_open.get(number - 1) {
             Some(end) => u32::from_le_bytes(*end) as usize,
             None => self.ends().get(number - 1) as usize,
         }
+    }
+    /// The first payload number, from 1, whose payload ends beyond `end` in the payload stream; one more than there are when none does.
+    pub fn first_payload_beyond(&self, end: usize) -> usize {
+        let (mut first, mut last) = (1, self.n_payloads + 1);
+        while first < last {
+            let middle = first.midpoint(last);
+            if self.payload_end(middle) <= end { first = middle + 1 } else { last = middle }
+        }
+        first
     }
     /// Where payload `number` (from 1) lies in the segment's payload stream.
     #[inline]

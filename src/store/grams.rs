@@ -53,9 +53,9 @@ pub fn filter(block: &[u8]) -> Vec<u8> {
     bits[..n_words].iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
-/// Whether a block with this filter may have `text`. A filter that is none passes everything.
-#[cfg(test)]
-pub fn may_contain(filter: &[u8], text: &[u8]) -> bool {
+/// Whether a block with this filter may have `text`, in lower or upper case of ASCII letters when `is_any_case`. A filter that
+/// is none passes everything.
+pub fn may_contain(filter: &[u8], text: &[u8], is_any_case: bool) -> bool {
     let n_bits = filter.len() * 8;
     if !n_bits.is_power_of_two() {
         return true;
@@ -64,8 +64,32 @@ pub fn may_contain(filter: &[u8], text: &[u8]) -> bool {
         let place = hash(gram) & (n_bits - 1);
         filter[place / 8] >> (place % 8) & 1 == 1
     };
-    let is_at = |first: usize| grams(text.get(first..).unwrap_or_default()).filter(|gram| are_visible(*gram)).all(has);
+    let has_in_a_case = |gram: u32| has(gram) || (is_any_case && cases(gram).any(has));
+    let is_at = |first: usize| {
+        grams(text.get(first..).unwrap_or_default()).filter(|gram| are_visible(*gram)).all(has_in_a_case)
+    };
     (0..STRIDE).any(is_at)
+}
+
+/// All ways to write a gram in lower and upper case.
+fn cases(gram: u32) -> impl Iterator<Item = u32> {
+    /// The bit in which the cases of an ASCII letter differ.
+    const CASE: u8 = 0x20;
+    (0..1 << GRAM).filter_map(move |upper: u32| {
+        let mut bytes = gram.to_le_bytes();
+        for (_, byte) in bytes[..GRAM].iter_mut().enumerate().filter(|(place, _)| upper >> place & 1 == 1) {
+            *byte = byte.is_ascii_alphabetic().then_some(*byte ^ CASE)?;
+        }
+        Some(u32::from_le_bytes(bytes))
+    })
+}
+
+impl<'a> super::columns::Columns<'a> {
+    /// The text filter of a block; empty where there is none.
+    pub fn gram_filter(&self, block_idx: usize) -> &'a [u8] {
+        let place = |n: usize| self.gram_starts.get(n).map_or(0, |start| u32::from_le_bytes(*start) as usize);
+        self.grams.get(place(block_idx)..place(block_idx + 1)).unwrap_or_default().as_flattened()
+    }
 }
 
 /// The sequences at each second byte.
@@ -85,10 +109,11 @@ mod tests {
         let filter = filter(&words);
         assert!(filter.len().is_power_of_two() && filter.len() <= BITS_MAX / 8);
         for text in [&b"order 77773 of"[..], b"tea", b"te", b""] {
-            assert!(may_contain(&filter, text));
+            assert!(may_contain(&filter, text, false));
         }
-        let n_passed = (0..1_000u32).filter(|n| may_contain(&filter, format!("xq{n:06}zw").as_bytes())).count();
+        let n_passed = (0..1_000u32).filter(|n| may_contain(&filter, format!("xq{n:06}zw").as_bytes(), false)).count();
         assert!(n_passed < 100, "{n_passed} of 1 000 texts that are not there passed");
-        assert!(may_contain(&[], b"anything"));
+        assert!(may_contain(&[], b"anything", false));
+        assert!(may_contain(&filter, b"OrDer 77773 OF", true) && !may_contain(&filter, b"OrDer 77773 OF", false));
     }
 }

@@ -88,6 +88,15 @@ impl Checkpoint {
         self.checksum.is_none_or(|checksum| crc32fast::hash(&self.delta) == checksum)
     }
 
+    /// Whether all of its rows can be read.
+    pub fn is_readable(&self, dictionaries: &Dictionaries) -> bool {
+        let Some(delta) = self.inflate() else { return false };
+        Entries::new(&delta, dictionaries).all(|entry| {
+            let mut reader = RowReader { bytes: Reader::new(entry.row), dictionaries };
+            entry.row.is_empty() || reader.row(entry.actor).is_some()
+        })
+    }
+
     /// The delta's entries behind the number of lost events. `None` when it is damaged.
     fn inflate(&self) -> Option<Vec<u8>> {
         let (n_plain, packed) = self.delta.split_first_chunk().filter(|_| self.is_intact())?;
@@ -102,7 +111,7 @@ impl Checkpoint {
 
 /// A delta as it is kept: its length (u32), and its bytes, compressed when that makes them fewer.
 fn deflate(plain: &[u8]) -> Vec<u8> {
-    let packed = zstd::bulk::compress(plain, 1).ok().filter(|packed| packed.len() < plain.len());
+    let packed = zstd::bulk::compress(plain, 3).ok().filter(|packed| packed.len() < plain.len());
     let mut out = (plain.len() as u32).to_le_bytes().to_vec();
     out.extend_from_slice(packed.as_deref().unwrap_or(plain));
     out
@@ -245,6 +254,24 @@ impl Keyframes {
     pub fn cut(&mut self, n_events: u64) {
         self.checkpoints.truncate(self.covering(n_events) - self.n_evicted);
         self.live = None;
+    }
+
+    /// Leaves out what cannot be read: the checkpoints from the first such one on; of a base all rows. Gives those that were
+    /// damaged.
+    pub fn drop_damaged(&mut self, dictionaries: &Dictionaries) -> Vec<Checkpoint> {
+        let is_damaged = |checkpoint: &Checkpoint| !checkpoint.is_readable(dictionaries);
+        let damaged: Vec<Checkpoint> = self.all().filter(|checkpoint| is_damaged(checkpoint)).cloned().collect();
+        if damaged.is_empty() {
+            return damaged;
+        }
+        let n_good = self.checkpoints.iter().take_while(|checkpoint| !is_damaged(checkpoint)).count();
+        self.checkpoints.truncate(n_good);
+        self.branch_bases.retain(|_, base| !is_damaged(base));
+        if let Some(base) = self.base.as_mut().filter(|base| is_damaged(base)) {
+            (base.delta, base.checksum) = (Folder::default().to_bytes(dictionaries).into(), None);
+        }
+        self.live = None;
+        damaged
     }
 
     /// Keeps the system from which the branch that begins at `start` goes on.

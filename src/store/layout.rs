@@ -11,6 +11,11 @@ pub struct PartBytes {
 }
 
 impl Recording {
+    /// The names of a segment's sections.
+    pub fn section_names() -> &'static [&'static str] {
+        SECTION_NAMES
+    }
+
     /// Bytes by section, compressed payloads and keyframes, largest first. What is not sealed yet is not counted.
     pub fn layout(&self) -> Vec<PartBytes> {
         let section = |(place, name): (usize, &&'static str)| {

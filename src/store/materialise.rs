@@ -129,9 +129,9 @@ impl Recording {
         rows.row_mut(row.actor).map(|row| std::mem::take(&mut row.mailbox)).unwrap_or_default()
     }
 
-    /// Folds events that follow each other on one branch.
+    /// Folds events that follow each other on one branch, those that are there.
     fn fold_into(&self, rows: &mut Folder, seqs: Range<u64>) {
-        let mut next = seqs.start;
+        let mut next = seqs.start.max(self.first().0);
         while next < seqs.end {
             let columns = self.part_columns(self.part_of(next));
             let end = (columns.start + columns.len() as u64).min(seqs.end);
@@ -147,8 +147,10 @@ impl Recording {
     /// Makes the checkpoints that are missing up to the last event.
     pub(super) fn add_checkpoints(&mut self) {
         let interval = limits::KEYFRAME_EVENTS as u64;
-        while self.len() - self.keyframes.n_events() >= interval {
-            self.add_checkpoint(self.keyframes.n_events() + interval);
+        // A recording whose past is gone without a trace has none there.
+        let n_covered = |recording: &Recording| recording.keyframes.n_events().max(recording.first().0);
+        while self.len() - n_covered(self) >= interval {
+            self.add_checkpoint(n_covered(self) + interval);
         }
     }
 

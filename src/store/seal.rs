@@ -3,7 +3,7 @@
 //! segment goes.
 
 use super::columns::{Columns, FAR_BYTES, KIND_CHUNK_EVENTS, far, far_entry};
-use super::packed::{BlockedBuf, PackedBuf, width_of};
+use super::packed::{BlockedBuf, NIBBLE, PackedBuf, width_of};
 use super::paths::{PathIndex, States};
 use super::payloads::Stored;
 use super::segment::Segment;
@@ -43,7 +43,7 @@ pub fn seal_columns(open: &Columns<'_>, stored: Stored, paths: &PathIndex) -> Se
     let ends_packed = BlockedBuf::of(open.end_open.iter().map(|end| i64::from(u32::from_le_bytes(*end))));
     let causes = Causes::of(open);
     let kinds = chunk_kinds(open.kind);
-    let class = PackedBuf::of((0..n).map(|idx| open.class.get(idx)));
+    let class = PackedBuf::of_width((0..n).map(|idx| open.class.get(idx)), NIBBLE);
     let processes = PackedBuf::of((0..n).map(process));
     let peers = PackedBuf::of((0..n).map(|idx| numbered(peer(idx))));
     let tag_column = PackedBuf::of((0..n).map(|idx| numbered(tag(idx))));

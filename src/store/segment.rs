@@ -4,12 +4,13 @@
 //! Invariant: [`Segment::columns`] gives columns that were checked ([`Segment::check`]), so that readers
 //! may index with what they find in them. A segment that fails the check reads as having no events.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::bytes::Bytes;
 use super::columns::{
     Columns, KIND_CHUNK_EVENTS, N_SECTIONS, NO_SECTIONS, SECTION_NAMES, Sections, TIME_BLOCK_EVENTS, far,
 };
+use super::scratch::Scratch;
 use super::wire::Reader;
 use super::{archive, payloads, postings};
 use crate::model::{Class, Kind, limits};
@@ -32,8 +33,56 @@ pub struct Head {
     pub sections: Sections,
 }
 
-/// Bytes of a head in a file.
-pub const HEAD_BYTES: usize = 8 + 4 + 8 + 8 + 8 + 4 + 4 + 4 + 12 * N_SECTIONS;
+/// Fewest bytes of a head in a file: one without sections.
+pub const HEAD_BYTES_MIN: usize = 8 + 4 + 8 + 8 + 8 + 4 + 4 + 4;
+/// Sections that a head may name: more than there will ever be.
+const SECTIONS_MAX: usize = 256;
+/// The sections of version 2, which did not name them.
+const SECTIONS_V2: &[&str] = &[
+    "time_min",
+    "time_max",
+    "time_starts",
+    "time_bits",
+    "kind",
+    "cause_far",
+    "cause_order",
+    "meta",
+    "actors",
+    "tags",
+    "calls",
+    "end_base",
+    "end_starts",
+    "end_bits",
+    "blocks",
+    "gram_starts",
+    "grams",
+    "process_starts",
+    "process_lists",
+    "peer_starts",
+    "peer_lists",
+    "tag_starts",
+    "tag_lists",
+    "chunk_kinds",
+    "path_keys",
+    "path_starts",
+    "path_list",
+    "class",
+    "process",
+    "peer",
+    "tag",
+    "call",
+    "cause",
+    "payload",
+];
+
+/// How a head names a section: 24 bits of the CRC-32 of its name.
+fn section_id(name: &str) -> u32 {
+    crc32fast::hash(name.as_bytes()) & 0xFF_FFFF
+}
+/// The place of a section among ours; `None` for one of a later version.
+fn section_place(id: u32) -> Option<usize> {
+    SECTION_NAMES.iter().position(|name| section_id(name) == id)
+}
 
 /// Where the parts of a segment lie in its file; 0 for one that is in none.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,7 +103,8 @@ pub struct Segment {
     checksum: Option<u32>,
     pub offsets: Offsets,
     state: OnceLock<Result<(), &'static str>>,
-    is_archived: bool,
+    /// Of a segment in archive form: where its unpacked columns are kept.
+    archive: Option<Arc<Scratch>>,
     /// Of a segment in archive form: what its streams say, with indexes. Made when it is first read, and kept.
     unpacked: OnceLock<Option<Box<Segment>>>,
 }
@@ -69,11 +119,15 @@ impl Head {
         out.extend_from_slice(&self.n_actors.to_le_bytes());
         out.extend_from_slice(&self.n_tags.to_le_bytes());
         out.extend_from_slice(&self.n_payloads.to_le_bytes());
-        for word in self.sections.as_flattened() {
-            out.extend_from_slice(&word.to_le_bytes());
+        out.extend_from_slice(&(N_SECTIONS as u32).to_le_bytes());
+        for ([at, len, width], name) in self.sections.iter().zip(SECTION_NAMES) {
+            for word in [*at, *len, width | section_id(name) << 8] {
+                out.extend_from_slice(&word.to_le_bytes());
+            }
         }
     }
-    pub fn read(reader: &mut Reader<'_>) -> Option<Head> {
+    /// Reads the head of a file of that version. Sections that are not ours are passed over, those that are missing empty.
+    pub fn read(reader: &mut Reader<'_>, version: u32) -> Option<Head> {
         let mut head = Head {
             start: reader.u64()?,
             n_events: reader.u32()?,
@@ -85,8 +139,18 @@ impl Head {
             n_payloads: reader.u32()?,
             sections: NO_SECTIONS,
         };
-        for word in head.sections.as_flattened_mut() {
-            *word = reader.u32()?;
+        let unnamed: &[&str] = if version == 2 { SECTIONS_V2 } else { &[] };
+        let n_sections = if version == 2 { unnamed.len() } else { reader.u32()? as usize };
+        if n_sections > SECTIONS_MAX {
+            return None;
+        }
+        let mut unnamed = unnamed.iter();
+        for _ in 0..n_sections {
+            let (at, len, word) = (reader.u32()?, reader.u32()?, reader.u32()?);
+            let (id, width) = unnamed.next().map_or((word >> 8, word & 0xFF), |name| (section_id(name), word));
+            if let Some(place) = section_place(id) {
+                head.sections[place] = [at, len, width];
+            }
         }
         let is_sound = (1..=limits::SEGMENT_EVENTS).contains(&(head.n_events as usize))
             && head.n_payloads <= u32::from(u16::MAX)
@@ -96,10 +160,13 @@ impl Head {
     pub fn end(&self) -> u64 {
         self.start + u64::from(self.n_events)
     }
+    /// Where a section of ours lies in the image, its length and width.
+    pub fn section(&self, name: &str) -> [u32; 3] {
+        self.sections[SECTION_NAMES.iter().position(|own| *own == name).expect("a section of that name")]
+    }
     /// Whether some event's cause lies further back than a column entry reaches.
     pub fn has_far_causes(&self) -> bool {
-        let place = SECTION_NAMES.iter().position(|name| *name == "cause_far").expect("a section of that name");
-        self.sections[place][1] > 0
+        self.section("cause_far")[1] > 0
     }
 }
 
@@ -124,17 +191,17 @@ impl Segment {
         let (offsets, state) = (Offsets::default(), OnceLock::from(Ok(())));
         let (image, stored) = (image.into(), stored.into());
         let unpacked = OnceLock::new();
-        Segment { head, image, stored, checksum: None, offsets, state, is_archived: false, unpacked }
+        Segment { head, image, stored, checksum: None, offsets, state, archive: None, unpacked }
     }
 
     /// A segment of a file; it is checked when it is first read.
     pub fn of_file(head: Head, image: Bytes, stored: Bytes, checksum: u32, offsets: Offsets) -> Segment {
         let (state, unpacked) = (OnceLock::new(), OnceLock::new());
-        Segment { head, image, stored, checksum: Some(checksum), offsets, state, is_archived: false, unpacked }
+        Segment { head, image, stored, checksum: Some(checksum), offsets, state, archive: None, unpacked }
     }
     /// The same of a file in archive form.
-    pub fn archived(self) -> Segment {
-        Segment { is_archived: true, ..self }
+    pub fn archived(self, scratch: Arc<Scratch>) -> Segment {
+        Segment { archive: Some(scratch), ..self }
     }
 
     /// Compressed payload blocks.
@@ -143,7 +210,7 @@ impl Segment {
     }
     /// Head and columns as a file has them. `None`: the segment is damaged.
     pub fn plain(&self) -> Option<(&Head, &[u8])> {
-        match self.is_archived {
+        match self.is_archived() {
             false => Some((&self.head, &self.image)),
             true => self.unpacked().map(|segment| (&segment.head, &segment.image[..])),
         }
@@ -151,12 +218,15 @@ impl Segment {
     fn unpacked(&self) -> Option<&Segment> {
         let unpack = || {
             let n_events = self.head.n_events as usize;
-            let segment = archive::unpack(self.head.start, n_events, &self.image)?;
+            let mut segment = archive::unpack(self.head.start, n_events, &self.image)?;
             let head = Head { n_actors: self.head.n_actors, n_tags: self.head.n_tags, ..segment.head.clone() };
             let columns = segment.raw_columns();
             let is_sound = are_lengths_sound(&columns, &head)
                 && are_numbers_sound(&columns, &head)
                 && payloads::are_blocks_sound(&columns, self.stored.len());
+            if let Some(scratch) = &self.archive {
+                segment.image = scratch.keep(segment.image.clone());
+            }
             is_sound.then(|| Box::new(segment))
         };
         self.unpacked.get_or_init(unpack).as_deref()
@@ -164,7 +234,7 @@ impl Segment {
 
     /// CRC-32 of the columns as a file has them.
     pub fn image_checksum(&self) -> u32 {
-        self.checksum.filter(|_| !self.is_archived).unwrap_or_else(|| {
+        self.checksum.filter(|_| !self.is_archived()).unwrap_or_else(|| {
             let image = self.plain().map_or(&[][..], |(_, image)| image);
             crc32fast::hash(image)
         })
@@ -192,12 +262,22 @@ impl Segment {
 
     /// The first payload block whose bytes are damaged.
     pub fn damaged_payload_block(&self) -> Option<usize> {
-        payloads::damaged_block(&self.columns(), &self.stored)
+        payloads::damaged_blocks(&self.columns(), &self.stored).next()
+    }
+    pub fn is_archived(&self) -> bool {
+        self.archive.is_some()
+    }
+    /// The image as it lies in its file.
+    pub fn image(&self) -> &[u8] {
+        &self.image
     }
 
     fn raw_columns(&self) -> Columns<'_> {
-        let columns = Columns::read(self.head.start, &self.image, &self.head.sections);
-        Columns { n_payloads: self.head.n_payloads as usize, ..columns }
+        Segment::raw_of(&self.head, &self.image)
+    }
+    /// The columns of an image that was not checked: nothing in them can be relied on.
+    pub fn raw_of<'i>(head: &Head, image: &'i [u8]) -> Columns<'i> {
+        Columns { n_payloads: head.n_payloads as usize, ..Columns::read(head.start, image, &head.sections) }
     }
 
     /// Checks a segment of a file, once: about 0.2 ms for a full one. Errors say what is wrong.
@@ -206,7 +286,7 @@ impl Segment {
             if self.checksum.is_some_and(|checksum| crc32fast::hash(&self.image) != checksum) {
                 return Err("its checksum is wrong");
             }
-            if self.is_archived {
+            if self.is_archived() {
                 return self.unpacked().map(drop).ok_or("its streams do not fit together");
             }
             if !are_lengths_sound(&self.raw_columns(), &self.head) {

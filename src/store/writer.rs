@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
+use super::Mark;
 use super::file::{Additions, Ending, SessionFile};
 use super::paths::States;
 use super::seal::seal;
@@ -44,6 +45,8 @@ impl Pending {
 /// What the thread is to do.
 enum Job {
     Seal(Waiting, Additions),
+    /// Keep marks in the file at once.
+    Mark(Vec<Mark>),
     /// Write what makes the file complete, and say how that went.
     End(Box<Ending>, Sender<Outcome<()>>),
 }
@@ -124,6 +127,13 @@ impl Writer {
         }
     }
 
+    /// Keeps marks in the file; nothing without one. A failure is told by [`Writer::failure`].
+    pub fn keep_marks(&self, marks: &[Mark]) {
+        if let (true, Some(thread)) = (self.has_file, &self.thread) {
+            let _ = thread.jobs.send(Job::Mark(marks.to_vec()));
+        }
+    }
+
     /// Completes the file. Errors: those of the file, now or before.
     pub fn end(&mut self, ending: Ending) -> Outcome<()> {
         let (reply, answer) = bounded(1);
@@ -162,6 +172,7 @@ fn work(queue: &Receiver<Job>, mut file: Option<SessionFile>, states: &Mutex<Sta
                 let _ = pending.sealed.set(Some(Arc::new(segment)));
                 done
             }
+            Ok(Job::Mark(marks)) => file.as_mut().map_or(Ok(()), |file| file.keep_marks(&marks)),
             Ok(Job::End(ending, reply)) => {
                 let done = match (failure.get(), &mut file) {
                     (Some(failure), _) => Err(failure.clone()),

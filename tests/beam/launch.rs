@@ -89,6 +89,24 @@ each_otp! {
         assert_is_empty(&folder);
     }
 
+    fn what_a_bare_call_links_to_lives_on_and_is_traced(otp) {
+        let (_folder, folder) = scratch();
+        let mut command = beam(otp, &folder);
+        for ebin in App::Shop.ebins(otp) {
+            command.arg("--pa").arg(ebin);
+        }
+        command.args(["--start", "shop_stock:start_link(100)"]);
+        let mut program = Program::start(command);
+        program.type_line("print(gen_call(\"stock\", t(\"buy\", 1)))");
+        program.wait_for("{ok,99}");
+        program.type_line("print(`spawned ${events().kind(\"spawn\").tag(\"shop_stock\").count()}`)");
+        program.wait_for("spawned 1");
+        program.type_line("print(`begun ${events().pid(\"stock\").kind(\"handle_start\").class(\"init\").count()}`)");
+        program.wait_for("begun 1");
+        program.finish();
+        assert_is_empty(&folder);
+    }
+
     fn it_dies_with_us(otp) {
         let (_folder, folder) = scratch();
         let mut program = Program::start(shop(otp, &folder));

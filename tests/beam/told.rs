@@ -54,7 +54,8 @@ each_otp! {
         let node = TestNode::by_port(otp, App::Orders);
         let mut desk = Desk::attach(&node, "trace: \"app:orders\"");
         node.run("'Elixir.Orders.Story':run(order), 'Elixir.Orders.Story':run(timeout), 'Elixir.Orders.Story':run(crash),
-            'Elixir.Orders.Story':run(tasks), 'Elixir.Orders.Story':run(settings)");
+            'Elixir.Orders.Story':run(tasks), 'Elixir.Orders.Story':run(settings),
+            'Elixir.Task.Supervisor':start_child('Elixir.Orders.Tasks', fun() -> exit(no_ink) end)");
         desk.until("events().kind(\"supervisor_restart\").count()", |n| n == "1");
         assert!(desk.eval("info()").contains("Elixir") || !desk.eval("events().kind(\"crash\").all()").contains("'Elixir."));
         let state = desk.eval("state(\"Orders.Inventory\")");
@@ -65,6 +66,19 @@ each_otp! {
         assert!(tree.contains("Orders.Supervisor") && tree.contains("Orders.Carts"), "{tree}");
         let modules = desk.eval("events().kind(\"spawn\").by(\"tag\")");
         assert!(modules.contains("Task"), "{modules}");
+        // Its module is that of the function that somebody gave it.
+        let crashes = "events().kind(\"crash\").where(|e| e.message.to_string().contains(\"no_ink\"))";
+        desk.until(&format!("{crashes}.count()"), |n| n == "1");
+        let why = desk.eval(&format!("why({crashes}.first())"));
+        assert!(why.contains("Task of :erl_eval"), "{why}");
+        // An agent says that it began with the function that made its state.
+        let settings = desk.eval("state(\"Orders.Settings\")");
+        assert!(settings.contains("rush"), "{settings}");
+        // A supervisor waits for its children's answers, and for nothing else meanwhile.
+        let waiting = desk.eval("mailbox(\"Orders.Carts\").len() + mailbox(\"Orders.Tasks\").len()");
+        assert_eq!(waiting.trim(), "0");
+        let undead = desk.eval("processes().filter(|p| p.status == \"restarting\").len()");
+        assert_eq!(undead.trim(), "0");
     }
 }
 

@@ -59,7 +59,7 @@ fn the_tree_of_an_elixir_application() {
           Market.Registry supervisor
             Market.Registry.PIDPartition0 gen_server
           Market.Carts supervisor
-            :"cart-7" #PID<> gen_server
+            cart-7 #PID<> gen_server
           Market.Tasks supervisor
           Market.Stock gen_server
           Market.Partitions supervisor

@@ -99,7 +99,7 @@ fn processes_that_run_already_are_introduced() {
         shop_sup supervisor restarts=0
           shop as the_shop gen_server restarts=0
         --
-        '{client,7}' <0.3.0> process restarts=0
+        {client,7} <0.3.0> process restarts=0
     "#]]
     .assert_eq(&format!("{}--\n{}", drawn(&shown.roots, 0), drawn(&shown.unsupervised, 0)));
 
@@ -109,7 +109,7 @@ fn processes_that_run_already_are_introduced() {
     assert_eq!((server.memory_bytes, server.reductions), (Some(2_600), 77));
     assert_eq!((server.links, server.supervisor), (vec![pid(1).into()], Some(pid(1).into())));
     let client = process::process(recording, pid(3).into(), at).expect("it was introduced");
-    assert_eq!((client.name.as_str(), client.monitors), ("'{client,7}' <0.3.0>", vec![pid(2).into()]));
+    assert_eq!((client.name.as_str(), client.monitors), ("{client,7} <0.3.0>", vec![pid(2).into()]));
     assert_eq!(client.module, Some(Atom::new("client")));
 
     // Nobody started anything, nobody restarted anything.

@@ -6,6 +6,7 @@ mod behaviours;
 mod crafted;
 mod damage;
 mod elixir;
+mod files;
 mod fuzz;
 mod lean;
 mod live;

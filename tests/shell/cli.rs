@@ -238,7 +238,7 @@ fn a_trace_file_is_opened_without_its_secrets() {
     let whole = told("");
     assert!(!whole.contains("[redacted]") && !whole.contains("\"redacted\""), "{whole}");
     let without = told(", #{redact: #{patterns: [\".\"]}}");
-    assert!(without.contains("[redacted]") && without.contains("26 fields, 1 pattern"), "{without}");
+    assert!(without.contains("[redacted]") && without.contains("26 field names, 1 pattern"), "{without}");
 
     let dir = tempfile::tempdir().unwrap();
     let save = format!(
@@ -250,4 +250,21 @@ fn a_trace_file_is_opened_without_its_secrets() {
     assert!(run.stderr.contains("a session file is opened as it was saved"), "{}", run.stderr);
     let run = run_in(dir.path(), &["-e", "open(\"a.cinema\", #{redact: #{patterns: [\"(\"]}})"], "");
     assert!(run.stderr.contains("unclosed group"), "{}", run.stderr);
+}
+
+#[test]
+fn a_trace_is_imported_into_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let trace = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ejabberd-small.trace");
+    let done = run_in(dir.path(), &["import", trace.to_str().unwrap(), "-o", "small.cinema"], "");
+    assert_eq!(
+        (done.code, done.stdout.as_str(), done.stderr.as_str()),
+        (0, "small.cinema: 10826 events of 13399 messages\n", "")
+    );
+    let lines = run_in(dir.path(), &["open", "small.cinema", "-e", "export_to(\"jsonl\", \"small.jsonl\")"], "");
+    assert_eq!(lines.code, 0, "{}", lines.stderr);
+    let again = run_in(dir.path(), &["import", "small.jsonl", "-o", "again.cinema"], "");
+    assert_eq!(again.stdout, "again.cinema: 10826 events of 10826 messages\n");
+    let itself = run_in(dir.path(), &["import", "absent.trace", "-o", "small.cinema"], "");
+    assert_eq!((itself.code, itself.stderr.contains("no file absent.trace")), (1, true), "{}", itself.stderr);
 }

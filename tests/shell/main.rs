@@ -2,6 +2,7 @@
 
 mod cli;
 mod common;
+mod files;
 mod pty;
 mod readme;
 mod repl;

@@ -119,19 +119,3 @@ fn groups_by_callee_and_tag() {
     "#]]
     .assert_debug_eq(&shown);
 }
-
-#[test]
-fn histograms_cover_every_value_once() {
-    let shape = |values: &[i64], n_bins| -> Vec<(i64, i64, u64)> {
-        histogram(values, n_bins).iter().map(|b| (b.from_ns, b.to_ns, b.n)).collect()
-    };
-    assert_eq!(shape(&[3, 4, 30], 10), [(2, 5, 2), (5, 10, 0), (10, 20, 0), (20, 50, 1)]);
-    assert_eq!(shape(&[3, 4, 30], 2), [(1, 10, 2), (10, 100, 1)]);
-    assert_eq!(shape(&[0, 5_000_000, i64::MAX], 1), [(0, i64::MAX, 3)]);
-    assert_eq!(shape(&[], 5), []);
-    for n_bins in 1..12 {
-        let values: Vec<i64> = (0..1000).map(|n| n * n * n * 17).collect();
-        let bins = histogram(&values, n_bins);
-        assert!(bins.len() <= n_bins && bins.iter().map(|b| b.n).sum::<u64>() == 1000, "{n_bins}: {bins:?}");
-    }
-}

@@ -70,8 +70,8 @@ impl Detector for CrashLoop {
 
 fn finding(facts: &Facts<'_>, who: Atom, crashes: &[Crash]) -> Finding {
     let (first, last) = (crashes[0].event, crashes[crashes.len() - 1].event);
-    let name = who.display(facts.style.syntax);
     let n = crashes.len();
+    let who = subject(facts, who, crashes);
     let words = facts.rec.term(first.seq).map(|term| reason::in_words(&term, &|term| facts.show(term)));
     let (text, site) = words.map_or_else(|| (String::new(), None), |words| (words.text, words.site));
     let site = site.map(|site| format!(", raised in {site}")).unwrap_or_default();
@@ -89,9 +89,9 @@ fn finding(facts: &Facts<'_>, who: Atom, crashes: &[Crash]) -> Finding {
     Finding {
         pattern: NAME,
         severity: Severity::Error,
-        title: format!("{name} crashed {n} times with one reason"),
+        title: format!("{who} crashed {n} times with one reason"),
         sentence: format!(
-            "{name} crashed {n} times within {} with the same sort of reason{handling}: {text}{site} (first #{}, last #{}).",
+            "{who} crashed {n} times within {} with the same sort of reason{handling}: {text}{site} (first #{}, last #{}).",
             show_ns(last.at_ns.saturating_sub(first.at_ns)),
             first.seq.0,
             last.seq.0
@@ -103,4 +103,16 @@ fn finding(facts: &Facts<'_>, who: Atom, crashes: &[Crash]) -> Finding {
         count: n as u64,
         suggestion: format!("why(seq({}))", first.seq.0),
     }
+}
+
+/// Who crashed: the owner of a registered name, what all are labelled, or else a module.
+fn subject(facts: &Facts<'_>, who: Atom, crashes: &[Crash]) -> String {
+    let name = who.display(facts.style.syntax);
+    let first = crashes[0].event;
+    if facts.names.registered(first.process, first.seq).is_some() {
+        return name;
+    }
+    let label = facts.names.label(first.process);
+    let is_shared = crashes.iter().all(|crash| facts.names.label(crash.event.process) == label);
+    label.filter(|_| is_shared).unwrap_or(name)
 }

@@ -4,7 +4,7 @@
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
-use crate::analysis::Scope;
+use crate::analysis::{Scope, within};
 use crate::model::{Actor, Atom, Class, Event, Filter, Kind, Path, Seq, Term, diff};
 use crate::store::Recording;
 
@@ -44,16 +44,21 @@ pub fn history(rec: &Recording, scope: Scope<'_>, actor: Actor) -> Vec<StateRow>
 }
 
 /// The state changes that gave `path` another value, of one process or of all; a first state that has the path is
-/// one. Costs one decode per state.
+/// one. Found by the index of changed paths: costs two decodes per state that may have written it.
 pub fn writes(rec: &Recording, scope: Scope<'_>, actor: Option<Actor>, path: &Path) -> Vec<StateRow> {
     let filter = filter(scope, actor);
-    let mut before: FxHashMap<Actor, (Seq, Option<Term>)> = FxHashMap::default();
+    // The state looked at last of each process: often the one before its next.
+    let mut looked_at: FxHashMap<Actor, (Seq, Option<Term>)> = FxHashMap::default();
     let mut rows = Vec::new();
-    for event in rec.scan(&filter) {
+    for event in rec.scan_writes(&filter, path) {
         let after = rec.term(event.seq);
-        let older = before.get(&event.process);
-        rows.extend(write(&event, older.map(|(seq, state)| (*seq, state.as_ref())), after.as_ref(), path));
-        before.insert(event.process, (event.seq, after));
+        let before = state_before(rec, scope, &event).map(|seq| match looked_at.remove(&event.process) {
+            Some((known, state)) if known == seq => (seq, state),
+            _ => (seq, rec.term(seq)),
+        });
+        let before = before.as_ref().map(|(seq, state)| (*seq, state.as_ref()));
+        rows.extend(write(&event, before, after.as_ref(), path));
+        looked_at.insert(event.process, (event.seq, after));
     }
     rows
 }
@@ -61,19 +66,17 @@ pub fn writes(rec: &Recording, scope: Scope<'_>, actor: Option<Actor>, path: &Pa
 /// The newest of [`writes`]; searches backwards and stops there.
 pub fn last_write(rec: &Recording, scope: Scope<'_>, actor: Option<Actor>, path: &Path) -> Option<StateRow> {
     let filter = filter(scope, actor);
-    // The oldest state seen so far of each process: the next older one tells whether it wrote.
-    let mut newer: FxHashMap<Actor, (Event, Option<Term>)> = FxHashMap::default();
-    for event in rec.scan(&filter).rev() {
-        let state = rec.term(event.seq);
-        if let Some((after, after_state)) = newer.get(&event.process)
-            && let Some(row) = write(after, Some((event.seq, state.as_ref())), after_state.as_ref(), path)
-        {
-            return Some(row);
-        }
-        newer.insert(event.process, (event, state));
-    }
-    let first = newer.into_values().filter_map(|(event, state)| write(&event, None, state.as_ref(), path));
-    first.max_by_key(|row| row.seq)
+    rec.scan_writes(&filter, path).rev().find_map(|event| {
+        let before = state_before(rec, scope, &event).map(|seq| (seq, rec.term(seq)));
+        let before = before.as_ref().map(|(seq, state)| (*seq, state.as_ref()));
+        write(&event, before, rec.term(event.seq).as_ref(), path)
+    })
+}
+
+/// The state change before this one of the same process.
+fn state_before(rec: &Recording, scope: Scope<'_>, event: &Event) -> Option<Seq> {
+    let filter = Filter { ranges: within(rec, scope, 0..event.seq.0), ..filter(&[], Some(event.process)) };
+    rec.scan(&filter).next_back().map(|event| event.seq)
 }
 
 /// The row of a state change if it wrote `path`.

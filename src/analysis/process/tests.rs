@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 
 use super::*;
 use crate::analysis::fixture::Fixture;
-use crate::model::Path;
+use crate::model::{Kind, Path};
 
 /// A server with three states, two messages in its mailbox, and a client that died.
 fn shop() -> (Fixture, Actor, Actor) {
@@ -128,4 +128,56 @@ fn a_long_series_is_cut_to_its_peaks_and_keeps_its_end() {
     assert_eq!(points.iter().map(|point| point.value).max(), Some(1000));
     assert_eq!(points.last().map(|point| point.value), Some(0));
     assert!(points.is_sorted_by_key(|point| point.at_ns));
+}
+
+/// The state changes that gave `path` another value, found by looking at all of them.
+fn writes_by_looking(fx: &Fixture, scope: &[std::ops::Range<u64>], actor: Option<Actor>, path: &Path) -> Vec<Seq> {
+    let filter = Filter { ranges: scope.to_vec(), ..Filter::kind(Kind::StateChange) };
+    let mut before = std::collections::HashMap::new();
+    let of_actor = |event: &crate::model::Event| actor.is_none_or(|actor| event.process == actor);
+    let is_write = |event: &crate::model::Event| {
+        let state = fx.rec.term(event.seq).expect("a state");
+        let old = before.insert(event.process, state.clone());
+        old.as_ref().and_then(|old| path.get(old)) != path.get(&state)
+    };
+    fx.rec.scan(&filter).filter(of_actor).filter(is_write).map(|event| event.seq).collect()
+}
+
+#[test]
+fn the_index_of_changed_paths_finds_every_write() {
+    let mut fx = Fixture::new();
+    let servers = [fx.spawn("a", None), fx.spawn("b", None)];
+    let starts = servers.map(|server| fx.start_init(server));
+    let mut random = 7u64;
+    for n in 0..400 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (x, y, which) = (random >> 33 & 1, random >> 40 & 3, (random >> 50 & 1) as usize);
+        let state = match random >> 55 & 15 {
+            0 => format!("{{state,{x},{y}}}"),
+            1 => format!("#{{x => {x}}}"),
+            _ => format!("#{{x => {x},y => {{{y},[{x}]}},{{1,2}} => {y}}}"),
+        };
+        fx.state(starts[which], &state);
+        if n % 37 == 0 {
+            fx.rec.seal();
+        }
+        if n == 200 || n == 300 {
+            let from = Seq(n / 2);
+            fx.rec.begin_branch(Some(from));
+            fx.event(Kind::Restored, servers[0], |event| event.cause = Some(from));
+        }
+    }
+    for branch in fx.rec.branches() {
+        let scope = fx.rec.lineage(branch.id);
+        for path in ["x", "y", "y[1]", "[0]", "nothing"] {
+            let path = Path::parse(path).expect("a path");
+            for actor in [None, Some(servers[0]), Some(servers[1])] {
+                let seqs = |rows: &[StateRow]| rows.iter().map(|row| row.seq).collect::<Vec<_>>();
+                let expected = writes_by_looking(&fx, &scope, actor, &path);
+                assert_eq!(seqs(&writes(&fx.rec, &scope, actor, &path)), expected, "{path} of {actor:?}");
+                let last = last_write(&fx.rec, &scope, actor, &path);
+                assert_eq!(last.map(|row| row.seq), expected.last().copied());
+            }
+        }
+    }
 }

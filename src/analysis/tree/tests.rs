@@ -56,3 +56,13 @@ fn a_tree_shows_the_living_and_on_request_the_dead() {
     "#]],
     );
 }
+
+#[test]
+fn what_a_user_built_comes_before_otp() {
+    let mut fx = Fixture::new();
+    let roots = ["kernel_sup", "top"].map(|name| fx.spawn(name, Some(name)));
+    let last = roots.map(|root| fx.spawn_under(root, "worker", None)).map(|worker| fx.start_init(worker))[1];
+    let tree = tree(&fx.rec, last, false);
+    let names: Vec<&str> = tree.roots.iter().map(|root| root.name.as_str()).collect();
+    assert_eq!(names, ["top", "kernel_sup"]);
+}

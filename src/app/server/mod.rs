@@ -12,9 +12,9 @@
 
 mod answer;
 mod api;
-mod args;
+pub(crate) mod args;
 pub mod bench;
-mod channel;
+pub(crate) mod channel;
 mod desk;
 mod effect;
 mod gate;

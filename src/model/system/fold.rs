@@ -8,6 +8,7 @@
 //! - A dead row has no names, links, monitors, mailbox or memory; its last state stays readable.
 
 use super::{Behaviour, ProcessRow, RestartType, Status};
+use crate::model::display::Syntax;
 use crate::model::term::Map;
 use crate::model::{Actor, Atom, CallKey, Class, Event, Kind, Pid, Seq, Style, Term, limits};
 
@@ -133,7 +134,7 @@ fn sample(row: &mut ProcessRow, payload: Option<Term>) {
     note_usage(row, Kind::Sample, Some(payload.clone()));
     let Some(fields) = payload.as_map() else { return };
     if let Some(label) = fields.get_atom("label") {
-        row.label = label_of(label);
+        row.label = label_of(label, Syntax::Erlang);
     }
     let Some(len) = fields.get_atom("queue_len").and_then(count) else { return };
     row.sampled_len = Some(len);
@@ -146,11 +147,12 @@ fn sample(row: &mut ProcessRow, payload: Option<Term>) {
 }
 
 /// A label as an atom: itself, or the text of what is none, as long as an atom may be.
-pub fn label_of(label: &Term) -> Option<Atom> {
+pub fn label_of(label: &Term, syntax: Syntax) -> Option<Atom> {
+    let style = Style { syntax, ..Style::erlang() }.chars_max(LABEL_CHARS);
     match label {
         Term::Atom(atom) => Some(*atom),
         Term::Bits(bits) if bits.last_bits == 8 => Atom::try_new(std::str::from_utf8(&bits.bytes).ok()?).ok(),
-        other => Atom::try_new(&other.display(Style::erlang().chars_max(LABEL_CHARS)).to_string()).ok(),
+        other => Atom::try_new(&other.display(style).to_string()).ok(),
     }
 }
 
@@ -203,9 +205,10 @@ fn spawn<R: Rows>(rows: &mut R, event: &Event, payload: Option<Term>) {
     row.spawned = Some(event.seq);
     row.parent = event.peer.or(row.parent);
     row.module = event.tag.or_else(|| atom("module")).or(row.module);
-    let label = fields.and_then(|map| map.get_atom("label")).and_then(label_of);
+    let label = fields.and_then(|map| map.get_atom("label")).and_then(|label| label_of(label, Syntax::Erlang));
     row.label = label.or_else(|| atom("name")).or(row.label);
     row.behaviour = behaviour.unwrap_or(row.behaviour);
+    row.restart_type = row.restart_type.or_else(|| atom("restart").and_then(RestartType::from_atom));
     if let Some(supervisor) = supervisor {
         adopt(rows, supervisor, process);
     }

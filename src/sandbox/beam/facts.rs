@@ -32,6 +32,18 @@ pub struct ProcessFacts {
 }
 
 impl ProcessFacts {
+    /// Whether it idles in gen_server's loop.
+    fn is_in_loop(&self) -> bool {
+        self.current_function.is_some_and(|function| function.module == "gen_server")
+    }
+
+    /// Whether it may be one of Elixir's agents. They say that they began with the function that makes their state,
+    /// and are gen_servers of Agent.Server.
+    pub fn may_be_agent(&self) -> bool {
+        let is_elixir = self.module.is_some_and(|module| module.as_str().starts_with("Elixir."));
+        is_elixir && self.is_in_loop() && self.initial_call.is_some_and(|call| call.name != "init")
+    }
+
     /// Whether it is a gen_event: its callbacks are those of its handlers' modules.
     pub fn is_event_manager(&self) -> bool {
         self.initial_call.is_some_and(|call| call.module == "gen_event")
@@ -117,12 +129,13 @@ impl Facts {
         if process.module? == "gen_event" {
             return Some(Behaviour::GenEvent);
         }
-        let behaviours = self.behaviours.get(&process.module?)?;
-        behaviours.iter().find_map(|behaviour| match behaviour.as_str() {
+        let behaviours = self.behaviours.get(&process.module?).map(Vec::as_slice).unwrap_or_default();
+        let declared = behaviours.iter().find_map(|behaviour| match behaviour.as_str() {
             "gen_server" | "Elixir.GenServer" => Some(Behaviour::GenServer),
             "gen_statem" => Some(Behaviour::GenStatem),
             _ => None,
-        })
+        });
+        declared.or_else(|| process.is_in_loop().then_some(Behaviour::GenServer))
     }
 
     /// The supervisor that a process belongs to: its parent, if that is one.

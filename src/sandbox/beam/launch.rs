@@ -62,14 +62,22 @@ const BOOT: Duration = Duration::from_secs(15);
 /// A mix project may have to be compiled first.
 const BOOT_MIX: Duration = Duration::from_secs(120);
 
-/// What the node evaluates at its start: take the name and the cookie, then watch standard input.
+/// What the node evaluates at its start: take the name and the cookie, then watch standard input. [`STARTER`] answers
+/// calls with what it calls, and stays: what is linked to it lives on. No quotes survive the way there, so that texts
+/// are lists of characters.
 const BOOT_EXPRESSION: &str = "\
 Name=list_to_atom(os:getenv([67,73,78,69,77,65,95,78,79,68,69])),\
 Cookie=list_to_atom(os:getenv([67,73,78,69,77,65,95,67,79,79,75,73,69])),\
 os:unsetenv([67,73,78,69,77,65,95,67,79,79,75,73,69]),\
 {ok,_}=net_kernel:start(Name,#{name_domain=>longnames,hidden=>true}),\
 erlang:set_cookie(Cookie),\
+Call=list_to_atom([36,103,101,110,95,99,97,108,108]),\
+register(cinema_starter,spawn(fun()->process_flag(trap_exit,true),(fun Keep()->receive{Call,From,{M,F,A}}->\
+gen_server:reply(From,try{returned,apply(M,F,A)}catch Class:Reason->{Class,Reason}end),Keep();_->Keep()end end)()end)),\
 spawn(fun()->(fun Watch()->case file:read(standard_io,1) of{ok,_}->Watch();_->erlang:halt(0,[{flush,false}])end end)()end).";
+
+/// The process on the node that makes the user's call.
+const STARTER: &str = "cinema_starter";
 
 /// Starts a node and connects to it. Errors: no `erl` or `mix`, a folder that is not there, a node that ends or is
 /// not there in time; the end of what it printed is in the error.
@@ -208,10 +216,14 @@ impl Launched {
             }
         }
         if let Some((module, function, args)) = &options.start {
-            let started = self.node.call(module, function, args.clone(), timeout)?;
-            if started.tagged("error", 2).is_some() {
-                let call = format!("{module}:{function}/{}", args.len());
-                return Err(Failure::io(format!("{call} gave {}", started.display(shown))));
+            let call = Term::tuple([Term::atom(module), Term::atom(function), Term::list(args.clone())]);
+            // Not by a call of ours: what that spawns is left out of the recording, and ends with it when it is linked.
+            let request = vec![Term::atom(STARTER), call, Term::atom("infinity")];
+            let answer = self.node.call("gen_server", "call", request, timeout)?;
+            let is_good = answer.tagged("returned", 2).is_some_and(|items| items[1].tagged("error", 2).is_none());
+            if !is_good {
+                let what = answer.tagged("returned", 2).map_or(&answer, |items| &items[1]);
+                return Err(Failure::io(format!("{module}:{function}/{} gave {}", args.len(), what.display(shown))));
             }
         }
         Ok(())

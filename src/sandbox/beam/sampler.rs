@@ -100,6 +100,9 @@ impl Tracing {
         let mut modules = BTreeSet::new();
         for process in processes {
             modules.extend(process.module);
+            if process.may_be_agent() {
+                modules.insert(Atom::new("Elixir.Agent.Server"));
+            }
             if process.is_supervisor {
                 modules.extend(SUPERVISOR_LOOPS.iter().map(|module| Atom::new(module)));
             }
@@ -113,18 +116,21 @@ impl Tracing {
         let whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let is_free = |pid: &Pid| !whole.contains(pid) && !self.detail.lean.contains(pid);
         let large = processes.into_iter().filter(|process| self.is_lean(process) && is_free(&process.pid));
-        let large: BTreeMap<Pid, Option<Atom>> = large.map(|process| (process.pid, process.module)).collect();
+        let large: Vec<&ProcessFacts> = large.collect();
         let n_free = LEAN_PROCESSES_MAX.saturating_sub(self.detail.lean.len());
-        let lean = large.iter().filter(|(pid, _)| self.suspects.contains(pid)).take(n_free);
-        let (lean, modules): (Vec<Pid>, BTreeSet<Option<Atom>>) = lean.map(|(pid, module)| (*pid, *module)).unzip();
-        self.suspects = large.into_keys().collect();
+        let lean = large.iter().filter(|process| self.suspects.contains(&process.pid)).take(n_free);
+        let lean: Vec<&ProcessFacts> = lean.copied().collect();
+        self.suspects = large.iter().map(|process| process.pid).collect();
         if !lean.is_empty() && !self.detail.is_all_lean {
-            self.detail.lean.extend(&lean);
+            let pids: Vec<Pid> = lean.iter().map(|process| process.pid).collect();
+            self.detail.lean.extend(&pids);
             // Their own modules' patterns name them; where they run others' callbacks, as event managers do, all may.
-            let is_known = modules.iter().all(|module| module.is_some_and(|name| self.modules.contains_key(&name)));
-            let are_theirs = |module: &&ModuleFacts| !is_known || modules.contains(&Some(module.module));
+            let is_known =
+                lean.iter().all(|process| process.module.is_some_and(|name| self.modules.contains_key(&name)));
+            let theirs = Tracing::modules_of(lean);
+            let are_theirs = |module: &&ModuleFacts| !is_known || theirs.contains(&module.module);
             self.renew(agent, self.modules.values().filter(are_theirs))?;
-            agent.trace_processes(&lean, &self.options.flags(true))?;
+            agent.trace_processes(&pids, &self.options.flags(true))?;
         }
         Ok(())
     }

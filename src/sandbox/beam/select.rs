@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::facts::Facts;
+use crate::model::platform::is_of_otp;
 use crate::model::{Atom, Failure, Outcome, Pid};
 
 /// One choice of processes.
@@ -21,59 +22,6 @@ pub enum Selection {
     Application(Atom),
     /// The processes of a callback module.
     Module(Atom),
-}
-
-/// Applications that come with OTP and Elixir: a user's own are the others.
-const OF_OTP: &[&str] = &[
-    "kernel",
-    "stdlib",
-    "sasl",
-    "compiler",
-    "crypto",
-    "public_key",
-    "ssl",
-    "ssh",
-    "inets",
-    "mnesia",
-    "os_mon",
-    "runtime_tools",
-    "observer",
-    "tools",
-    "syntax_tools",
-    "asn1",
-    "xmerl",
-    "eldap",
-    "ftp",
-    "tftp",
-    "snmp",
-    "wx",
-    "et",
-    "debugger",
-    "dialyzer",
-    "parsetools",
-    "common_test",
-    "eunit",
-    "megaco",
-    "diameter",
-    "reltool",
-    "edoc",
-    "erl_docgen",
-    "erl_interface",
-    "jinterface",
-    "odbc",
-    "elixir",
-    "eex",
-    "ex_unit",
-    "iex",
-    "logger",
-    "mix",
-    "hex",
-    "rebar",
-];
-
-/// Whether `application` is OTP's or Elixir's own.
-pub fn is_of_otp(application: Atom) -> bool {
-    OF_OTP.contains(&application.as_str())
 }
 
 impl Selection {

@@ -1,26 +1,33 @@
-//! Foreign recordings: the binary trace files that `dbg:trace_port(file, ..)` and `ttb` write.
+//! Foreign recordings: the binary trace files that `dbg:trace_port(file, ..)` and `ttb` write, and events as JSON lines
+//! (what `export` wrote, or another program).
 //!
 //! One thread reads and recognises, the caller's thread appends; between them a bounded channel of
 //! batches. It must not know the store: whoever imports appends the batches in order.
 //!
 //! ```text
-//! files ─► frames ─► trace messages ─► reorder ─► recognise ─► EventBatch ─► the caller
+//! files ─► frames ─► trace messages ─► reorder ─► recognise ─┬► EventBatch ─► the caller
+//! JSON lines ────────────────────────────────────────────────┘
 //! ```
 
 mod files;
-mod info;
+pub mod info;
+mod lines;
+mod outlet;
 mod reader;
 mod source;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
+use self::lines::Lines;
+use self::outlet::Outlet;
 use self::reader::Reader;
+use self::source::{OpenFile, OpenLog};
 pub use super::trace::{Defect, Defects, EventClock};
 use crate::model::{Atom, EventBatch, Failure, Outcome};
 
@@ -59,16 +66,31 @@ pub fn is_trace_file(path: &Path) -> bool {
     files::is_trace(path)
 }
 
-/// Imports `path`: gives every batch of events in order to `append`, on this thread.
-///
-/// `progress` is called after each batch; its `false` interrupts. Damage in the files is in the report, never
-/// fatal. Errors: not a trace (see [`is_trace_file`]), unreadable files, an error of `append`, interruption.
+/// Whether `paths` can be imported, as [`import_all`] finds out first. Errors: why not.
+pub fn check(paths: &[PathBuf]) -> Outcome<()> {
+    Input::open(paths).map(drop)
+}
+
+/// Imports one file or folder; see [`import_all`].
 pub fn import(
     path: &Path,
     append: &mut dyn FnMut(&EventBatch) -> Outcome<()>,
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Outcome<ImportReport> {
-    let mut import = Import::start(path)?;
+    import_all(&[path.to_path_buf()], append, progress)
+}
+
+/// Imports `paths`, trace files merged by time or one file of JSON lines: gives every batch of events in order to
+/// `append`, on this thread. Memory is bounded, however large the files are.
+///
+/// `progress` is called after each batch; its `false` interrupts. Damage in the files is in the report, never
+/// fatal. Errors: neither traces (see [`is_trace_file`]) nor JSON lines, unreadable files, an error of `append`, interruption.
+pub fn import_all(
+    paths: &[PathBuf],
+    append: &mut dyn FnMut(&EventBatch) -> Outcome<()>,
+    progress: &mut dyn FnMut(Progress) -> bool,
+) -> Outcome<ImportReport> {
+    let mut import = Import::start(paths)?;
     while let Some(batch) = import.next_batch() {
         append(&batch)?;
         import.give_back(batch);
@@ -77,6 +99,39 @@ pub fn import(
         }
     }
     import.finish()
+}
+
+/// Files that are mapped, and what reads them.
+enum Input {
+    Traces(Vec<OpenLog>),
+    Lines(OpenFile),
+}
+
+impl Input {
+    fn open(paths: &[PathBuf]) -> Outcome<Input> {
+        match paths {
+            [only] if lines::is_lines(only) => Ok(Input::Lines(source::map(only)?)),
+            _ => match paths.iter().find(|path| lines::is_lines(path)) {
+                Some(path) => {
+                    let what = format!("{} has JSON lines: such a file is imported alone", path.display());
+                    Err(Failure::usage(what))
+                }
+                None => Ok(Input::Traces(source::open(&files::find(paths)?)?)),
+            },
+        }
+    }
+    fn n_bytes(&self) -> u64 {
+        match self {
+            Input::Traces(logs) => logs.iter().map(OpenLog::n_bytes).sum(),
+            Input::Lines(file) => file.bytes().len() as u64,
+        }
+    }
+    fn read(&self, outlet: Outlet<'_>) -> ImportReport {
+        match self {
+            Input::Traces(logs) => Reader::new(outlet).run(logs),
+            Input::Lines(file) => Lines::new(outlet).run(file),
+        }
+    }
 }
 
 /// An import that runs on its own thread. Dropping it ends the thread.
@@ -96,19 +151,17 @@ struct Shared {
 }
 
 impl Import {
-    /// Opens the files of `path` and begins to read. The first event has seq 0.
-    fn start(path: &Path) -> Outcome<Import> {
-        let logs = files::find(path)?;
-        let opened = source::open(&logs)?;
-        let n_bytes_total = opened.iter().map(source::OpenLog::n_bytes).sum();
-        let shared = Arc::new(Shared { n_bytes_total, ..Shared::default() });
+    /// Opens the files and begins to read. The first event has seq 0.
+    fn start(paths: &[PathBuf]) -> Outcome<Import> {
+        let input = Input::open(paths)?;
+        let shared = Arc::new(Shared { n_bytes_total: input.n_bytes(), ..Shared::default() });
         let (send, batches) = bounded(BATCHES_AHEAD);
         let (used, empty) = bounded(BATCHES_AHEAD + 1);
         let reader = thread::Builder::new()
             .name("import".to_string())
             .spawn({
                 let shared = Arc::clone(&shared);
-                move || Reader::new(&shared, send, empty).run(&opened)
+                move || input.read(Outlet { shared: &shared, out: send, used: empty })
             })
             .map_err(|error| Failure::io(format!("cannot start a thread: {error}")))?;
         Ok(Import { batches, used, shared, reader: Some(reader) })

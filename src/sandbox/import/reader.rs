@@ -1,37 +1,24 @@
 //! The reading thread of an import: messages of all logs, put in order, recognised, sent on in batches.
 
-use std::sync::atomic::Ordering;
-
-use crossbeam::channel::{Receiver, Sender};
-
+use super::outlet::{Hangup, Outlet};
 use super::source::{Item, Merge, OpenLog};
-use super::{ImportReport, Shared, info};
+use super::{ImportReport, info};
+use crate::model::Seq;
 use crate::model::limits::REORDER_EVENTS;
-use crate::model::{ActorId, EventBatch, Seq};
 use crate::sandbox::trace::EventClock;
 use crate::sandbox::trace::message::Stamp;
 use crate::sandbox::trace::recognise::Recogniser;
 use crate::sandbox::trace::reorder::{Ordered, Reorder};
 
-/// Events in a batch, and bytes after which it is full all the same.
-const BATCH_EVENTS: usize = 4096;
-const BATCH_BYTES: usize = 1 << 20;
-
 pub struct Reader<'s> {
     recogniser: Recogniser,
     report: ImportReport,
-    shared: &'s Shared,
-    out: Sender<EventBatch>,
-    /// Batches to use again.
-    used: Receiver<EventBatch>,
+    outlet: Outlet<'s>,
 }
 
-/// The caller is gone or wants no more.
-struct Hangup;
-
 impl<'s> Reader<'s> {
-    pub fn new(shared: &'s Shared, out: Sender<EventBatch>, used: Receiver<EventBatch>) -> Reader<'s> {
-        Reader { recogniser: Recogniser::new(Seq(0)), report: ImportReport::default(), shared, out, used }
+    pub fn new(outlet: Outlet<'s>) -> Reader<'s> {
+        Reader { recogniser: Recogniser::new(Seq(0)), report: ImportReport::default(), outlet }
     }
 
     /// Reads the logs to their ends, or until nobody listens.
@@ -51,10 +38,7 @@ impl<'s> Reader<'s> {
         let mut merge = Merge::new(logs, &mut report.defects, &mut |kind| recogniser.count(kind));
         let first = merge.peek().map(|item| item.trace);
         report.clock = first.map_or(EventClock::None, |trace| trace.stamp.map_or(EventClock::None, |(_, clock)| clock));
-        report.node = first.map(|trace| match trace.who {
-            ActorId::Pid(pid) => pid.origin.id().node,
-            ActorId::Port(port) => port.origin.id().node,
-        });
+        report.node = first.map(|trace| trace.who.origin().id().node);
         self.read_infos(logs);
 
         let mut reorder = Reorder::new(REORDER_EVENTS);
@@ -99,20 +83,11 @@ impl<'s> Reader<'s> {
         }
         self.report.n_late += u64::from(*late_ns > 0);
         self.recogniser.feed(&item.trace, *at_ns, *late_ns);
-        let batch = self.recogniser.batch();
-        if batch.len() >= BATCH_EVENTS || batch.n_bytes() >= BATCH_BYTES { self.send(merge) } else { Ok(()) }
+        if Outlet::is_full(self.recogniser.batch()) { self.send(merge) } else { Ok(()) }
     }
 
     fn send(&mut self, merge: &Merge<'_>) -> Result<(), Hangup> {
         self.report.n_frames = merge.n_frames();
-        self.shared.n_bytes_read.store(merge.n_bytes_read(), Ordering::Relaxed);
-        if self.shared.is_stopped.load(Ordering::Relaxed) {
-            return Err(Hangup);
-        }
-        let batch = self.recogniser.take_batch(self.used.try_recv().unwrap_or_default());
-        if batch.is_empty() {
-            return Ok(());
-        }
-        self.out.send(batch).map_err(|_| Hangup)
+        self.outlet.send(merge.n_bytes_read(), |empty| self.recogniser.take_batch(empty))
     }
 }

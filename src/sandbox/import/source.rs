@@ -17,10 +17,20 @@ pub struct OpenLog {
     info: Option<OpenFile>,
 }
 
-struct OpenFile {
+/// A mapped file.
+pub struct OpenFile {
     /// As defects name it.
     name: String,
     bytes: Mmap,
+}
+
+impl OpenFile {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl OpenLog {
@@ -42,7 +52,8 @@ pub fn open(logs: &[TraceLog]) -> Outcome<Vec<OpenLog>> {
     logs.iter().map(open_log).collect()
 }
 
-fn map(path: &Path) -> Outcome<OpenFile> {
+/// Maps a file. Errors: it cannot be read.
+pub fn map(path: &Path) -> Outcome<OpenFile> {
     let failed = |error: std::io::Error| Failure::io(format!("cannot read {}: {error}", path.display()));
     let file = File::open(path).map_err(failed)?;
     // SAFETY: the map is only read. As with every mapped file, a writer that cuts it off while it is
@@ -132,6 +143,10 @@ impl<'a> Merge<'a> {
     }
 
     pub fn next(&mut self, defects: &mut Defects, other: &mut dyn FnMut(&str)) -> Option<Item<'a>> {
+        if let [(only, head)] = &mut self.sources[..] {
+            // Nothing to compare it with: an item is not kept as head, only the first was.
+            return head.take().or_else(|| only.next(defects, other));
+        }
         let idx = self.oldest()?;
         let (source, head) = &mut self.sources[idx];
         std::mem::replace(head, source.next(defects, other))

@@ -67,7 +67,7 @@ impl Redaction {
         let counted = |n: usize, what: &str| (n > 0).then(|| format!("{n} {what}{}", if n == 1 { "" } else { "s" }));
         let names: Vec<&str> = self.processes.iter().map(|name| name.as_str()).collect();
         let processes = (!names.is_empty()).then(|| format!("processes {}", names.join(", ")));
-        let parts = [counted(self.n_fields, "field"), counted(self.n_patterns, "pattern"), processes];
+        let parts = [counted(self.n_fields, "field name"), counted(self.n_patterns, "pattern"), processes];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         if parts.is_empty() { "nothing".to_string() } else { parts.join(", ") }
     }

@@ -6,19 +6,20 @@ use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
 
-use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration};
+use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, NativeCallContext};
 
 use super::operations::Api;
+use super::query::Query;
 use super::record::{Block, Record};
 use super::show::{shown, syntax_of};
 use crate::analysis::names::Names;
 use crate::analysis::{flow, tree};
-use crate::export;
+use crate::export::{self, TableFormat, TableWriter};
 use crate::model::{Failure, FailureKind, Filter, Outcome, Seq, Syntax, limits};
 use crate::render::text::counted;
 use crate::script::error::raise;
 use crate::session::Source;
-use crate::store::Recording;
+use crate::store::{Recording, Selection};
 use crate::view::build::{self, SpacetimeQuery};
 use crate::view::{Table, tables};
 
@@ -27,7 +28,10 @@ const TABLE_FORMATS: &str = "csv, json, jsonl";
 /// Formats that hold a recording.
 const FORMATS: &str = "csv, json, jsonl (events), chrome (for Perfetto), mermaid (messages), dot (processes)";
 
-/// Writes the events of `scope`. Errors: the format, the path, [`limits::QUERY_ROWS_MAX`].
+/// Rows that are made at a time.
+const STREAMED_ROWS: usize = 1024;
+
+/// Writes the events of `scope`, however many. Errors: the format, the path.
 pub fn write_recording(
     recording: &Recording,
     scope: &[Range<u64>],
@@ -48,14 +52,20 @@ pub fn write_recording(
             counted(n, "trace event")
         }
         "csv" | "json" => {
-            let n_events = recording.count(&filter);
-            if n_events > limits::QUERY_ROWS_MAX as u64 {
-                let raise = format!("{n_events} events are too many for one table; jsonl has no limit");
-                let error = limits::tripped("QUERY_ROWS_MAX", limits::QUERY_ROWS_MAX, &raise);
-                return Err(Failure::new(FailureKind::Limit, error).hint("export_to(\"jsonl\", path)"));
-            }
-            let seqs: Vec<Seq> = recording.scan(&filter).map(|event| event.seq).collect();
-            return write_table(&tables::events(recording, names, &seqs), syntax, format, path);
+            let n = stream_table(format, syntax, path, |writer| {
+                let mut seqs: Vec<Seq> = Vec::with_capacity(STREAMED_ROWS);
+                let selection = Selection::of(&filter);
+                let mut left = recording.seqs(&selection).peekable();
+                writer.push(&tables::events(recording, names, &[])).map_err(|error| cannot_write(path, &error))?;
+                while left.peek().is_some() {
+                    seqs.clear();
+                    seqs.extend(left.by_ref().take(STREAMED_ROWS));
+                    let table = tables::events(recording, names, &seqs);
+                    writer.push(&table).map_err(|error| cannot_write(path, &error))?;
+                }
+                Ok(())
+            })?;
+            counted(n, "row")
         }
         "mermaid" => {
             let view =
@@ -86,14 +96,24 @@ fn write_source(source: &Source, format: &str, path: &Path) -> Outcome<String> {
 }
 
 fn write_table(table: &Table, syntax: Syntax, format: &str, path: &Path) -> Outcome<String> {
-    let text = match format {
-        "csv" => export::csv(table, syntax),
-        "json" => export::json(table),
-        "jsonl" => export::jsonl(table),
-        _ => return Err(unknown(format, TABLE_FORMATS)),
-    };
-    write_text(path, &text)?;
-    Ok(format!("wrote {}: {}", path.display(), counted(table.rows.len() as u64, "row")))
+    let n =
+        stream_table(format, syntax, path, |writer| writer.push(table).map_err(|error| cannot_write(path, &error)))?;
+    Ok(format!("wrote {}: {}", path.display(), counted(n, "row")))
+}
+
+/// Writes tables with the same columns as one; gives the number of rows.
+fn stream_table(
+    format: &str,
+    syntax: Syntax,
+    path: &Path,
+    write: impl FnOnce(&mut TableWriter<'_>) -> Outcome<()>,
+) -> Outcome<u64> {
+    let format = TableFormat::from_name(format).ok_or_else(|| unknown(format, TABLE_FORMATS))?;
+    stream(path, |out| {
+        let mut writer = TableWriter::new(format, syntax, out);
+        write(&mut writer)?;
+        writer.finish().map_err(|error| cannot_write(path, &error))
+    })
 }
 
 fn unknown(format: &str, formats: &str) -> Failure {
@@ -117,20 +137,47 @@ fn stream(path: &Path, write: impl FnOnce(&mut dyn Write) -> Outcome<u64>) -> Ou
 }
 
 impl Api {
-    fn export_value(&self, value: &Dynamic, format: &str, path: &Path) -> Outcome<String> {
-        let session = self.borrow()?;
-        let syntax = syntax_of(session.source().ok());
-        // The table is made before the session is borrowed again by what the value refers to.
-        drop(session);
+    fn export_value(
+        &self,
+        call: &NativeCallContext,
+        value: &Dynamic,
+        format: &str,
+        path: &Path,
+    ) -> Result<String, Box<EvalAltResult>> {
+        let syntax = self.borrow().map(|session| syntax_of(session.source().ok())).map_err(raise)?;
+        if let Some(query) = value.read_lock::<Query>() {
+            return export_query(call, &query, syntax, format, path);
+        }
         let shown = shown(value, syntax, limits::QUERY_ROWS_MAX);
         let table =
             shown.blocks.iter().find_map(|block| if let Block::Table(table) = block { Some(table) } else { None });
         let table = table.ok_or_else(|| {
             Failure::usage(format!("a value of type {} has no table", value.type_name()))
                 .hint("export_to(\"jsonl\", path)")
-        })?;
-        write_table(table, syntax, format, path)
+        });
+        table.and_then(|table| write_table(table, syntax, format, path)).map_err(raise)
     }
+}
+
+/// Writes the events of a query as they are found. An error of a closure leaves what was written until then.
+fn export_query(
+    call: &NativeCallContext,
+    query: &Query,
+    syntax: Syntax,
+    format: &str,
+    path: &Path,
+) -> Result<String, Box<EvalAltResult>> {
+    let mut stopped = Ok(());
+    let n = stream_table(format, syntax, path, |writer| {
+        let mut written = Ok(());
+        stopped = query.tables(call, |table| {
+            written = writer.push(table).map_err(|error| cannot_write(path, &error));
+            written.clone()
+        });
+        written
+    });
+    stopped?;
+    Ok(format!("wrote {}: {}", path.display(), counted(n.map_err(raise)?, "row")))
 }
 
 /// Registers `export_to(format, path)` and `export_to(value, format, path)`.
@@ -152,8 +199,12 @@ pub fn register(engine: &mut Engine, api: &Rc<Api>) {
         .with_comments(["/// Writes a result's table as csv, json or jsonl."])
         .register_into_engine(
             engine,
-            move |value: Dynamic, format: &str, path: &str| -> Result<Record, Box<EvalAltResult>> {
-                Ok(Record::said(shared.export_value(&value, format, Path::new(path)).map_err(raise)?))
+            move |call: NativeCallContext,
+                  value: Dynamic,
+                  format: &str,
+                  path: &str|
+                  -> Result<Record, Box<EvalAltResult>> {
+                Ok(Record::said(shared.export_value(&call, &value, format, Path::new(path))?))
             },
         );
 }

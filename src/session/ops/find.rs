@@ -1,11 +1,12 @@
-//! Latency, message flow and known patterns of trouble.
+//! Latency, message flow, texts and known patterns of trouble.
 
 use crate::analysis::{flow, latency, patterns};
-use crate::model::{Atom, Class, Failure, Outcome, limits};
+use crate::model::{Atom, Class, Failure, Filter, Outcome, limits};
 use crate::session::Session;
 use crate::session::operation::{Perform, operations};
 use crate::session::reply::Reply;
 use crate::session::value::{Options, ProcessRef, Span};
+use crate::store::{Selection, Text};
 
 operations! { FIND:
     /// Percentiles of the calls by callee and tag, each wait apart: queue, handling, reply.
@@ -31,6 +32,17 @@ operations! { FIND:
         /// `[from, to]`; the whole timeline when left out.
         range: Option<Span>,
     } -> "a row per pair", "pairs()";
+
+    /// Finds the events that carry a text: in their tag, or in an atom, binary or string of their payload.
+    ///
+    /// Text filters pass over most payloads, the others are decompressed; Ctrl-C ends the search. `events()..grep(text)` does the
+    /// same within a query.
+    Find "grep" Grep {
+        /// The text, as UTF-8. Strings are compared a character a byte, too.
+        text: String,
+        /// `#{any_case: true, range: [a, b]}`, each optional: upper and lower case of ASCII letters are the same.
+        options: Option<Options>,
+    } -> "events", "grep(\"timeout\")";
 
     /// Looks for known trouble: call cycles, slow callbacks, growing mailboxes, bottlenecks, late replies, messages to the
     /// dead, restart storms, crash loops.
@@ -81,6 +93,27 @@ impl Perform for Flow {
         let scope = source.scope_of(range.as_ref())?;
         let (rows, n_more) = flow::messages(&source.recording(), &scope, &filter, limits::QUERY_ROWS_MAX);
         Ok(Reply::Messages { rows, n_more })
+    }
+}
+
+impl Perform for Grep {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        let usage = |what: String| Failure::usage(format!("grep: {what}"));
+        let mut options = self.options.unwrap_or(Options(Vec::new()));
+        let is_any_case = options.take::<bool>("any_case").map_err(usage)?.unwrap_or(false);
+        let range = options.take::<Span>("range").map_err(usage)?;
+        options.finish("any_case, range").map_err(usage)?;
+        let texts = [Text::new(&self.text, is_any_case)?];
+        let source = session.source()?;
+        let filter = Filter { ranges: source.scope_of(range.as_ref())?, ..Filter::default() };
+        if filter.ranges.is_empty() {
+            return Ok(Reply::Events { seqs: Vec::new(), n_more: 0 });
+        }
+        let recording = source.recording();
+        let mut found = recording.seqs(&Selection::of(&filter).texts(&texts).until(session.interrupt()));
+        let seqs = found.by_ref().take(limits::QUERY_ROWS_MAX).collect();
+        let n_more = found.count() as u64;
+        if session.is_interrupted() { Err(Failure::interrupted()) } else { Ok(Reply::Events { seqs, n_more }) }
     }
 }
 

@@ -17,6 +17,10 @@ operations! { LIVE:
     /// is taken out, see below; `trace` and the options of `start_tracing`. No code is loaded
     /// on the node, and nothing is left on it when we go, or are killed.
     ///
+    /// A crash of ours takes from the file of `record` what is not sealed: the events of the last `seal_after` (`"1s"`) of the
+    /// events' clock, 65 536 at most. A loss of power takes what is not synced besides: `sync` is `"none"` (the system
+    /// decides), `"segment"` (all that is sealed) or a time such as `"1s"` (all that was written so long ago).
+    ///
     /// Secrets are taken out before anything is recorded or shown: the values of fields named `password`, `secret`,
     /// `token`, `api_key`, `authorization`, `cookie`, `private_key` and the like become `<<"[redacted]">>`.
     /// `redact: #{fields: ["pin"], patterns: ["AKIA[0-9A-Z]{16}"], processes: ["vault", "Shop.Vault"]}` takes out more:
@@ -33,7 +37,7 @@ operations! { LIVE:
     /// Starts a node of our own as a sandbox, attaches to it, traces it and starts your code. It ends with us.
     ///
     /// Options: `pa`: folders of compiled modules; `start`: `"module:function(args)"`; `mix`: the folder of a mix project;
-    /// `flags`: flags for `erl`; `record`, `redact`: as of `attach`; `trace` (everything but OTP's own applications when left out) and the options of
+    /// `flags`: flags for `erl`; `record`, `sync`, `seal_after`, `redact`: as of `attach`; `trace` (everything but OTP's own applications when left out) and the options of
     /// `start_tracing`, without limits.
     Live "beam" LaunchNode {
         /// `#{pa: ["ebin"], start: "shop:start()"}` or `#{mix: "my_app"}`.

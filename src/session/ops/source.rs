@@ -21,7 +21,8 @@ operations! { SOURCE:
         what: Value,
     } -> "the source", "sandbox(\"examples/bank\")";
 
-    /// Opens a recording: a `.cinema` session file, or a trace file or folder as `dbg` and `ttb` write them.
+    /// Opens a recording: a `.cinema` session file, or a trace file or folder as `dbg` and `ttb` write them, or
+    /// events as JSON lines.
     ///
     /// Options, for trace files: `redact`: what is taken out, as of `attach`; nothing when left out, `#{}` for the
     /// usual names of secrets.
@@ -135,7 +136,11 @@ fn open_recording(session: &Session, path: &Path, title: &str, redaction: &Redac
             return Err(Failure::unsupported("a session file is opened as it was saved: nothing is redacted in it"));
         }
         let (recording, warnings) = Recording::open(path)?;
+        let is_damaged = !warnings.is_empty();
         warnings.into_iter().for_each(|warning| session.report_damage(warning));
+        if is_damaged {
+            session.warn(format!("cinema repair {} OUT.cinema saves what can be saved", path.display()));
+        }
         return Ok(recording);
     }
     crate::session::import::recording(session, path, title, redaction)

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::model::{Actor, Atom, Kind, Seq};
 use crate::store::rows::{put_actor, read_actor};
-use crate::store::segment::{HEAD_BYTES, Head};
+use crate::store::segment::{HEAD_BYTES_MIN, Head};
 use crate::store::wire::{Reader, put_text, put_varint};
 use crate::store::{Branch, Evicted, Mark, RecordingInfo};
 
@@ -72,27 +72,21 @@ impl Directory {
             put_varint(&mut out, branch.from.map_or(0, |from| from.0 + 1));
             put_varint(&mut out, branch.start.0);
         }
-        put_varint(&mut out, self.marks.len() as u64);
-        for mark in &self.marks {
-            put_text(&mut out, &mark.name);
-            put_varint(&mut out, mark.at.0);
-            put_text(&mut out, &mark.note);
-            out.push(u8::from(mark.is_snapshot));
-        }
+        put_marks(&mut out, &self.marks);
         self.start.write(&mut out);
         out
     }
 
     /// Reads a directory of a file of `n_file` bytes: every place in it lies inside the file, segments and
     /// checkpoints follow each other, branches keep their invariants.
-    pub fn read(bytes: &[u8], n_file: usize) -> Option<Directory> {
+    pub fn read(bytes: &[u8], n_file: usize, version: u32) -> Option<Directory> {
         let mut reader = Reader::new(bytes);
         let info = read_info(&mut reader)?;
         let (actors, tags) = read_dictionaries(&mut reader)?;
         let mut directory = Directory { info, actors, tags, ..Directory::default() };
         let mut next_seq = None;
-        for _ in 0..count(&mut reader, HEAD_BYTES)? {
-            let head = Head::read(&mut reader)?;
+        for _ in 0..count(&mut reader, HEAD_BYTES_MIN)? {
+            let head = Head::read(&mut reader, version)?;
             let (image, stored) = (read_range(&mut reader, n_file)?, read_range(&mut reader, n_file)?);
             let is_next = next_seq.is_none_or(|next_seq| head.start == next_seq)
                 && head.n_actors as usize <= directory.actors.len()
@@ -105,11 +99,7 @@ impl Directory {
         }
         directory.checkpoints = read_checkpoints(&mut reader, n_file)?;
         directory.branches = read_branches(&mut reader)?;
-        for _ in 0..count(&mut reader, 4)? {
-            let (name, at) = (reader.text()?.to_string(), Seq(reader.varint()?));
-            let (note, is_snapshot) = (reader.text()?.to_string(), reader.u8()? != 0);
-            directory.marks.push(Mark { name, at, note, is_snapshot });
-        }
+        directory.marks = read_marks(&mut reader)?;
         directory.start = Start::read(&mut reader, n_file)?;
         let first = directory.segments.first().map_or(directory.start.first, |place| place.head.start);
         let n_events = next_seq.unwrap_or(first);
@@ -227,6 +217,26 @@ fn read_branches(reader: &mut Reader<'_>) -> Option<Vec<Branch>> {
     (!branches.is_empty()).then_some(branches)
 }
 
+pub fn put_marks(out: &mut Vec<u8>, marks: &[Mark]) {
+    put_varint(out, marks.len() as u64);
+    for mark in marks {
+        put_text(out, &mark.name);
+        put_varint(out, mark.at.0);
+        put_text(out, &mark.note);
+        out.push(u8::from(mark.is_snapshot));
+    }
+}
+
+pub fn read_marks(reader: &mut Reader<'_>) -> Option<Vec<Mark>> {
+    let n_marks = count(reader, 4)?;
+    let mark = |_| {
+        let (name, at) = (reader.text()?.to_string(), Seq(reader.varint()?));
+        let (note, is_snapshot) = (reader.text()?.to_string(), reader.u8()? != 0);
+        Some(Mark { name, at, note, is_snapshot })
+    };
+    (0..n_marks).map(mark).collect()
+}
+
 pub fn put_info(out: &mut Vec<u8>, info: &RecordingInfo) {
     put_text(out, &info.source);
     put_text(out, &info.title);
@@ -265,4 +275,10 @@ pub fn read_dictionaries(reader: &mut Reader<'_>) -> Option<(Vec<Actor>, Vec<Ato
     let n_tags = count(reader, 1)?;
     let tags = (0..n_tags).map(|_| Atom::try_new(reader.text()?).ok()).collect::<Option<_>>()?;
     Some((actors, tags))
+}
+
+/// What a segment adds to the dictionaries, behind the numbers of the first actor and the first tag.
+pub fn put_additions(out: &mut Vec<u8>, first: [usize; 2], actors: &[Actor], tags: &[Atom]) {
+    first.into_iter().for_each(|number| put_varint(out, number as u64));
+    put_dictionaries(out, actors, tags);
 }

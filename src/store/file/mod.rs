@@ -5,8 +5,13 @@
 //! block's header has a checksum of its own, so that a torn tail is told from a damaged block.
 
 mod directory;
+mod disk;
+mod examine;
+mod forge;
 mod read;
 mod recover;
+mod report;
+mod salvage;
 mod spill;
 mod write;
 
@@ -15,7 +20,12 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
-pub use read::{open, open_checked, rescue};
+#[cfg(test)]
+pub use disk::Disk;
+pub use examine::examine;
+pub use forge::forge;
+pub use read::{open, open_checked, read, rescue};
+pub use report::{Damage, Part, Report, ranges};
 pub use spill::{Additions, Ending, SessionFile, SyncPolicy};
 pub use write::{compact, save};
 
@@ -35,8 +45,10 @@ pub fn is_session(path: &Path) -> Outcome<bool> {
 
 /// The first eight bytes: a byte that is no text, the name, a line end that a text transfer would change.
 const MAGIC: &[u8; 8] = b"\x89CINEMA\n";
-/// The version that this code writes, and the only one it reads.
-const VERSION: u32 = 2;
+/// The version that this code writes.
+const VERSION: u32 = 3;
+/// The oldest version that it reads.
+const VERSION_MIN: u32 = 2;
 /// How segments are written; after the version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Form {
@@ -52,8 +64,8 @@ const BLOCK_MAGIC: u32 = u32::from_le_bytes(*b"CBLK");
 const BLOCK_HEAD_BYTES: usize = 24;
 const TRAILER_MAGIC: u64 = u64::from_le_bytes(*b"CINEMEND");
 const TRAILER_BYTES: usize = 24;
-/// Bytes before a segment's image: its head and two checksums.
-const SEGMENT_HEAD_BYTES: usize = (super::segment::HEAD_BYTES + 8).next_multiple_of(8);
+/// Bytes of a segment's image that have a checksum of their own.
+const PAGE_BYTES: usize = 1024;
 /// Block contents begin at multiples of 8.
 const _: () = assert!(FILE_HEAD_BYTES.is_multiple_of(8) && BLOCK_HEAD_BYTES.is_multiple_of(8));
 
@@ -73,12 +85,17 @@ enum BlockKind {
     Keyframes = 5,
     /// Everything that is needed to open the file; a trailer follows it.
     Directory = 6,
+    /// Checksums of the pages of the image in the segment just before.
+    Pages = 7,
+    /// All marks so far: the last such block counts when the directory is lost.
+    Marks = 8,
 }
 
 impl BlockKind {
     fn from_u32(number: u32) -> Option<BlockKind> {
-        use BlockKind::{Dictionary, Directory, Info, Keyframes, Payloads, Segment};
-        [Info, Dictionary, Segment, Payloads, Keyframes, Directory].into_iter().find(|kind| *kind as u32 == number)
+        use BlockKind::{Dictionary, Directory, Info, Keyframes, Marks, Pages, Payloads, Segment};
+        let all = [Info, Dictionary, Segment, Payloads, Keyframes, Directory, Pages, Marks];
+        all.into_iter().find(|kind| *kind as u32 == number)
     }
 }
 
@@ -164,25 +181,10 @@ fn trailer_offset(bytes: &[u8; TRAILER_BYTES]) -> Option<usize> {
 #[cfg(test)]
 pub fn read_all_forms(bytes: &[u8]) {
     let dictionaries = super::Dictionaries::default();
-    let _ = directory::Directory::read(bytes, bytes.len());
-    let _ = super::segment::Head::read(&mut Reader::new(bytes));
+    for version in [2, 3] {
+        let _ = directory::Directory::read(bytes, bytes.len(), version);
+        let _ = super::segment::Head::read(&mut Reader::new(bytes), version);
+    }
     let mut rows = super::rows::RowReader { bytes: Reader::new(bytes), dictionaries: &dictionaries };
     let _ = rows.row(crate::model::Pid::local(1).into());
-}
-
-/// Changes the content of the block number `place` (counted around) and makes the checksums right again, as a
-/// forger would: what is read then is damaged only in its meaning.
-#[cfg(test)]
-pub fn forge(file: &mut Vec<u8>, change: impl FnOnce(&mut [u8]), place: usize) {
-    let next = |block: &Block| Block::at(file, block.next());
-    let blocks: Vec<Block> = std::iter::successors(Block::at(file, FILE_HEAD_BYTES), next).collect();
-    let block = blocks[place % blocks.len()].clone();
-    if block.head.kind != BlockKind::Directory {
-        // The directory has a checksum of the image: without it, the walk believes the block.
-        file.truncate(blocks.last().map_or(0, |directory| directory.content.start - BLOCK_HEAD_BYTES));
-    }
-    change(&mut file[block.content.clone()]);
-    let checksum = crc32fast::hash(&file[block.content.clone()]);
-    let head = BlockHead { checksum, ..block.head }.to_bytes();
-    file[block.content.start - BLOCK_HEAD_BYTES..block.content.start].copy_from_slice(&head);
 }

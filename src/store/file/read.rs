@@ -5,15 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::directory::{Directory, SegmentPlace};
-use super::{Block, BlockKind, FILE_HEAD_BYTES, Form, MAGIC, VERSION, directory_offset, recover};
-use crate::codec::etf;
-use crate::model::{Failure, Kind, NewEvent, Outcome, Term, limits};
+use super::report::Report;
+use super::{Block, BlockKind, FILE_HEAD_BYTES, Form, MAGIC, VERSION, VERSION_MIN, directory_offset, examine, recover};
+use crate::model::{Failure, Outcome, limits};
 use crate::store::Recording;
 use crate::store::bytes::Bytes;
 use crate::store::dictionary::{Dictionaries, Dictionary};
 use crate::store::keyframe::{Checkpoint, Keyframes};
-use crate::store::paths::States;
-use crate::store::seal::seal;
+use crate::store::scratch::Scratch;
 use crate::store::segment::{Offsets, Segment};
 use crate::store::tail::Tail;
 
@@ -25,21 +24,15 @@ pub fn open(path: &Path) -> Outcome<(Recording, Vec<String>)> {
 /// Opens `path` and checks all of it when it has at most `n_checked_max` bytes; of a file without directory at least the last bytes,
 /// which a crash may have torn.
 pub fn open_checked(path: &Path, n_checked_max: usize) -> Outcome<(Recording, Vec<String>)> {
-    open_and(path, n_checked_max, cut_at_damage)
+    read(&map(path)?, &path.display().to_string(), n_checked_max)
 }
 
-/// Opens `path`, checks all of it, and puts `loss` events in the place of those of damaged segments.
-pub fn rescue(path: &Path) -> Outcome<(Recording, Vec<String>)> {
-    open_and(path, usize::MAX, |recording, from_offset, warnings| {
-        fill_damage(recording, warnings);
-        cut_at_damage(recording, from_offset, warnings);
-    })
+/// Reads all of `path`; see [`examine`].
+pub fn rescue(path: &Path) -> Outcome<(Recording, Report)> {
+    examine::examine(&map(path)?, &path.display().to_string())
 }
 
-/// What is done about damage in segments that lie from an offset of the file on.
-type Mend = fn(&mut Recording, usize, &mut Vec<String>);
-
-fn open_and(path: &Path, n_checked_max: usize, mend: Mend) -> Outcome<(Recording, Vec<String>)> {
+fn map(path: &Path) -> Outcome<Bytes> {
     let failed = |error: std::io::Error| {
         let what = format!("cannot open {}: {error}", path.display());
         if error.kind() == std::io::ErrorKind::NotFound { Failure::not_found(what) } else { Failure::io(what) }
@@ -48,20 +41,23 @@ fn open_and(path: &Path, n_checked_max: usize, mend: Mend) -> Outcome<(Recording
     if file.metadata().map_err(failed)?.len() == 0 {
         return Err(Failure::bad_input(format!("{} is empty", path.display())));
     }
-    let bytes = Bytes::map(&file).map_err(failed)?;
-    let form = check_head(&bytes, path)?;
+    Bytes::map(&file).map_err(failed)
+}
 
+/// As [`open_checked`], of bytes; `name` is what errors say.
+pub fn read(bytes: &Bytes, name: &str, n_checked_max: usize) -> Outcome<(Recording, Vec<String>)> {
+    let (version, form) = check_head(bytes, name)?;
     let mut warnings = Vec::new();
-    let (directory, is_complete) = match read_directory(&bytes) {
+    let (directory, is_complete) = match read_directory(bytes, version) {
         Ok(directory) => (directory, true),
         Err(why) => {
             warnings.push(why);
-            recover::walk(&bytes, &mut warnings)
+            recover::walk(bytes, version, &mut warnings)
         }
     };
-    let mut recording = assemble(&bytes, directory, form);
+    let mut recording = assemble(bytes, directory, form);
     if bytes.len() <= n_checked_max || !is_complete {
-        mend(&mut recording, bytes.len().saturating_sub(n_checked_max), &mut warnings);
+        cut_at_damage(&mut recording, bytes.len().saturating_sub(n_checked_max), &mut warnings);
     }
     if !is_complete {
         recover::restore_branches(&mut recording);
@@ -69,43 +65,45 @@ fn open_and(path: &Path, n_checked_max: usize, mend: Mend) -> Outcome<(Recording
     Ok((recording, warnings))
 }
 
-fn check_head(bytes: &[u8], path: &Path) -> Outcome<Form> {
+/// Version and form. Errors: not a session file, a version that is not read here.
+pub fn check_head(bytes: &[u8], name: &str) -> Outcome<(u32, Form)> {
     if !bytes.starts_with(MAGIC) || bytes.len() < FILE_HEAD_BYTES {
-        return Err(Failure::bad_input(format!("{} is not a .cinema file: wrong bytes at offset 0", path.display())));
+        return Err(Failure::bad_input(format!("{name} is not a .cinema file: wrong bytes at offset 0")));
     }
     let version = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
-    if version != VERSION {
-        let what = format!("{} has format version {version}, this program reads {VERSION}", path.display());
+    if !(VERSION_MIN..=VERSION).contains(&version) {
+        let what = format!("{name} has format version {version}, this program reads {VERSION_MIN} to {VERSION}");
         return Err(Failure::bad_input(what));
     }
     match u32::from_le_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]) {
-        0 => Ok(Form::Plain),
-        1 => Ok(Form::Archive),
+        0 => Ok((version, Form::Plain)),
+        1 => Ok((version, Form::Archive)),
         form => {
-            let what = format!("{} has form {form} at offset 12, this program reads 0 and 1", path.display());
+            let what = format!("{name} has form {form} at offset 12, this program reads 0 and 1");
             Err(Failure::bad_input(what))
         }
     }
 }
 
 /// The directory that the trailer names; the error is the warning to show.
-fn read_directory(bytes: &[u8]) -> Result<Directory, String> {
+pub fn read_directory(bytes: &[u8], version: u32) -> Result<Directory, String> {
     let offset = directory_offset(bytes)
         .ok_or_else(|| format!("the file's end is missing or damaged (offset {}): read block by block", bytes.len()))?;
     let damaged = || format!("the directory at offset {offset} is damaged: read block by block");
     let block = Block::at(bytes, offset).filter(|block| block.head.kind == BlockKind::Directory);
     let block = block.filter(|block| block.is_intact(bytes)).ok_or_else(damaged)?;
-    Directory::read(&bytes[block.content], bytes.len()).ok_or_else(damaged)
+    Directory::read(&bytes[block.content], bytes.len(), version).ok_or_else(damaged)
 }
 
 /// A recording whose segments and keyframes are parts of the file. Touches none of them.
-fn assemble(bytes: &Bytes, directory: Directory, form: Form) -> Recording {
+pub fn assemble(bytes: &Bytes, directory: Directory, form: Form) -> Recording {
+    let scratch = Arc::new(Scratch::default());
     let segment = |place: SegmentPlace| {
         let part = |range| bytes.part(range).expect("the directory's places lie inside the file");
         let offsets = Offsets { image: place.image.start, stored: place.stored.start };
         let segment =
             Segment::of_file(place.head, part(place.image), part(place.stored), place.image_checksum, offsets);
-        Arc::new(if form == Form::Archive { segment.archived() } else { segment })
+        Arc::new(if form == Form::Archive { segment.archived(scratch.clone()) } else { segment })
     };
     let segments: Vec<Arc<Segment>> = directory.segments.into_iter().map(segment).collect();
     let checkpoint = |place: super::directory::CheckpointPlace| Checkpoint {
@@ -168,30 +166,4 @@ fn cut_at_damage(recording: &mut Recording, from_offset: usize, warnings: &mut V
         checkpoints.truncate(place);
         recording.add_checkpoints();
     }
-}
-
-/// Puts segments of `loss` events in the place of damaged ones.
-fn fill_damage(recording: &mut Recording, warnings: &mut Vec<String>) {
-    let damaged = |segment: &Arc<Segment>| segment.check().is_err();
-    let Some(first) = recording.segments.iter().position(damaged) else { return };
-    let actors = recording.dictionaries.actors.items();
-    let Some(process) = actors.first().copied() else { return };
-    let mut payload = Vec::new();
-    etf::encode(&Term::map([(Term::atom("total"), Term::Int(1))]), &mut payload);
-    for place in first..recording.segments.len() {
-        let segment = &recording.segments[place];
-        let Err(why) = segment.check() else { continue };
-        let (head, offset) = (&segment.head, segment.offsets.image);
-        warnings.push(format!(
-            "the segment at offset {offset} is damaged ({why}): loss events stand for its {} events from #{} on",
-            head.n_events, head.start
-        ));
-        let mut tail = Tail::new(head.start);
-        let lost = NewEvent { payload: &payload, ..NewEvent::new(head.time_min_ns, Kind::Loss, process) };
-        (0..head.n_events).for_each(|_| tail.push(&lost, &mut recording.dictionaries));
-        recording.segments[place] = Arc::new(seal(&tail, &mut States::default()));
-    }
-    // What was folded from the damaged events is not what is folded from these.
-    recording.keyframes.cut(recording.segments[first].head.start);
-    recording.add_checkpoints();
 }

@@ -5,12 +5,12 @@
 //! happens, what lies before the last whole block is readable.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::directory::{CheckpointPlace, Directory, SegmentPlace, Start, put_dictionaries, put_info};
-use super::write::{BlockWriter, put_keyframes};
+use super::directory::{CheckpointPlace, Directory, SegmentPlace, Start, put_additions, put_info};
+use super::disk::Disk;
+use super::write::{BlockWriter, put_keyframes, sync_folder};
 use super::{BlockKind, FILE_HEAD_BYTES, MAGIC, VERSION, trailer};
 use crate::model::{Actor, Atom, Failure, FailureKind, Outcome};
 use crate::store::bytes::{Bytes, Window};
@@ -33,6 +33,8 @@ pub enum SyncPolicy {
 /// What a segment adds to what the file has before it.
 #[derive(Debug, Default)]
 pub struct Additions {
+    /// Numbers of the first actor and of the first tag.
+    pub first: [usize; 2],
     pub actors: Vec<Actor>,
     pub tags: Vec<Atom>,
     pub checkpoints: Vec<Checkpoint>,
@@ -51,7 +53,7 @@ pub struct Ending {
 
 /// The file, its end, and where its parts lie.
 pub struct SessionFile {
-    file: File,
+    disk: Box<dyn Disk>,
     path: PathBuf,
     offset: usize,
     sync: SyncPolicy,
@@ -67,9 +69,23 @@ impl SessionFile {
     /// Makes the file anew. Errors: the system's.
     pub fn create(path: &Path, info: &RecordingInfo, durability: &Durability) -> Outcome<SessionFile> {
         let open = || File::options().read(true).write(true).create(true).truncate(true).open(path);
-        let file = open().map_err(|error| Failure::io(format!("cannot create {}: {error}", path.display())))?;
+        let failed = |error| Failure::io(format!("cannot create {}: {error}", path.display()));
+        let made = SessionFile::create_on(Box::new(open().map_err(failed)?), path, info, durability)?;
+        if durability.sync != SyncPolicy::None {
+            sync_folder(path).map_err(failed)?;
+        }
+        Ok(made)
+    }
+
+    /// As [`SessionFile::create`], on an empty disk; `path` is what errors say.
+    pub fn create_on(
+        disk: Box<dyn Disk>,
+        path: &Path,
+        info: &RecordingInfo,
+        durability: &Durability,
+    ) -> Outcome<SessionFile> {
         let mut made = SessionFile {
-            file,
+            disk,
             path: path.to_path_buf(),
             offset: 0,
             sync: durability.sync,
@@ -95,7 +111,7 @@ impl SessionFile {
     pub fn append(&mut self, segment: &Segment, additions: &Additions) -> Outcome<Segment> {
         let mut out = BlockWriter { out: Vec::with_capacity(segment.owned_len() + 4096), offset: self.offset };
         let mut dictionary = Vec::new();
-        put_dictionaries(&mut dictionary, &additions.actors, &additions.tags);
+        put_additions(&mut dictionary, additions.first, &additions.actors, &additions.tags);
         let (place, checkpoints) = (|| {
             out.block(BlockKind::Dictionary, &[&dictionary])?;
             let place = out.segment(segment)?;
@@ -115,7 +131,7 @@ impl SessionFile {
         let bytes: Bytes = match known {
             Some(bytes) => bytes,
             None => {
-                let window = Window::map(&self.file, range.clone()).map_err(|error| self.failed(error))?;
+                let window = Window::map(self.disk.file(), range.clone()).map_err(|error| self.failed(error))?;
                 self.window.insert(window).part(range.clone()).expect("the window was mapped around it")
             }
         };
@@ -126,10 +142,22 @@ impl SessionFile {
         Ok(Segment::of_file(place.head.clone(), image, stored, place.image_checksum, offsets))
     }
 
+    /// Keeps what was marked so far, for a recording that is never ended.
+    pub fn keep_marks(&mut self, marks: &[Mark]) -> Outcome<()> {
+        let mut out = BlockWriter { out: Vec::new(), offset: self.offset };
+        // Writing to a vector cannot fail.
+        let _ = out.marks(marks);
+        self.put(&out.out)
+    }
+
     /// Makes the file complete: what is left of the keyframes, the directory, the trailer. More may be appended after it.
     pub fn end(&mut self, ending: &Ending) -> Outcome<()> {
         let mut out = BlockWriter { out: Vec::new(), offset: self.offset };
         let checkpoints = put_keyframes(&mut out, ending.checkpoints.iter()).expect("writing to a vector cannot fail");
+        let _ = out.marks(&ending.marks);
+        self.put(&out.out)?;
+        // A directory that survives a loss of power vouches for what it names: that goes first.
+        self.sync()?;
         let mut all = self.checkpoints.clone();
         all.extend(checkpoints.iter().cloned());
         let directory = Directory {
@@ -142,14 +170,14 @@ impl SessionFile {
             marks: ending.marks.clone(),
             start: Start::default(),
         };
+        let mut out = BlockWriter { out: Vec::new(), offset: self.offset };
         let directory_offset = out.offset;
-        let content = directory.write();
         // As above.
-        let _ = out.block(BlockKind::Directory, &[&content]);
+        let _ = out.block(BlockKind::Directory, &[&directory.write()]);
         out.out.extend_from_slice(&trailer(directory_offset as u64));
         self.put(&out.out)?;
         self.checkpoints.extend(checkpoints);
-        self.file.sync_all().map_err(|error| self.failed(error))
+        self.sync()
     }
 
     /// Writes at the end; a failed write leaves the file as long as it was.
@@ -159,9 +187,9 @@ impl SessionFile {
             let what = format!("{} would have {n_bytes} bytes, {} are allowed", self.path.display(), self.n_bytes_max);
             return Err(Failure::new(FailureKind::Limit, what).hint("what was written before is whole: open it"));
         }
-        if let Err(error) = self.file.write_all_at(bytes, self.offset as u64) {
+        if let Err(error) = self.disk.write(bytes, self.offset as u64) {
             // The first error is the one that matters.
-            let _ = self.file.set_len(self.offset as u64);
+            let _ = self.disk.cut(self.offset as u64);
             return Err(self.failed(error));
         }
         self.offset += bytes.len();
@@ -181,7 +209,7 @@ impl SessionFile {
 
     pub fn sync(&mut self) -> Outcome<()> {
         self.dirty_since = None;
-        self.file.sync_data().map_err(|error| self.failed(error))
+        self.disk.sync().map_err(|error| self.failed(error))
     }
 
     fn failed(&self, error: std::io::Error) -> Failure {

@@ -6,14 +6,14 @@ use std::io::{BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::directory::{CheckpointPlace, Directory, SegmentPlace, Start, put_dictionaries, put_info};
-use super::{BlockHead, BlockKind, FILE_HEAD_BYTES, Form, MAGIC, VERSION, trailer};
+use super::directory::{CheckpointPlace, Directory, SegmentPlace, Start, put_additions, put_info, put_marks};
+use super::{BlockHead, BlockKind, FILE_HEAD_BYTES, Form, MAGIC, PAGE_BYTES, VERSION, trailer};
 use crate::model::{Failure, Outcome};
-use crate::store::Recording;
 use crate::store::archive::{self, Archived};
 use crate::store::keyframe::Checkpoint;
 use crate::store::segment::{Head, Segment};
 use crate::store::wire::put_varint;
+use crate::store::{Mark, Recording};
 
 /// Writes `recording` to `path`.
 pub fn save(recording: &Recording, path: &Path) -> Outcome<()> {
@@ -28,12 +28,20 @@ pub fn compact(recording: &Recording, path: &Path) -> Outcome<()> {
 fn write(recording: &Recording, path: &Path, form: Form) -> Outcome<()> {
     let temporary = temporary_name(path);
     let failed = |error: std::io::Error| Failure::io(format!("cannot save {}: {error}", path.display()));
-    let written = write_file(recording, &temporary, form).and_then(|()| std::fs::rename(&temporary, path));
+    let written = write_file(recording, &temporary, form)
+        .and_then(|()| std::fs::rename(&temporary, path))
+        .and_then(|()| sync_folder(path));
     if written.is_err() {
         // The error below is the one that matters; a leftover file is only untidy.
         let _ = std::fs::remove_file(&temporary);
     }
     written.map_err(failed)
+}
+
+/// Puts the file's name on the disk: without it, a loss of power may leave the file without one.
+pub fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
 }
 
 /// A name beside `path`, so that renaming stays on one file system.
@@ -75,7 +83,7 @@ fn write_file(recording: &Recording, path: &Path, form: Form) -> std::io::Result
         let tags = n_tags..n_tags.max(segment.head.n_tags as usize);
         (n_actors, n_tags) = (actors.end, tags.end);
         let mut additions = Vec::new();
-        put_dictionaries(&mut additions, &directory.actors[actors], &directory.tags[tags]);
+        put_additions(&mut additions, [actors.start, tags.start], &directory.actors[actors], &directory.tags[tags]);
         writer.block(BlockKind::Dictionary, &[&additions])?;
         directory.segments.push(match form {
             Form::Plain => writer.segment(segment)?,
@@ -93,6 +101,7 @@ fn write_file(recording: &Recording, path: &Path, form: Form) -> std::io::Result
         base: put_keyframes(&mut writer, keyframes.base.iter())?.pop(),
         branch_bases: put_keyframes(&mut writer, keyframes.branch_bases.values())?,
     };
+    writer.marks(&directory.marks)?;
     let directory_offset = writer.offset;
     writer.block(BlockKind::Directory, &[&directory.write()])?;
     writer.put(&trailer(directory_offset as u64))?;
@@ -163,6 +172,16 @@ impl<W: Write> BlockWriter<W> {
         Ok(content)
     }
 
+    /// Writes a Marks block, when there are marks.
+    pub fn marks(&mut self, marks: &[Mark]) -> std::io::Result<()> {
+        if marks.is_empty() {
+            return Ok(());
+        }
+        let mut content = Vec::new();
+        put_marks(&mut content, marks);
+        self.block(BlockKind::Marks, &[&content]).map(drop)
+    }
+
     pub fn segment(&mut self, segment: &Segment) -> std::io::Result<SegmentPlace> {
         let (head, image) = segment.plain().ok_or_else(|| damaged(segment))?;
         self.segment_parts(head, image, segment.stored(), segment.image_checksum())
@@ -182,6 +201,8 @@ impl<W: Write> BlockWriter<W> {
     ) -> std::io::Result<SegmentPlace> {
         let begin = segment_head(head, image_checksum);
         let content = self.block(BlockKind::Segment, &[&begin, image])?;
+        let pages: Vec<u8> = image.chunks(PAGE_BYTES).flat_map(|page| crc32fast::hash(page).to_le_bytes()).collect();
+        self.block(BlockKind::Pages, &[&pages])?;
         let stored = self.block(BlockKind::Payloads, &[stored])?;
         let image = content.start + begin.len()..content.end;
         Ok(SegmentPlace { head: head.clone(), image, image_checksum, stored })

@@ -212,3 +212,151 @@ fn archive_says_the_same() {
     assert!(again.scan(&everything).eq(recording.scan(&everything)));
     assert_eq!(again.payload(Seq(70_000)), recording.payload(Seq(70_000)));
 }
+
+#[test]
+fn the_largest_message_is_kept_and_comes_back() {
+    let mut recording = Recording::default();
+    let mut bytes = vec![131, 109];
+    let n_bytes = limits::PAYLOAD_BYTES_MAX - 6;
+    bytes.extend_from_slice(&(n_bytes as u32).to_be_bytes());
+    let pattern: Vec<u8> = (0..1_000_003u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    bytes.extend(pattern.iter().cycle().take(n_bytes));
+    Row::new(0, Kind::Spawn, 1).append_to(&mut recording);
+    for kind in [Kind::Send, Kind::Receive] {
+        recording.append(&NewEvent { payload: &bytes, ..NewEvent::new(1, kind, Pid::local(1)) }).unwrap();
+    }
+    Row::new(2, Kind::Exit, 1).append_to(&mut recording);
+    for recording in [&reopened(&recording), &compacted(&recording)] {
+        for seq in [1, 2].map(Seq) {
+            assert!(recording.payload_ref(seq).is_some_and(|payload| *payload == bytes[..]));
+        }
+        assert_eq!(recording.materialise(Seq(3)).processes.len(), 1);
+    }
+}
+
+#[test]
+fn a_million_processes_are_told_apart() {
+    let n_processes = 1_000_000u32;
+    let mut recording = Recording::default();
+    for n in 0..n_processes {
+        recording
+            .append(&NewEvent::new(n.into(), Kind::Spawn, Pid { id: n & 0x7FFF, serial: n >> 15, ..Pid::local(0) }))
+            .unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.cinema");
+    recording.save(&path).unwrap();
+    let (opened, warnings) = Recording::open(&path).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    assert_eq!(opened.actors().len(), n_processes as usize);
+    for n in [0, 32_767, 32_768, 65_536, 999_999] {
+        let process = Actor::from(Pid { id: n & 0x7FFF, serial: n >> 15, ..Pid::local(0) });
+        let own: Vec<u64> = opened.scan(&Filter::default().process(process)).map(|event| event.seq.0).collect();
+        assert_eq!(own, [u64::from(n)]);
+    }
+    assert_eq!(opened.materialise(Seq(u64::from(n_processes) - 1)).processes.len(), n_processes as usize);
+}
+
+#[test]
+fn deep_terms_stay_bytes() {
+    let depth = 200_000;
+    let mut deep = vec![131];
+    (0..depth).for_each(|_| deep.extend_from_slice(&[108, 0, 0, 0, 1]));
+    deep.push(106);
+    deep.resize(deep.len() + depth, 106);
+    let mut recording = Recording::default();
+    for n in 0..3 {
+        for kind in [Kind::Spawn, Kind::Send, Kind::Receive, Kind::StateChange, Kind::Exit, Kind::Loss] {
+            recording
+                .append(&NewEvent { payload: &deep, meta: &deep, ..NewEvent::new(n, kind, Pid::local(1)) })
+                .unwrap();
+        }
+    }
+    recording.seal();
+    let opened = reopened(&recording);
+    for seq in (0..18).map(Seq) {
+        assert_eq!((opened.payload(seq).as_ref(), opened.term(seq), opened.meta(seq)), (Some(&deep), None, None));
+    }
+    assert_eq!(opened.materialise(Seq(17)).processes.len(), 1);
+    assert!(opened.scan_writes(&Filter::default(), &Path::default()).count() <= 18);
+}
+
+#[test]
+fn clocks_that_stand_still_jump_or_go_backwards_keep_the_order() {
+    let hour_ns = 3_600_000_000_000;
+    let mut times: Vec<i64> = vec![5; 1_000];
+    times.extend((0..1_000).map(|n| hour_ns + n));
+    times.extend((0..1_000).map(|n| n - hour_ns));
+    times.extend([i64::MIN, i64::MAX, 0, i64::MIN + 1, i64::MAX - 1]);
+    let mut recording = Recording::default();
+    for at_ns in &times {
+        Row::new(*at_ns, Kind::Log, 1).append_to(&mut recording);
+    }
+    recording.seal();
+    for recording in [&recording, &reopened(&recording), &compacted(&recording)] {
+        let read: Vec<i64> = recording.scan(&Filter::default()).map(|event| event.at_ns).collect();
+        assert_eq!(read, times);
+        let lineage = recording.lineage(0);
+        for at_ns in [i64::MIN, -1, 0, 5, 6, hour_ns, hour_ns + 999, hour_ns + 1_000, i64::MAX] {
+            let expected = times.iter().position(|time| *time >= at_ns).map(|place| Seq(place as u64));
+            assert_eq!(recording.seek_time(&lineage, at_ns), expected, "{at_ns}");
+        }
+    }
+}
+
+#[test]
+fn dictionaries_that_grow_are_whole_in_a_file_that_was_not_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.cinema");
+    let mut recording = Recording::create(&path, RecordingInfo::default(), Durability::default()).unwrap();
+    for n in 0..30_000u32 {
+        let mut row = Row::new(0, Kind::Send, n);
+        row.event.peer = Some(Actor::from(Pid::local(500_000 + n / 7)));
+        row.event.tag = Some(Atom::new(&format!("grown{}", n / 3)));
+        row.append_to(&mut recording);
+        if n % 4_000 == 3_999 {
+            recording.seal();
+        }
+    }
+    recording.seal();
+    let (opened, _) = Recording::open(&path).unwrap();
+    assert!(opened.scan(&Filter::default()).eq(recording.scan(&Filter::default())));
+}
+
+#[test]
+fn a_search_that_is_stopped_ends() {
+    let mut recording = busy(2_000);
+    recording.seal();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let (everything, texts) = (Filter::default(), [Text::new("order", false).unwrap()]);
+    let selection = Selection::of(&everything).texts(&texts).until(&stop);
+    let n_found = recording.count_of(&selection);
+    assert!(n_found > 0 && recording.seqs(&selection).count() as u64 == n_found);
+    let mut seqs = recording.seqs(&selection);
+    assert!(seqs.next().is_some());
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!((recording.count_of(&selection), recording.group(&selection, By::Pair, 9).n_events), (0, 0));
+    let left = |why: &Stage| matches!(why, Stage::Pruned(Pruned::Stopped));
+    assert!(recording.explain(&selection).iter().any(|step| left(&step.stage) && step.n_events == 0));
+}
+
+#[test]
+fn text_filters_pass_over_blocks_and_archives_have_none() {
+    let mut recording = busy(60_000);
+    for n in 0..10 {
+        let word = if n == 4 { "a needle" } else { "hay" };
+        Row::new(n, Kind::Send, 1).payload(&Term::binary(format!("{word} {n}"))).append_to(&mut recording);
+    }
+    recording.seal();
+    let (everything, texts) = (Filter::default(), [Text::new("a needle", false).unwrap()]);
+    let selection = Selection::of(&everything).texts(&texts);
+    let searched = |recording: &Recording| match recording.explain(&selection).pop() {
+        Some(Step { stage: Stage::Texts(searched), n_events: 1, .. }) => searched,
+        other => panic!("one event has the text: {other:?}"),
+    };
+    let plain = searched(&recording);
+    assert!(plain.n_blocks_read <= 2 && plain.n_blocks > 10 * plain.n_blocks_read, "{plain:?}");
+    assert_eq!(plain.n_payloads_walked, 1);
+    let archived = searched(&compacted(&recording));
+    assert_eq!(archived.n_blocks_read, archived.n_blocks, "{archived:?}");
+}

@@ -4,7 +4,9 @@ mod crash;
 mod damage;
 mod edges;
 mod model;
+mod power;
 mod ring;
+mod salvage;
 
 use super::*;
 use crate::model::{Atom, CallKey, Class, Kind, NewEvent, Pid};

@@ -67,8 +67,46 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
         2 => (0i64..20, 0i64..3).prop_map(move |(a, b)| encoded(Term::tuple([Term::Int(a), Term::Int(b)]))),
         1 => (0u32..6, proptest::sample::select(vec!["added", "removed", "gave_up"]))
             .prop_map(move |(id, op)| encoded(map(op, id))),
+        2 => (worded(), worded()).prop_map(move |(a, b)| encoded(Term::tuple([a, b]))),
         1 => vec(any::<u8>(), 0..40),
     ]
+}
+
+/// Words that are there, in other cases and encodings too, and bytes that stand between them (`m`, `w` and `k` are tags).
+fn word() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(vec![
+        "order",
+        "Order",
+        "ORDER",
+        "r",
+        "m",
+        "w",
+        "k",
+        "dde",
+        "gave_up",
+        "added",
+        "EXIT",
+        "xit",
+        "caf\u{e9}",
+        "\u{e9}",
+        "\u{4e2d}",
+        "nowhere",
+        "removed",
+        "tea tea",
+        "TEA",
+        "\u{e9}\u{e9}",
+    ])
+}
+
+/// A text as a binary, an atom, a string of its characters or of its bytes.
+fn worded() -> impl Strategy<Value = Term> {
+    let texts = vec!["order", "oRder of tea tea", "caf\u{e9}", "\u{e9}", "\u{4e2d}\u{6587}", "mwk", "tea"];
+    (proptest::sample::select(texts), 0u8..4).prop_map(|(text, form)| match form {
+        0 => Term::binary(text.as_bytes()),
+        1 => Term::atom(text),
+        2 => Term::list(text.chars().map(|c| Term::Int(c as i64)).collect::<Vec<_>>()),
+        _ => Term::list(text.bytes().map(|byte| Term::Int(byte.into())).collect::<Vec<_>>()),
+    })
 }
 
 fn row() -> impl Strategy<Value = Row> {
@@ -225,9 +263,114 @@ fn check_rows(recording: &Recording, model: &Model) {
     assert_eq!(recording.actors(), actors);
 }
 
+impl Model {
+    /// What of the events from `first` on matches.
+    fn matching(&self, first: Seq, filter: &Filter) -> Vec<Event> {
+        self.events[first.0 as usize..].iter().copied().filter(|event| filter.matches(event)).collect()
+    }
+}
+
+fn check_groups(recording: &Recording, model: &Model, filter: &Filter, width_ns: i64) {
+    let events = model.matching(recording.first(), filter);
+    let origin_ns = 700;
+    let stretch = |at_ns: i64| {
+        let number = (i128::from(at_ns) - i128::from(origin_ns)).div_euclid(width_ns.into());
+        number.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+    };
+    let selection = Selection::of(filter);
+    for by in [By::Kind, By::Class, By::Tag, By::Process, By::Peer, By::Pair, By::Time { origin_ns, width_ns }] {
+        let key = |event: &Event| match by {
+            By::Kind => GroupKey::Kind(event.kind),
+            By::Class => GroupKey::Class(event.class),
+            By::Tag => GroupKey::Tag(event.tag),
+            By::Process => GroupKey::Actor(Some(event.process)),
+            By::Peer => GroupKey::Actor(event.peer),
+            By::Pair => GroupKey::Pair(event.process, event.peer),
+            By::Time { .. } => GroupKey::Time(stretch(event.at_ns)),
+        };
+        let mut expected = std::collections::BTreeMap::new();
+        events.iter().for_each(|event| *expected.entry(key(event)).or_insert(0) += 1);
+        let all = recording.group(&selection, by, usize::MAX);
+        assert_eq!((all.n_groups, all.n_events), (expected.len() as u64, events.len() as u64));
+        assert_eq!(all.largest.len(), expected.len(), "a group for each, once");
+        let some = recording.group(&selection, by, 2);
+        let sizes = |groups: &Groups| {
+            let mut sizes: Vec<u64> = groups.largest.iter().map(|(_, n)| *n).collect();
+            sizes.sort_unstable_by_key(|n| std::cmp::Reverse(*n));
+            sizes.truncate(2);
+            sizes
+        };
+        assert_eq!((sizes(&some), some.n_groups, some.n_events), (sizes(&all), all.n_groups, all.n_events));
+        assert_eq!(all.largest.into_iter().collect::<std::collections::BTreeMap<_, u64>>(), expected, "by {by:?}");
+    }
+    let mut by_size: Vec<(i64, Seq)> = events.iter().map(|e| (i64::from(e.size_bytes), e.seq)).collect();
+    by_size.sort_by_key(|(size, seq)| (std::cmp::Reverse(*size), *seq));
+    by_size.truncate(7);
+    assert_eq!(recording.largest(&selection, Number::SizeBytes, 7), by_size);
+    let since_cause = |event: &Event| {
+        let cause = event.cause.filter(|cause| *cause >= recording.first())?;
+        Some(event.at_ns.saturating_sub(model.events[cause.0 as usize].at_ns))
+    };
+    let numbers = |number| {
+        let mut all = Vec::new();
+        recording.numbers(&selection, number, |some| all.extend_from_slice(some));
+        all
+    };
+    assert_eq!(numbers(Number::AtNs), events.iter().map(|e| e.at_ns).collect::<Vec<_>>());
+    assert_eq!(numbers(Number::SizeBytes), events.iter().map(|e| i64::from(e.size_bytes)).collect::<Vec<_>>());
+    assert_eq!(numbers(Number::SinceCauseNs), events.iter().filter_map(since_cause).collect::<Vec<_>>());
+}
+
+/// Whether a person who reads the term sees `text` in one of its atoms, binaries and strings.
+fn shows(term: &Term, text: &str, is_any_case: bool) -> bool {
+    let fold = |bytes: &[u8]| if is_any_case { bytes.to_ascii_lowercase() } else { bytes.to_vec() };
+    let has = |bytes: &[u8], text: &[u8]| fold(bytes).windows(text.len()).any(|w| w == fold(text));
+    let latin1: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
+    let inside = |term: &Term| shows(term, text, is_any_case);
+    match term {
+        Term::Atom(atom) => has(atom.as_str().as_bytes(), text.as_bytes()),
+        Term::Tuple(items) => items.iter().any(inside),
+        Term::Map(map) => map.entries().iter().any(|(key, value)| inside(key) || inside(value)),
+        Term::List(list) => {
+            let byte = |item: &Term| if let Term::Int(n) = item { u8::try_from(*n).ok() } else { None };
+            let string: Option<Vec<u8>> = list.items.iter().map(byte).collect();
+            let is_string = |bytes: &Vec<u8>| {
+                list.tail == Term::Nil && (has(bytes, text.as_bytes()) || latin1.is_some_and(|text| has(bytes, &text)))
+            };
+            string.as_ref().is_some_and(is_string) || list.items.iter().any(inside) || inside(&list.tail)
+        }
+        term => term.as_binary().is_some_and(|bytes| has(bytes, text.as_bytes())),
+    }
+}
+
+fn check_texts(recording: &Recording, model: &Model, filter: &Filter, words: &[(&str, bool)]) {
+    let texts: Vec<Text> = words.iter().map(|(text, any_case)| Text::new(text, *any_case).unwrap()).collect();
+    let selection = Selection::of(filter).texts(&texts);
+    let terms = |event: &Event| {
+        let tag = event.tag.map(Term::Atom);
+        tag.into_iter().chain(etf::decode(&model.payloads[event.seq.0 as usize]).ok()).collect::<Vec<_>>()
+    };
+    let mut events = model.matching(recording.first(), filter);
+    events.retain(|event| {
+        let terms = terms(event);
+        words.iter().all(|(text, any_case)| terms.iter().any(|term| shows(term, text, *any_case)))
+    });
+    let expected: Vec<Seq> = events.iter().map(|event| event.seq).collect();
+    assert_eq!(recording.seqs(&selection).collect::<Vec<_>>(), expected, "{words:?}");
+    let mut backwards: Vec<Seq> = recording.seqs(&selection).rev().collect();
+    backwards.reverse();
+    assert_eq!(backwards, expected);
+    assert_eq!(recording.count_of(&selection), expected.len() as u64);
+    assert_eq!(recording.group(&selection, By::Pair, 0).n_events, expected.len() as u64);
+    // Each step leaves less, and the last one what matches.
+    let steps = recording.explain(&selection);
+    assert_eq!(steps.first().unwrap().n_events, recording.n_held());
+    assert_eq!(steps.last().unwrap().n_events, expected.len() as u64);
+    assert!(steps.windows(2).all(|w| w[0].n_events >= w[1].n_events && w[0].n_parts >= w[1].n_parts));
+}
+
 fn check_scan(recording: &Recording, model: &Model, filter: &Filter) {
-    let held = model.events[recording.first().0 as usize..].iter().copied();
-    let expected: Vec<Event> = held.filter(|event| filter.matches(event)).collect();
+    let expected = model.matching(recording.first(), filter);
     assert_eq!(recording.scan(filter).collect::<Vec<_>>(), expected);
     let mut backwards: Vec<Event> = recording.scan(filter).rev().collect();
     backwards.reverse();
@@ -265,6 +408,23 @@ proptest! {
                 let expected = seqs.find(|seq| model.events[seq.0 as usize].at_ns >= *at_ns);
                 prop_assert_eq!(recording.seek_time(&lineage, *at_ns), expected);
             }
+        }
+    }
+
+    #[test]
+    fn groups_numbers_and_texts_agree(
+        (ops, filters, width_ns, words) in vec(op(), 0..150).prop_flat_map(|ops| {
+            let len = ops.len() as u64;
+            let width_ns = prop_oneof![1i64..3, 100i64..1_000, Just(1 << 40)];
+            (Just(ops), vec(filter(len), 6), width_ns, vec(vec((word(), any::<bool>()), 1..3), 6))
+        })
+    ) {
+        let (recording, model) = run(&ops);
+        check_groups(&recording, &model, &Filter::default(), width_ns);
+        for (filter, words) in filters.iter().zip(&words) {
+            check_groups(&recording, &model, filter, width_ns);
+            check_texts(&recording, &model, filter, words);
+            check_texts(&recording, &model, &Filter::default(), words);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Charts from analysis results: latency histogram and distribution, quantities over time.
 
 use crate::analysis::latency::{self, CallRow};
-use crate::analysis::process;
+use crate::analysis::{histogram, process};
 use crate::view::{Axis, Chart, ChartMark, Plot, Series, Unit};
 
 const HISTOGRAM_BINS: usize = 40;
@@ -9,7 +9,7 @@ const HISTOGRAM_BINS: usize = 40;
 /// How long calls took: a histogram over a logarithmic axis. `None` when no call is over.
 pub fn latency_histogram(calls: &[CallRow]) -> Option<Chart> {
     let (values_ns, marks, subtitle) = totals(calls)?;
-    let bins = latency::histogram(&values_ns, HISTOGRAM_BINS);
+    let bins = histogram::histogram(&values_ns, HISTOGRAM_BINS);
     let bins = bins.iter().map(|bin| (bin.from_ns as f64, bin.to_ns as f64, bin.n as f64)).collect();
     Some(Chart {
         title: "How long calls took".to_string(),

@@ -2,11 +2,13 @@
 //! It must not know how tables are drawn.
 
 mod live;
+mod plan;
 mod processes;
 mod session;
 mod traffic;
 
 pub use live::{held, nodes};
+pub use plan::plan;
 pub use processes::{comparison, history, mailbox, process_fields, processes, system_fields};
 pub use session::{
     branches, breakpoints, hits, marks, position_fields, recorded_fields, source_fields, sources, spans,

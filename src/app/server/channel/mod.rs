@@ -5,7 +5,7 @@
 //! hands frames over by a short queue. It must not know what operations do.
 
 mod command;
-mod frame;
+pub(crate) mod frame;
 mod member;
 
 use std::collections::HashMap;

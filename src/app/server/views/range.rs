@@ -21,9 +21,7 @@ pub fn make(stage: &Stage, glass: &Glass, wanted: &Wanted) -> Result<Json, Probl
     let (names, rec) = (glass.names(), &glass.recording);
     let pyramid = stage.pyramid();
     let mut groups = [0; 4];
-    let mut actors: Vec<(Actor, u64)> = Vec::new();
-    let mut pairs: Vec<(Pair, u64)> = Vec::new();
-    let mut notable = Vec::new();
+    let (mut actors, mut pairs, mut notable) = (Vec::new(), Vec::new(), Vec::new());
     for range in &ranges {
         let counts = pyramid.counts(rec, range.clone(), Detail::Actors);
         groups.iter_mut().zip(counts.groups).for_each(|(sum, n)| *sum += n);

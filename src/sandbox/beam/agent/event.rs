@@ -65,7 +65,7 @@ pub enum Seen {
 }
 
 /// The event in `message`; `None` when it is an answer, or not the agent's.
-pub(super) fn read(message: &[u8]) -> Option<AgentEvent> {
+pub fn read(message: &[u8]) -> Option<AgentEvent> {
     let (term, _) = RawTerm::parse(message).ok()?;
     let [tag, what] = term.tuple_of()?;
     if tag.is_atom("frames") {

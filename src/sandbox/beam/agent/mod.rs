@@ -7,7 +7,7 @@
 //! Invariant: the listening thread waits for nobody, so that an answer always reaches who asked, whatever the session
 //! is busy with.
 
-mod event;
+pub mod event;
 mod request;
 
 use std::collections::{BTreeMap, HashMap};
@@ -256,7 +256,13 @@ impl Listener {
             match self.mailbox.recv_timeout(Duration::from_millis(50)) {
                 Some(Received::Message(bytes)) => self.deliver(&bytes, ear),
                 Some(Received::Exit { from, reason }) if from == self.holder => {
-                    self.tell(AgentEvent::Gone { reason: format!("our agent there has ended: {}", shown(&reason)) });
+                    let reason = match shown(&reason).as_str() {
+                        "{cinema,owner_is_silent}" => "it heard nothing of us for some seconds, and has taken back \
+                             all that was ours; attach to it again"
+                            .to_string(),
+                        reason => format!("our agent there has ended: {reason}"),
+                    };
+                    self.tell(AgentEvent::Gone { reason });
                     break;
                 }
                 Some(Received::NodeDown { reason }) => {

@@ -118,16 +118,9 @@ fn end_key(actor: Actor, content: u64) -> u64 {
     hasher.finish()
 }
 
-fn origin_of(id: ActorId) -> Origin {
-    match id {
-        ActorId::Pid(pid) => pid.origin,
-        ActorId::Port(port) => port.origin,
-    }
-}
-
 /// The node that `id` belongs to.
 fn node_of(id: ActorId) -> Atom {
-    origin_of(id).id().node
+    id.origin().id().node
 }
 
 impl Recogniser {
@@ -227,7 +220,7 @@ impl Recogniser {
             return;
         }
         let who = trace.who;
-        self.is_cluster |= *self.node.get_or_insert(origin_of(who)) != origin_of(who);
+        self.is_cluster |= *self.node.get_or_insert(who.origin()) != who.origin();
         if !matches!(trace.what, What::Spawned { .. }) {
             self.take_hint(who);
         }

@@ -11,7 +11,7 @@ use super::fields::Fields;
 use super::handlers::Arrival;
 use super::message::{Envelope, Message, hash};
 use super::requests::Asked;
-use super::{Call, Recogniser, Sent, end_key, node_of, origin_of};
+use super::{Call, Recogniser, Sent, end_key, node_of};
 use crate::codec::canon;
 use crate::codec::walk::{Part, RawTerm};
 use crate::model::{Actor, ActorId, Atom, Behaviour, CallKey, Class, Kind, NewEvent, Seq};
@@ -82,7 +82,7 @@ impl Recogniser {
         let content = |is_near: bool| if is_near { hash(bytes) } else { canon::hash(whole.term()) };
         match (target.actor, target.name) {
             (Some(receiver), _) => {
-                let content = content(origin_of(receiver.id) == origin_of(who));
+                let content = content(receiver.id.origin() == who.origin());
                 self.sends.push(end_key(receiver, content), sent);
             }
             (None, Some((node, name))) => {
@@ -196,6 +196,9 @@ impl Recogniser {
         };
         self.read_as_receiver(&mut message, who);
         self.doubt(&mut message.envelope, sender.is_some());
+        if sender.is_some_and(|sender| self.is_answer_of_start(&message, process, sender)) {
+            message.envelope.class = Class::Reply;
+        }
         let is_from_clock = extra.is_some_and(|[node, _]| node.is_atom("clock_service"));
         let kind = match message.class {
             _ if is_from_clock => Kind::TimerFire,
@@ -271,6 +274,15 @@ impl Recogniser {
         if row.is_task {
             message.read_as_tasks();
         }
+    }
+
+    /// Whether a child tells who started it that it has (`{ack, Child, _}`, proc_lib.erl): that one waits for it, and for
+    /// nothing else.
+    fn is_answer_of_start(&self, message: &Message<'_>, starter: Actor, child: Actor) -> bool {
+        let is_so = message.tag.is_some_and(|tag| tag == "ack" || tag == "nack");
+        let about = message.whole.tuple().filter(|_| is_so).and_then(|mut items| items.nth(1)?.as_actor());
+        about.is_some_and(|actor| actor.id == child.id)
+            && self.actors.get(child.id).is_some_and(|row| row.parent == Some(starter))
     }
 
     /// Takes back what an envelope seems to say: a reference and a value that answer no call we know of, and

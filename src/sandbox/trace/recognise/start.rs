@@ -7,7 +7,8 @@ use super::actors::{Row, Side};
 use super::fields::Fields;
 use super::{Recogniser, node_of};
 use crate::codec::walk::RawTerm;
-use crate::model::{Actor, ActorId, Atom, Behaviour, Kind, NewEvent};
+use crate::model::display::Syntax;
+use crate::model::{Actor, ActorId, Atom, Behaviour, Kind, NewEvent, Term};
 use crate::sandbox::trace::message::Mfa;
 
 /// What an initial call says.
@@ -57,6 +58,8 @@ impl<'a> Start<'a> {
             (Some("erlang"), Some("apply"), &[module, function, args]) => {
                 Start { module: module.as_atom(), function: Some(function), args: Some(args), ..plain }
             }
+            // Elixir 1.18 spawns them so.
+            (Some("Elixir.Task.Supervised"), ..) => plain.of_task(args.last().copied()),
             _ => plain,
         }
     }
@@ -217,8 +220,18 @@ fn spawn_payload(start: &Start<'_>, supervisor: Option<Actor>) -> Vec<u8> {
     if let Some(name) = start.name {
         payload.atom("name", name);
     }
-    if let Some(label) = start.label {
-        payload.term("label", label);
+    match (start.label, start.module) {
+        (Some(label), _) => payload.term("label", label),
+        // Its module is that of the function which somebody gave it; it is not one of that module's processes.
+        (None, Some(module)) if start.is_task && module != "Elixir.Task.Supervised" => {
+            let label = format!("Task of {}", module.display(Syntax::Elixir));
+            payload.value("label", &Term::binary(label));
+        }
+        _ => {}
+    }
+    if start.is_task {
+        // By Task's own child spec; what a supervisor tells of it comes before.
+        payload.word("restart", "temporary");
     }
     if let Some(behaviour) = start.behaviour {
         payload.word("behaviour", behaviour.as_str());

@@ -1,0 +1,170 @@
+//! `cinema fsck`, `repair` and `compact`: work on session files that needs no session. A file is never changed in place.
+
+use std::path::Path;
+
+use serde_json::{Value as Json, json};
+
+use super::cli::{Format, Options};
+use super::console::{self, EXIT_FOUND};
+use crate::model::{Failure, FailureKind, Outcome};
+use crate::store::{Damage, Recording, Report};
+
+/// Findings that are told one by one; JSON has all.
+const SHOWN_FINDINGS: usize = 20;
+
+/// Reads all of `file` and says what is damaged. The exit code is that of a finding when something is.
+pub fn fsck(file: &Path, options: &Options) -> Outcome<u8> {
+    let (_, report) = Recording::rescue(file)?;
+    if is_json(options) {
+        console::print_line(&document(file, &report).to_string());
+    } else {
+        console::print(&summary(file, &report));
+        if !report.damage.is_empty() {
+            console::talk(&format!("  hint: cinema repair {} OUT.cinema", file.display()));
+        }
+    }
+    Ok(if report.damage.is_empty() { 0 } else { EXIT_FOUND })
+}
+
+/// Writes what can be saved of `file` to `out`.
+pub fn repair(file: &Path, out: &Path, options: &Options) -> Outcome<u8> {
+    check_new(file, out)?;
+    let (recording, report) = Recording::rescue(file)?;
+    if report.is_archive {
+        recording.compact(out)?;
+    } else {
+        recording.save(out)?;
+    }
+    if is_json(options) {
+        let mut document = document(file, &report);
+        document["out"] = Json::from(out.display().to_string());
+        console::print_line(&document.to_string());
+    } else {
+        console::print(&summary(file, &report));
+        let n_kept = report.seqs.end - report.seqs.start - report.n_lost();
+        let losses = if report.n_lost() > 0 { "; loss events stand for the others" } else { "" };
+        console::print_line(&format!("{} has {n_kept} of its events{losses}", out.display()));
+    }
+    Ok(0)
+}
+
+/// Writes `file` to `out` in archive form.
+pub fn compact(file: &Path, out: &Path, options: &Options) -> Outcome<u8> {
+    check_new(file, out)?;
+    let (recording, warnings) = Recording::open_whole(file)?;
+    if let Some(first) = warnings.first() {
+        return Err(Failure::bad_input(format!("{} is damaged: {first}", file.display()))
+            .hint(format!("cinema repair {} OUT.cinema", file.display())));
+    }
+    recording.compact(out)?;
+    let (before, after) = (size(file)?, size(out)?);
+    let n_events = recording.n_held();
+    let per_event = |n_bytes: u64| n_bytes as f64 / n_events.max(1) as f64;
+    if is_json(options) {
+        let document = json!({
+            "file": file.display().to_string(), "out": out.display().to_string(),
+            "events": n_events, "bytes_before": before, "bytes_after": after,
+        });
+        console::print_line(&document.to_string());
+    } else {
+        console::print_line(&format!(
+            "{before} bytes, now {after} ({:.0} %): {:.1} bytes per event, now {:.1}",
+            100.0 * after as f64 / before.max(1) as f64,
+            per_event(before),
+            per_event(after)
+        ));
+    }
+    Ok(0)
+}
+
+fn is_json(options: &Options) -> bool {
+    matches!(options.format(true), Format::Json | Format::Jsonl)
+}
+
+fn size(path: &Path) -> Outcome<u64> {
+    let failed = |error| Failure::io(format!("cannot read {}: {error}", path.display()));
+    std::fs::metadata(path).map(|meta| meta.len()).map_err(failed)
+}
+
+/// Errors: there is a file at `out` already, `file` itself most of all.
+fn check_new(file: &Path, out: &Path) -> Outcome<()> {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    if real(file).is_some() && real(file) == real(out) {
+        let what = format!("{} is the file itself: nothing is changed in place", out.display());
+        return Err(Failure::usage(what).hint("name another file"));
+    }
+    if out.symlink_metadata().is_ok() {
+        let what = format!("{} is there already: nothing is written over", out.display());
+        return Err(Failure::new(FailureKind::Usage, what).hint("name another file, or remove that one"));
+    }
+    Ok(())
+}
+
+fn summary(file: &Path, report: &Report) -> String {
+    let n_events = report.seqs.end - report.seqs.start;
+    let seqs = match report.seqs.end.checked_sub(1).filter(|_| n_events > 0) {
+        Some(last) => format!("{n_events} events, #{} to #{last}", report.seqs.start),
+        None => "no events".to_string(),
+    };
+    let form = if report.is_archive { "archive form" } else { "plain form" };
+    let end = if report.is_complete { "finished" } else { "not finished" };
+    let mut text = format!(
+        "{}: version {}, {form}, {} bytes, {end}\n{seqs} in {} segments; {} keyframes, {} marks\n",
+        file.display(),
+        report.version,
+        report.n_bytes,
+        report.n_segments,
+        report.n_keyframes,
+        report.n_marks
+    );
+    if report.damage.is_empty() {
+        text.push_str("no damage\n");
+        return text;
+    }
+    for damage in report.damage.iter().take(SHOWN_FINDINGS) {
+        text.push_str(&format!("  {damage}\n"));
+    }
+    if report.damage.len() > SHOWN_FINDINGS {
+        text.push_str(&format!("  and {} more: --json has all\n", report.damage.len() - SHOWN_FINDINGS));
+    }
+    let (n_findings, n_lost) = (report.damage.len(), report.n_lost());
+    text.push_str(&format!(
+        "{n_findings} findings; {n_lost} events are lost, {} are there in part\n",
+        report.n_partial()
+    ));
+    text
+}
+
+/// The report as one document; ranges of seqs are `[first, next]`.
+fn document(file: &Path, report: &Report) -> Json {
+    let ranges = |ranges: &[std::ops::Range<u64>]| -> Vec<[u64; 2]> {
+        ranges.iter().map(|range| [range.start, range.end]).collect()
+    };
+    let finding = |damage: &Damage| {
+        json!({
+            "part": damage.part.as_str(),
+            "offset": damage.offset,
+            "bytes": damage.n_bytes,
+            "segment": damage.segment.as_ref().map(|(number, _)| number),
+            "segment_seqs": damage.segment.as_ref().map(|(_, seqs)| [seqs.start, seqs.end]),
+            "lost": ranges(&damage.lost),
+            "events_lost": damage.n_lost(),
+            "events_in_part": damage.n_partial,
+            "what": damage.what,
+        })
+    };
+    json!({
+        "file": file.display().to_string(),
+        "version": report.version,
+        "form": if report.is_archive { "archive" } else { "plain" },
+        "bytes": report.n_bytes,
+        "finished": report.is_complete,
+        "seqs": [report.seqs.start, report.seqs.end],
+        "segments": report.n_segments,
+        "keyframes": report.n_keyframes,
+        "marks": report.n_marks,
+        "findings": report.damage.iter().map(finding).collect::<Vec<_>>(),
+        "events_lost": report.n_lost(),
+        "events_in_part": report.n_partial(),
+    })
+}

@@ -1,0 +1,421 @@
+//! Counts by a column: events are counted by their local numbers, part by part, and the sums are put together by dictionary
+//! numbers; no row is built. Where a posting list knows the answer no column is read. It must not know names.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::ops::AddAssign;
+
+use super::Recording;
+use super::calls::CallStarts;
+use super::columns::{Columns, TIME_BLOCK_EVENTS};
+use super::dictionary::Dictionaries;
+use super::plan::{Query, Selection};
+use super::postings::Role;
+use super::scan::{Candidates, Plan};
+use crate::model::{Actor, Atom, Class, Kind, Seq};
+
+/// By what events are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    Kind,
+    Class,
+    Tag,
+    Process,
+    Peer,
+    /// Process and peer.
+    Pair,
+    /// Stretches of `width_ns` (more than 0) from `origin_ns` on; earlier events are in stretches with negative numbers.
+    Time {
+        origin_ns: i64,
+        width_ns: i64,
+    },
+}
+
+/// What the events of a group have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum GroupKey {
+    Kind(Kind),
+    Class(Class),
+    /// `None`: they have no tag.
+    Tag(Option<Atom>),
+    Actor(Option<Actor>),
+    Pair(Actor, Option<Actor>),
+    /// The number of the stretch.
+    Time(i64),
+}
+
+/// The number and the begin of the stretch of `width_ns` that a time lies in. Stretches as narrow as 1 ns, of times 300 years
+/// apart, may have no number: then they share the last one.
+fn stretch_of(at_ns: i64, origin_ns: i64, width_ns: i64) -> (i64, i128) {
+    let (origin, width) = (i128::from(origin_ns), i128::from(width_ns));
+    let number = (i128::from(at_ns) - origin).div_euclid(width);
+    (narrow(number), origin + number * width)
+}
+/// The nearest number of 64 bits.
+fn narrow(wide: i128) -> i64 {
+    wide.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+}
+
+/// Counts by group.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Groups {
+    /// The largest groups with their events, in no order.
+    pub largest: Vec<(GroupKey, u64)>,
+    pub n_groups: u64,
+    /// Of all groups.
+    pub n_events: u64,
+}
+
+/// Counts a selection's events by group; of the groups the `n_max` largest are given. About 1 ns per event by one column, less where
+/// postings have the answer; by pairs 3 ns and 50 ns per pair and segment.
+pub fn group(recording: &Recording, selection: &Selection<'_>, by: By, n_max: usize) -> Groups {
+    let query = Query::new(recording, selection);
+    let mut sums = Sums::new(by, &recording.dictionaries);
+    for part in 0..recording.n_parts() {
+        if let Some(plan) = query.plan_whole(part) {
+            sums.add(&plan);
+        }
+    }
+    sums.groups(&recording.dictionaries, n_max)
+}
+
+/// Counts so far.
+struct Sums {
+    by: By,
+    /// By kind, class, or dictionary number plus one (0: none).
+    dense: Vec<u64>,
+    /// By pair, both as dictionary numbers, process first; or by stretch.
+    sparse: Counts<u64>,
+    /// By pair of local numbers, in one part.
+    pairs: Counts<u32>,
+}
+
+impl Sums {
+    fn new(by: By, dictionaries: &Dictionaries) -> Sums {
+        let n_dense = match by {
+            By::Kind | By::Class => 256,
+            By::Tag => dictionaries.tags.items().len() + 1,
+            By::Process | By::Peer => dictionaries.actors.items().len() + 1,
+            By::Pair | By::Time { .. } => 0,
+        };
+        Sums { by, dense: vec![0; n_dense], sparse: Counts::new(), pairs: Counts::new() }
+    }
+
+    fn add(&mut self, plan: &Plan<'_>) {
+        let columns = &plan.columns;
+        let (process, peer, tag, class) = (columns.process, columns.peer, columns.tag, columns.class);
+        match self.by {
+            By::Kind => plan.each_value(&mut self.dense, |idx| columns.kind[idx][0].into()),
+            By::Class => plan.each_value(&mut self.dense, |idx| class.get(idx)),
+            By::Tag => self.add_numbers(plan, Role::Tag, columns.tags, |idx| tag.get(idx)),
+            By::Process => self.add_numbers(plan, Role::Process, columns.actors, |idx| process.get(idx) + 1),
+            By::Peer => self.add_numbers(plan, Role::Peer, columns.actors, |idx| peer.get(idx)),
+            By::Pair => {
+                plan.each(|idx| self.pairs.add((process.get(idx) as u32) << 16 | peer.get(idx) as u32, 1));
+                let global = |local: u64| u64::from(u32::from_le_bytes(columns.actors[local as usize]));
+                self.pairs.drain(|pair, n| {
+                    let peer = (pair & 0xFFFF).checked_sub(1).map_or(0, |local| global(local) + 1);
+                    self.sparse.add(global(pair >> 16) << 32 | peer, n);
+                });
+            }
+            By::Time { origin_ns, width_ns } => self.add_times(plan, origin_ns, width_ns),
+        }
+    }
+
+    /// Counts by local numbers plus one; 0 is none.
+    fn add_numbers(&mut self, plan: &Plan<'_>, role: Role, globals: &[[u8; 4]], number: impl Fn(usize) -> usize) {
+        let mut counts = vec![0u64; globals.len() + 1];
+        let is_all = plan.tests.is_empty() && plan.candidates.len() == plan.columns.len();
+        if is_all && plan.columns.is_sealed() {
+            for (local, count) in counts[1..].iter_mut().enumerate() {
+                *count = plan.columns.posting(role, local).n_events();
+            }
+            counts[0] = (plan.columns.len() as u64).saturating_sub(counts.iter().sum());
+        } else {
+            plan.each_value(&mut counts, number);
+        }
+        self.dense[0] += counts[0];
+        for (global, count) in globals.iter().zip(&counts[1..]) {
+            self.dense[u32::from_le_bytes(*global) as usize + 1] += count;
+        }
+    }
+
+    fn add_times(&mut self, plan: &Plan<'_>, origin_ns: i64, width_ns: i64) {
+        let mut stretch = Stretch::new(origin_ns, width_ns, &mut self.sparse);
+        let columns = &plan.columns;
+        let (true, Candidates::Ranges(ranges)) = (plan.tests.is_empty(), &plan.candidates) else {
+            plan.each(|idx| stretch.add(columns.at_ns(idx), 1));
+            return;
+        };
+        for range in ranges {
+            let mut next = range.start as usize;
+            while next < range.end as usize {
+                let block = next / TIME_BLOCK_EVENTS;
+                let end = ((block + 1) * TIME_BLOCK_EVENTS).min(range.end as usize);
+                let [first, last] = [columns.time_min, columns.time_max].map(|times| i64::from_le_bytes(times[block]));
+                if stretch.has(first, last) {
+                    stretch.add(first, (end - next) as u64);
+                } else {
+                    (next..end).for_each(|idx| stretch.add(columns.at_ns(idx), 1));
+                }
+                next = end;
+            }
+        }
+    }
+
+    fn groups(mut self, dictionaries: &Dictionaries, n_max: usize) -> Groups {
+        let dense = (0u64..).zip(&self.dense).filter(|(_, n)| **n > 0);
+        let mut counts: Vec<(u64, u64)> = dense.map(|(number, n)| (number, *n)).collect();
+        self.sparse.drain(|number, n| counts.push((number, n)));
+        let (n_groups, n_events) = (counts.len() as u64, counts.iter().map(|(_, n)| n).sum());
+        if n_max < counts.len() {
+            // Of groups of the same size those that appeared first are kept.
+            counts.select_nth_unstable_by_key(n_max, |(number, n)| (Reverse(*n), *number));
+            counts.truncate(n_max);
+        }
+        let largest = counts.into_iter().map(|(number, n)| (self.key(number, dictionaries), n)).collect();
+        Groups { largest, n_groups, n_events }
+    }
+
+    fn key(&self, number: u64, dictionaries: &Dictionaries) -> GroupKey {
+        let actors = dictionaries.actors.items();
+        let actor = |number: u64| number.checked_sub(1).map(|number| actors[number as usize]);
+        let tag = |number: u64| number.checked_sub(1).map(|number| dictionaries.tags.items()[number as usize]);
+        match self.by {
+            By::Kind => GroupKey::Kind(Kind::from_byte(number as u8).expect("kinds are checked")),
+            By::Class => GroupKey::Class(Class::from_byte(number as u8).expect("classes are checked")),
+            By::Tag => GroupKey::Tag(tag(number)),
+            By::Process | By::Peer => GroupKey::Actor(actor(number)),
+            By::Pair => GroupKey::Pair(actors[(number >> 32) as usize], actor(number & 0xFFFF_FFFF)),
+            By::Time { .. } => GroupKey::Time(number as i64),
+        }
+    }
+}
+
+impl Plan<'_> {
+    /// Counts the matching events by what `number` gives for each.
+    #[inline]
+    fn each_value(&self, counts: &mut [u64], number: impl Fn(usize) -> usize) {
+        self.each(|idx| counts[number(idx)] += 1);
+    }
+}
+
+/// Counts by key: a table with open addressing. `W` is wide enough for the keys and for the counts.
+struct Counts<W> {
+    /// Key and count; a count of 0 is a free place. A power of two of them, half of them free at least.
+    places: Vec<[W; 2]>,
+    n_used: usize,
+}
+
+impl<W: Copy + Default + PartialEq + AddAssign + From<u32> + Into<u64>> Counts<W> {
+    fn new() -> Counts<W> {
+        Counts { places: vec![[W::default(); 2]; 1024], n_used: 0 }
+    }
+
+    #[inline]
+    fn add(&mut self, key: W, n: W) {
+        let place = self.find(key);
+        let [found, count] = &mut self.places[place];
+        if *count == W::default() {
+            *found = key;
+            self.n_used += 1;
+        }
+        *count += n;
+        if self.n_used * 2 > self.places.len() {
+            self.grow();
+        }
+    }
+
+    /// The place of a key, or the free one where it belongs.
+    #[inline]
+    fn find(&self, key: W) -> usize {
+        let mask = self.places.len() - 1;
+        let hash = key.into().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut place = (hash >> 32) as usize & mask;
+        while self.places[place][1] != W::default() && self.places[place][0] != key {
+            place = (place + 1) & mask;
+        }
+        place
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let wider = vec![[W::default(); 2]; self.places.len() * 2];
+        for pair in std::mem::replace(&mut self.places, wider) {
+            if pair[1] != W::default() {
+                let place = self.find(pair[0]);
+                self.places[place] = pair;
+            }
+        }
+    }
+
+    /// Gives all counts and forgets them.
+    fn drain(&mut self, mut each: impl FnMut(u64, u64)) {
+        for [key, count] in self.places.iter_mut().filter(|[_, count]| *count != W::default()) {
+            each((*key).into(), (*count).into());
+            *count = W::default();
+        }
+        self.n_used = 0;
+    }
+}
+
+/// The stretch of time in which the last event was: nearly always that of the next one, too.
+struct Stretch<'s> {
+    sums: &'s mut Counts<u64>,
+    origin_ns: i64,
+    width_ns: i64,
+    number: i64,
+    inside: std::ops::Range<i64>,
+    n: u64,
+}
+
+impl<'s> Stretch<'s> {
+    fn new(origin_ns: i64, width_ns: i64, sums: &'s mut Counts<u64>) -> Stretch<'s> {
+        Stretch { sums, origin_ns, width_ns: width_ns.max(1), number: 0, inside: 0..0, n: 0 }
+    }
+
+    /// Whether both times are in the stretch that the first is in.
+    fn has(&mut self, first_ns: i64, last_ns: i64) -> bool {
+        self.go_to(first_ns);
+        self.inside.contains(&last_ns)
+    }
+    #[inline]
+    fn add(&mut self, at_ns: i64, n: u64) {
+        if !self.inside.contains(&at_ns) {
+            self.go_to(at_ns);
+        }
+        self.n += n;
+    }
+    #[cold]
+    fn go_to(&mut self, at_ns: i64) {
+        self.flush();
+        let (number, begin) = stretch_of(at_ns, self.origin_ns, self.width_ns);
+        self.number = number;
+        self.inside = narrow(begin)..narrow(begin + i128::from(self.width_ns));
+    }
+    fn flush(&mut self) {
+        if self.n > 0 {
+            self.sums.add(self.number as u64, std::mem::take(&mut self.n));
+        }
+    }
+}
+
+impl Drop for Stretch<'_> {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// A number of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Number {
+    /// Its time.
+    AtNs,
+    SizeBytes,
+    /// The time since its cause; events without a known cause have none.
+    SinceCauseNs,
+    /// The time since the request of its call; events without a call, and requests, have none.
+    SinceCallNs,
+}
+
+/// Gives `each` the numbers of the selection's events, in order, many at a time.
+pub fn numbers(recording: &Recording, selection: &Selection<'_>, number: Number, mut each: impl FnMut(&[i64])) {
+    let mut values = Vec::new();
+    each_part(recording, selection, number, |plan, numbers| {
+        plan.each_chunk(|indexes| {
+            values.clear();
+            values.extend(indexes.iter().filter_map(|idx| numbers.get((*idx).into())));
+            each(&values);
+        });
+    });
+}
+
+/// The `n` events with the largest numbers, largest first, of equal ones the earliest. Memory for `n` events.
+pub fn largest(recording: &Recording, selection: &Selection<'_>, number: Number, n: usize) -> Vec<(i64, Seq)> {
+    // The smallest of those kept is on top.
+    let mut kept: BinaryHeap<Reverse<(i64, Reverse<Seq>)>> = BinaryHeap::new();
+    each_part(recording, selection, number, |plan, numbers| {
+        plan.each(|idx| {
+            let Some(value) = numbers.get(idx) else { return };
+            if kept.len() < n || kept.peek().is_some_and(|Reverse((least, _))| *least < value) {
+                kept.push(Reverse((value, Reverse(Seq(plan.columns.start + idx as u64)))));
+                if kept.len() > n {
+                    kept.pop();
+                }
+            }
+        });
+    });
+    kept.into_sorted_vec().into_iter().map(|Reverse((value, Reverse(seq)))| (value, seq)).collect()
+}
+
+/// Gives `each` the plans of a selection with what reads a number of their events.
+fn each_part(
+    recording: &Recording,
+    selection: &Selection<'_>,
+    number: Number,
+    mut each: impl FnMut(&Plan<'_>, &Numbers<'_>),
+) {
+    let query = Query::new(recording, selection);
+    let mut calls = CallStarts::default();
+    let mut times = Vec::new();
+    for part in 0..recording.n_parts() {
+        if number == Number::SinceCallNs {
+            // Requests count wherever they are.
+            if part > 0 {
+                calls.leave(&recording.part_columns(part - 1));
+            }
+            calls.enter(&recording.part_columns(part));
+        }
+        let Some(plan) = query.plan_whole(part) else { continue };
+        let columns = plan.columns;
+        if number == Number::SinceCauseNs {
+            times.clear();
+            if columns.is_sealed() && plan.candidates.len() * 2 > columns.len() {
+                columns.times().read_all(columns.len(), &mut times);
+            }
+        }
+        let sizes = (number == Number::SizeBytes).then(|| plan.payload_sizes()).flatten();
+        each(&plan, &Numbers { recording, columns, number, sizes, times: &times, calls: &calls });
+    }
+}
+
+/// A number of the events of one part.
+struct Numbers<'p> {
+    recording: &'p Recording,
+    columns: Columns<'p>,
+    number: Number,
+    /// By payload number, where that is less work.
+    sizes: Option<Vec<u32>>,
+    /// Of all events of the part, where many are asked for.
+    times: &'p [i64],
+    calls: &'p CallStarts,
+}
+
+impl Numbers<'_> {
+    #[inline]
+    fn get(&self, idx: usize) -> Option<i64> {
+        let columns = &self.columns;
+        match (self.number, &self.sizes) {
+            (Number::AtNs, _) => Some(columns.at_ns(idx)),
+            (Number::SizeBytes, Some(sizes)) => Some(sizes[columns.payload.get(idx)].into()),
+            (Number::SizeBytes, None) => Some(columns.size_bytes(idx).into()),
+            (Number::SinceCauseNs, _) => since_cause_ns(self.recording, columns, self.times, idx),
+            (Number::SinceCallNs, _) => self.calls.since_ns(columns, idx),
+        }
+    }
+}
+
+/// `times` are those of all events of the part, or of none.
+fn since_cause_ns(recording: &Recording, columns: &Columns<'_>, times: &[i64], idx: usize) -> Option<i64> {
+    let distance = columns.cause.get(idx);
+    if distance == 0 {
+        return None;
+    }
+    let at_ns = |idx: usize| times.get(idx).copied().unwrap_or_else(|| columns.at_ns(idx));
+    if distance <= idx && distance != columns.cause_escape() {
+        return Some(at_ns(idx).saturating_sub(at_ns(idx - distance)));
+    }
+    let cause = columns.cause(idx)?;
+    let (_, of_cause, cause_idx) = recording.locate(cause)?;
+    Some(at_ns(idx).saturating_sub(of_cause.at_ns(cause_idx)))
+}

@@ -1,0 +1,205 @@
+//! What is saved of damaged files: an event is as it was recorded, or a loss stands in its place and is told.
+
+use super::super::file::Part;
+use super::*;
+
+/// A finished recording in bytes: several segments, a branch, marks, keyframes.
+fn sample() -> (Recording, Vec<u8>) {
+    let mut recording = Recording::new(RecordingInfo { title: "busy".into(), ..RecordingInfo::default() });
+    for n in 0..6_000 {
+        let mut row = busy_row(n);
+        if n % 50 == 7 {
+            etf::encode(&Term::map([(Term::atom("late_ns"), Term::Int(n as i64))]), &mut row.meta);
+        }
+        row.append_to(&mut recording);
+        if n % 2_000 == 1_999 {
+            recording.seal();
+            recording.add_checkpoint(recording.len());
+        }
+    }
+    recording.set_mark(Mark { name: "here".into(), at: Seq(10), note: "why".into(), is_snapshot: true });
+    let bytes = saved(|path| recording.save(path));
+    (recording, bytes)
+}
+
+fn saved(save: impl FnOnce(&std::path::Path) -> Outcome<()>) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.cinema");
+    save(&path).unwrap();
+    std::fs::read(&path).unwrap()
+}
+
+fn lcg(seed: u64) -> impl FnMut() -> usize {
+    let mut random = seed;
+    move || {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as usize
+    }
+}
+
+/// Each event is the recorded one or a loss that is told; gives how many are lost.
+fn check_saved(saved: &Recording, report: &Report, original: &Recording) -> u64 {
+    let mut n_lost = 0;
+    for seq in (0..saved.len()).map(Seq) {
+        let (is, was) = (saved.event(seq).unwrap(), original.event(seq).unwrap());
+        if is.kind == Kind::Loss {
+            assert!(report.damage.iter().any(|damage| damage.lost.iter().any(|lost| lost.contains(&seq.0))), "{seq:?}");
+            n_lost += 1;
+            continue;
+        }
+        assert_eq!(is.kind, was.kind);
+        let lost = lost_fields(saved, seq);
+        let has = |name: &str| !lost.iter().any(|lost| lost == name);
+        assert!(!has("time") || is.at_ns == was.at_ns, "{seq:?}");
+        assert!(!has("cause") || is.cause == was.cause, "{seq:?}");
+        assert!(!has("class") || is.class == was.class, "{seq:?}");
+        assert!(!has("call") || is.call == was.call, "{seq:?}");
+        assert!(!has("payload") || saved.payload(seq) == original.payload(seq), "{seq:?}");
+        let is_named = |actor: Actor| actor.origin().id().node.as_str() != "lost@nowhere";
+        assert!(is.process == was.process || !is_named(is.process), "{seq:?}");
+        assert!(!has("peer") || is.peer == was.peer || !is.peer.is_some_and(is_named), "{seq:?}");
+        let is_lost_tag = is.tag.is_some_and(|tag| tag.as_str().starts_with("lost tag"));
+        assert!(!has("tag") || is.tag == was.tag || is_lost_tag, "{seq:?}");
+    }
+    assert_eq!(n_lost, report.n_lost());
+    n_lost
+}
+
+fn lost_fields(recording: &Recording, seq: Seq) -> Vec<String> {
+    let meta = recording.meta(seq);
+    let lost = meta.as_ref().and_then(Term::as_map).and_then(|map| map.get_atom("lost")).and_then(Term::as_list);
+    lost.into_iter().flatten().filter_map(|name| Some(name.as_atom()?.as_str().to_string())).collect()
+}
+
+#[test]
+fn whole_files_have_no_findings() {
+    let (recording, bytes) = sample();
+    let archive = saved(|path| recording.compact(path));
+    let mut ring = recording.clone();
+    ring.set_ring(Some(RingLimits { events_max: Some(2_500), ..RingLimits::default() })).unwrap();
+    let ring = saved(|path| ring.save(path));
+    for (bytes, n_first) in [(bytes, 0), (archive, 0), (ring, 4_000)] {
+        let (_, report) = Recording::read_rescued(bytes).unwrap();
+        assert_eq!(report.damage, Vec::new());
+        assert_eq!(
+            (report.seqs.clone(), report.is_complete, report.n_marks),
+            (n_first..6_000, true, usize::from(n_first == 0))
+        );
+    }
+}
+
+#[test]
+fn flipped_bits_cost_few_events_and_every_loss_is_told() {
+    let (original, bytes) = sample();
+    let mut random = lcg(3);
+    let mut n_lost = 0;
+    for _ in 0..150 {
+        let mut damaged = bytes.clone();
+        let place = 16 + random() % (bytes.len() - 16);
+        damaged[place] ^= 1 << (random() % 8);
+        let (saved, report) = Recording::read_rescued(damaged).unwrap();
+        // Padding between blocks means nothing.
+        assert!(!report.damage.is_empty() || bytes[place] == 0, "flip at {place}");
+        assert_eq!(saved.len(), original.len(), "flip at {place}");
+        n_lost += check_saved(&saved, &report, &original);
+        let again = reopened(&saved);
+        assert_eq!(again.len(), original.len());
+    }
+    // A segment has 2 000 events, and a page the kinds of 1 024.
+    assert!(n_lost < 150 * 300, "{n_lost} events in 150 files");
+}
+
+#[test]
+fn damage_in_an_index_costs_nothing() {
+    let (original, bytes) = sample();
+    let segment = &original.segments[1];
+    let image = segment.plain().unwrap().1;
+    let at = bytes.windows(image.len()).position(|window| window == image).unwrap();
+    let [lists, ..] = segment.head.section("process_lists");
+    let mut damaged = bytes.clone();
+    damaged[at + lists as usize + 1] ^= 1;
+    let (saved, report) = Recording::read_rescued(damaged.clone()).unwrap();
+    let [damage] = &report.damage[..] else { panic!("{report:?}") };
+    assert_eq!((damage.part, damage.offset), (Part::Segment, at as u64));
+    assert_eq!(check_saved(&saved, &report, &original), 0);
+    // With right checksums, only the comparison with the events tells.
+    Recording::forge(&mut damaged);
+    let (saved, report) = Recording::read_rescued(damaged).unwrap();
+    assert!(report.damage.iter().any(|damage| damage.part == Part::Index), "{report:?}");
+    check_saved(&saved, &report, &original);
+    let process = original.event(Seq(2_500)).unwrap().process;
+    let of_process = Filter::default().process(process);
+    assert!(saved.scan(&of_process).eq(original.scan(&of_process)));
+}
+
+#[test]
+fn a_damaged_payload_block_costs_its_payloads() {
+    let (original, bytes) = sample();
+    let stored = original.segments[2].stored().to_vec();
+    let at = bytes.windows(stored.len()).position(|window| window == stored).unwrap();
+    let mut damaged = bytes;
+    damaged[at + stored.len() / 2] ^= 0x10;
+    let (saved, report) = Recording::read_rescued(damaged).unwrap();
+    assert_eq!((report.n_lost(), report.damage[0].part), (0, Part::Payloads));
+    assert!(report.n_partial() > 0);
+    check_saved(&saved, &report, &original);
+    let again = saved_bytes(&saved);
+    assert_eq!(Recording::read_rescued(again).unwrap().1.damage, Vec::new(), "a repaired file is whole");
+}
+
+fn saved_bytes(recording: &Recording) -> Vec<u8> {
+    saved(|path| recording.save(path))
+}
+
+/// Without its directory, damage in the middle costs the segment it is in; what follows is found again.
+#[test]
+fn what_lies_behind_damage_is_found_without_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.cinema");
+    let mut recording = Recording::create(&path, RecordingInfo::default(), Durability::default()).unwrap();
+    for n in 0..4_000 {
+        busy_row(n).append_to(&mut recording);
+        if n % 500 == 499 {
+            recording.seal();
+        }
+    }
+    recording.set_mark(Mark { name: "here".into(), at: Seq(3_400), note: String::new(), is_snapshot: false });
+    // What is sealed after the mark was written after it.
+    busy_row(4_000).append_to(&mut recording);
+    recording.seal();
+    let bytes = std::fs::read(&path).unwrap();
+    let mut random = lcg(9);
+    for n_bytes in [1, 8, 600, 5_000] {
+        for _ in 0..25 {
+            let mut damaged = bytes.clone();
+            let place = 16 + random() % (bytes.len() - 16 - n_bytes);
+            damaged[place..place + n_bytes].iter_mut().for_each(|byte| *byte ^= 0x5A);
+            let (saved, report) = Recording::read_rescued(damaged).unwrap();
+            let n_lost = check_saved(&saved, &report, &recording);
+            // The last segment may be the damaged one: nothing says then how many events it had.
+            let n_kept = saved.len() - n_lost;
+            assert!(n_kept >= 2_400, "{n_kept} of 4 000 events with {n_bytes} bytes damaged at {place}");
+        }
+    }
+    let (opened, _) = Recording::read(bytes).unwrap();
+    assert_eq!(opened.marks(), recording.marks(), "marks are kept by a file that was not finished");
+}
+
+#[test]
+fn claims_without_bytes_are_refused_quickly() {
+    let (_, bytes) = sample();
+    let mut random = lcg(77);
+    // Large numbers where small ones stood, with right checksums.
+    for _ in 0..150 {
+        let mut damaged = bytes.clone();
+        let place = (16 + random() % (bytes.len() - 32)) & !3;
+        let huge = [u32::MAX, 1 << 31, 0x7FFF_FFFF, 1 << 24][random() % 4];
+        damaged[place..place + 4].copy_from_slice(&huge.to_le_bytes());
+        if random().is_multiple_of(2) {
+            damaged[place + 4..place + 8].copy_from_slice(&huge.to_le_bytes());
+        }
+        Recording::forge(&mut damaged);
+        let target = crate::fuzz::target("session").expect("a target of that name");
+        (target.read)(&damaged);
+    }
+}

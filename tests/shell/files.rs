@@ -1,0 +1,135 @@
+//! `fsck`, `repair` and `compact` on the command line: what they say, their exit codes, and that no file is touched.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value as Json;
+
+use super::common::{self, run};
+
+fn kept(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/format/files").join(name)
+}
+
+struct Scratch(tempfile::TempDir);
+
+impl Scratch {
+    fn new() -> Scratch {
+        Scratch(tempfile::tempdir().unwrap())
+    }
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+    /// A copy of a kept file with one byte changed.
+    fn damaged(&self, name: &str, place: impl FnOnce(&[u8]) -> usize) -> String {
+        let mut bytes = std::fs::read(kept(name)).unwrap();
+        let place = place(&bytes);
+        bytes[place] ^= 0x10;
+        let path = self.path("damaged.cinema");
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn json(args: &[&str]) -> (u8, Json) {
+    let done = run(&[args, &["--json"]].concat(), "");
+    (
+        u8::try_from(done.code).unwrap(),
+        serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{}{}", done.stdout, done.stderr)),
+    )
+}
+
+#[test]
+fn fsck_of_a_whole_file_is_quiet_and_ends_with_0() {
+    let file = text(&kept("shop-v3.cinema"));
+    let done = run(&["fsck", &file], "");
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    assert!(done.stdout.contains("version 3, plain form") && done.stdout.ends_with("no damage\n"), "{}", done.stdout);
+    let (code, document) = json(&["fsck", &file]);
+    let keys: Vec<&str> = document.as_object().unwrap().keys().map(String::as_str).collect();
+    let expected = "file version form bytes finished seqs segments keyframes marks findings events_lost events_in_part";
+    assert_eq!((code, keys.join(" ").as_str()), (0, expected));
+    assert_eq!((&document["finished"], &document["seqs"][0]), (&Json::from(true), &Json::from(0)));
+}
+
+#[test]
+fn fsck_tells_where_the_damage_is_and_repair_saves_the_rest() {
+    let scratch = Scratch::new();
+    // In the middle of the file lie its payloads.
+    let file = scratch.damaged("shop-v3.cinema", |bytes| bytes.len() / 2);
+    let before = std::fs::read(&file).unwrap();
+    let done = run(&["fsck", &file], "");
+    assert_eq!(done.code, 3, "{}{}", done.stdout, done.stderr);
+    assert!(
+        done.stdout.contains(" at offset ") && done.stderr.contains("cinema repair"),
+        "{}{}",
+        done.stdout,
+        done.stderr
+    );
+    let (code, document) = json(&["fsck", &file]);
+    let finding = &document["findings"][0];
+    let keys: Vec<&str> = finding.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(code, 3);
+    assert_eq!(
+        keys,
+        ["part", "offset", "bytes", "segment", "segment_seqs", "lost", "events_lost", "events_in_part", "what"]
+    );
+
+    let out = scratch.path("out.cinema");
+    let done = run(&["repair", &file, &out], "");
+    assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+    assert_eq!(run(&["fsck", &out], "").code, 0);
+    assert_eq!(std::fs::read(&file).unwrap(), before, "the damaged file is as it was");
+    let n_events = |file: &str| run(&["open", file, "-e", "events().count()"], "").stdout;
+    assert_eq!(n_events(&out), n_events(&text(&kept("shop-v3.cinema"))));
+}
+
+#[test]
+fn a_file_that_was_cut_is_repaired_to_what_was_whole() {
+    let scratch = Scratch::new();
+    let bytes = std::fs::read(kept("bank-v3.cinema")).unwrap();
+    let file = scratch.path("cut.cinema");
+    std::fs::write(&file, &bytes[..bytes.len() - 30]).unwrap();
+    let (code, document) = json(&["fsck", &file]);
+    assert_eq!((code, &document["finished"]), (3, &Json::from(false)));
+    let out = scratch.path("out.cinema");
+    let (code, repaired) = json(&["repair", &file, &out]);
+    assert_eq!((code, &repaired["events_lost"], &repaired["marks"]), (0, &Json::from(0), &Json::from(2)));
+    let (code, document) = json(&["fsck", &out]);
+    assert_eq!((code, &document["finished"], &document["marks"]), (0, &Json::from(true), &Json::from(2)));
+}
+
+#[test]
+fn nothing_is_written_over() {
+    let scratch = Scratch::new();
+    let file = scratch.damaged("bank-v3.cinema", |bytes| bytes.len() / 2);
+    let before = std::fs::read(&file).unwrap();
+    for command in ["repair", "compact"] {
+        let done = run(&[command, &file, &file], "");
+        assert!(done.code == 1 && done.stderr.contains("nothing is changed in place"), "{}", done.stderr);
+        let done = run(&[command, &text(&kept("bank-v3.cinema")), &file], "");
+        assert!(done.code == 1 && done.stderr.contains("is there already"), "{}", done.stderr);
+    }
+    let done = run(&["compact", &file, &scratch.path("small.cinema")], "");
+    assert!(done.code == 1 && done.stderr.contains("cinema repair"), "{}", done.stderr);
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    for (args, what) in [(["fsck", "Cargo.toml"], "is not a .cinema file"), (["fsck", "no-such-file"], "cannot open")] {
+        let done = common::run_in(Path::new(env!("CARGO_MANIFEST_DIR")), &args, "");
+        assert!(done.code == 1 && done.stderr.contains(what), "{} {}", done.code, done.stderr);
+    }
+}
+
+#[test]
+fn compact_says_the_sizes_and_the_same_events_are_there() {
+    let scratch = Scratch::new();
+    let (file, out) = (text(&kept("shop-v3.cinema")), scratch.path("small.cinema"));
+    let done = run(&["compact", &file, &out], "");
+    assert!(done.code == 0 && done.stdout.contains("bytes per event"), "{}{}", done.stdout, done.stderr);
+    let (code, document) = json(&["fsck", &out]);
+    assert_eq!((code, &document["form"]), (0, &Json::from("archive")));
+    let listed = |file: &str| run(&["open", file, "-e", "events().all()"], "").stdout;
+    assert_eq!(listed(&out), listed(&file));
+}
