@@ -10,7 +10,7 @@ use rhai::plugin::*;
 use rhai::{Array, FnPtr, FuncRegistration, INT};
 
 use super::operations::Api;
-use super::record::{Block, Record};
+use super::record::Block;
 use super::rows::Rows;
 use super::show::Shown;
 use super::values::{NoClosures, from_dynamic};
@@ -112,7 +112,7 @@ impl Query {
     pub fn shown(&self, n_rows_max: usize) -> Shown {
         if !self.tests.is_empty() {
             let text = "a query with closures; end it with .all(), .count(), .first() or .by(\"kind\")";
-            return Shown { blocks: vec![Block::Text(text.into())], json: None };
+            return Shown { blocks: vec![Block::Text(text.into())], ..Shown::default() };
         }
         let recording = self.context.recording().borrow();
         let seqs: Vec<Seq> = match (self.is_empty, self.is_reversed) {
@@ -124,7 +124,7 @@ impl Query {
         drop(recording);
         let n_more = n_all - seqs.len() as u64;
         let table = Rows::events(&self.context, seqs, n_more).to_table(n_rows_max);
-        Shown { blocks: vec![Block::Table(table)], json: None }
+        Shown { blocks: vec![Block::Table(table)], ..Shown::default() }
     }
 
     fn group(&self, call: &NativeCallContext, field: &str) -> Raised<Rows> {
@@ -233,7 +233,7 @@ fn known<T: Copy>(what: &str, word: &str, all: &[T], name: fn(T) -> &'static str
 #[export_module]
 mod functions {
     /// Narrows to events for which a closure `|e| ..` is true.
-    #[rhai_fn(name = "where", pure)]
+    #[rhai_fn(name = "where", name = "filter", pure)]
     pub fn filter(query: &mut Query, test: FnPtr) -> Query {
         let mut narrowed = query.clone();
         narrowed.tests.push(test);
@@ -313,7 +313,7 @@ mod functions {
         Query { is_reversed: !query.is_reversed, ..query.clone() }
     }
     /// How many events match.
-    #[rhai_fn(return_raw, pure)]
+    #[rhai_fn(name = "count", name = "len", return_raw, pure)]
     pub fn count(context: NativeCallContext, query: &mut Query) -> Raised<INT> {
         if query.tests.is_empty() && !query.is_empty {
             return Ok(query.context.recording().borrow().count(&query.filter) as INT);
@@ -368,11 +368,10 @@ mod functions {
     pub fn hist(context: NativeCallContext, query: &mut Query, field: &str) -> Raised<Rows> {
         query.histogram(&context, field)
     }
-    /// The first so many that match, as a table.
+    /// All that match, as rows of which up to n are printed.
     #[rhai_fn(name = "table", return_raw, pure)]
-    pub fn table(context: NativeCallContext, query: &mut Query, n: INT) -> Raised<Record> {
-        let rows = query.rows(&context)?;
-        Ok(Record::shown(rows.to_table(usize::try_from(n).unwrap_or(0))))
+    pub fn table(context: NativeCallContext, query: &mut Query, n: INT) -> Raised<Rows> {
+        Ok(query.rows(&context)?.showing(n))
     }
     /// An array of what a closure makes of each.
     #[rhai_fn(name = "map", return_raw, pure)]
