@@ -11,6 +11,7 @@ pub use self::series::{Point, Series, memory_series, queue_series, reductions_se
 use super::Scope;
 use super::join::since;
 use super::names::Names;
+use crate::model::platform::actors_of_otp;
 use crate::model::{Actor, Atom, Behaviour, Class, Event, Filter, ProcessRow, Seq, Status};
 use crate::store::Recording;
 
@@ -91,11 +92,14 @@ pub fn process(rec: &Recording, actor: Actor, at: Seq) -> Option<ProcessInfo> {
     state.processes.get(&actor).map(|row| ProcessInfo::new(rec, &names, row, at))
 }
 
-/// Every process and port known at `at`, the dead ones too, in order of their pids.
+/// Every process and port known at `at`, the dead ones too, in order of their pids; OTP's own behind the others.
 pub fn processes(rec: &Recording, at: Seq) -> Vec<ProcessInfo> {
     let state = rec.materialise(at);
     let names = Names::new(rec, &rec.lineage(rec.branch_of(at)));
-    state.processes.values().map(|row| ProcessInfo::new(rec, &names, row, at)).collect()
+    let of_otp = actors_of_otp(&state);
+    let mut rows: Vec<_> = state.processes.values().collect();
+    rows.sort_by_key(|row| of_otp.contains(&row.actor));
+    rows.into_iter().map(|row| ProcessInfo::new(rec, &names, row, at)).collect()
 }
 
 impl ProcessInfo {

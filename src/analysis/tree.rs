@@ -1,11 +1,13 @@
 //! The supervision tree at a moment, as nested plain data, from the store's fold.
 //! It must not know how results are shown.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 use super::names::Names;
-use crate::model::platform::is_top_of_otp;
+use crate::model::platform::actors_of_otp;
 use crate::model::{Actor, Atom, Behaviour, ProcessRow, Seq, Status, SystemState, Term};
 use crate::store::Recording;
 
@@ -25,6 +27,8 @@ pub struct TreeNode {
     pub n_restarts: u32,
     pub queue_len: u64,
     pub ended: Option<Seq>,
+    /// Whether it is OTP's or Elixir's own.
+    pub is_of_otp: bool,
     /// In start order.
     pub children: Vec<TreeNode>,
 }
@@ -36,8 +40,34 @@ pub struct SupervisionTree {
     pub at_ns: i64,
     /// Supervisors without a supervisor, with all that is below them: OTP's own behind the others.
     pub roots: Vec<TreeNode>,
-    /// Processes that no supervisor is known to own.
+    /// Processes that no supervisor is known to own: OTP's own behind the others.
     pub unsupervised: Vec<TreeNode>,
+}
+
+impl SupervisionTree {
+    /// What has nothing above it: supervisors before what nobody supervises, and all of OTP's own last.
+    pub fn supervisors_first(&self) -> impl Iterator<Item = &TreeNode> {
+        ordered(self.roots.iter().chain(&self.unsupervised))
+    }
+    /// As [`SupervisionTree::supervisors_first`], but what nobody supervises comes first: usually the clients.
+    pub fn clients_first(&self) -> impl Iterator<Item = &TreeNode> {
+        ordered(self.unsupervised.iter().chain(&self.roots))
+    }
+    /// The part at and below `actor`; `None` when it is not in the tree.
+    pub fn below(self, actor: Actor) -> Option<SupervisionTree> {
+        let mut open: Vec<TreeNode> = self.roots.into_iter().chain(self.unsupervised).collect();
+        while let Some(node) = open.pop() {
+            if node.actor == actor {
+                return Some(SupervisionTree { roots: vec![node], unsupervised: Vec::new(), ..self });
+            }
+            open.extend(node.children);
+        }
+        None
+    }
+}
+
+fn ordered<'a>(nodes: impl Iterator<Item = &'a TreeNode> + Clone) -> impl Iterator<Item = &'a TreeNode> {
+    nodes.clone().filter(|node| !node.is_of_otp).chain(nodes.filter(|node| node.is_of_otp))
 }
 
 /// The tree just after `at`; `with_dead` keeps the nodes of dead processes in their place.
@@ -46,10 +76,11 @@ pub fn tree(rec: &Recording, at: Seq, with_dead: bool) -> SupervisionTree {
     let names = Names::new(rec, &rec.lineage(rec.branch_of(at)));
     let children = children(&state, with_dead);
     let owned: FxHashSet<Actor> = children.values().flatten().copied().collect();
-    let maker = Maker { rec, names, at, children, state: &state };
+    let of_otp = actors_of_otp(&state);
+    let maker = Maker { rec, names, at, children, state: &state, of_otp: &of_otp };
     let mut tree = SupervisionTree { at: state.at, at_ns: state.at_ns, roots: Vec::new(), unsupervised: Vec::new() };
     let mut rows: Vec<_> = state.processes.values().filter(|row| is_shown(row, with_dead)).collect();
-    rows.sort_by_key(|row| row.names.iter().any(|name| is_top_of_otp(*name)));
+    rows.sort_by_key(|row| of_otp.contains(&row.actor));
     for row in rows {
         match row.behaviour {
             _ if owned.contains(&row.actor) => {}
@@ -70,6 +101,7 @@ struct Maker<'a> {
     at: Seq,
     state: &'a SystemState,
     children: FxHashMap<Actor, Vec<Actor>>,
+    of_otp: &'a BTreeSet<Actor>,
 }
 
 impl Maker<'_> {
@@ -90,6 +122,7 @@ impl Maker<'_> {
             n_restarts: row.n_restarts,
             queue_len: row.queue_len(),
             ended: row.ended,
+            is_of_otp: self.of_otp.contains(&row.actor),
             children: rows.map(|row| self.node(row, depth + 1)).collect(),
         }
     }

@@ -74,6 +74,17 @@ pub fn value_of(ending: Ending) -> String {
     }
 }
 
+/// Errors: there is no such script. For those who do something slow before they run it.
+pub fn check_script(path: Option<&Path>) -> Outcome<()> {
+    match path {
+        Some(path) if !is_stdin(path) && !path.exists() => {
+            Err(Failure::not_found(format!("no script {}", path.display()))
+                .hint("paths are relative to where cinema runs"))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }

@@ -67,11 +67,13 @@ A line that ends with & runs in the background; notices appear above the prompt.
 /// The answer to `help` or `help topic`: a function, or a chapter by a word of its title.
 pub fn help(topic: Option<&str>, names: &Names) -> Outcome<String> {
     let Some(topic) = topic else { return Ok(overview(names)) };
+    let wanted = topic.to_lowercase();
     let entries: Vec<String> = names.overloads(topic).map(entry).collect();
     if !entries.is_empty() {
-        return Ok(entries.join("\n"));
+        let has_word = |title: &&str| title.split([' ', ',', ':']).any(|word| word.to_lowercase() == wanted);
+        let chapter = chapters(names).into_iter().find(has_word).map(|title| chapter(title, names));
+        return Ok(entries.into_iter().chain(chapter).collect::<Vec<_>>().join("\n"));
     }
-    let wanted = topic.to_lowercase();
     if let Some(title) = chapters(names).into_iter().find(|title| title.to_lowercase().contains(&wanted)) {
         return Ok(chapter(title, names));
     }
@@ -98,8 +100,12 @@ fn of_chapter<'n>(title: &'n str, names: &'n Names) -> impl Iterator<Item = &'n 
 fn overview(names: &Names) -> String {
     let mut text = INTRODUCTION.to_string();
     for title in chapters(names) {
-        let mut words: Vec<&str> = of_chapter(title, names).map(|f| f.name.as_str()).collect();
-        words.dedup();
+        let mut words: Vec<&str> = Vec::new();
+        for function in of_chapter(title, names) {
+            if !words.contains(&function.name.as_str()) {
+                words.push(&function.name);
+            }
+        }
         text.push_str(&format!("\n{title}\n  {}\n", wrapped(&words)));
     }
     text

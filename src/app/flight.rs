@@ -12,7 +12,7 @@ use super::worker::Worker;
 use super::{batch, console};
 use crate::model::Outcome;
 use crate::model::time::parse_duration_ns;
-use crate::session::{Amount, check_name};
+use crate::session::{Amount, check_name, check_new};
 
 /// What is kept, and until when.
 #[derive(Clone, Debug, Args)]
@@ -87,6 +87,9 @@ pub fn record(worker: &Worker<Live>, target: &Target, trace: &Trace, flight: &Fl
         worker.ask(move |live| live.eval(&line, false))?;
     }
     let is_whole = flight.ring.is_none() && flight.trigger.is_none() && flight.rotate.is_none();
+    if !is_whole && flight.rotate.is_none() && !flight.safety.force {
+        check_new(&flight.out)?;
+    }
     let keep = Keep::of(is_whole.then(|| flight.out.clone()), &flight.safety);
     nodes::attach(worker, target, &trace.for_recorder(), &keep)?;
     let mut options = Options::default();
@@ -115,7 +118,7 @@ pub fn record(worker: &Worker<Live>, target: &Target, trace: &Trace, flight: &Fl
         options.script(),
         console::EXIT_FOUND
     );
-    match worker.ask(move |live| live.eval(&line, false))? {
+    match worker.ask(move |live| live.eval(&line, false).map_err(nodes::unquoted))? {
         Ending::Exit(code) => Ok(code),
         told @ Ending::Value(_) => batch::code_of(Ok(told)),
     }

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub const EXIT_INTERRUPTED: u8 = 130;
 
 /// A second Ctrl-C within this time ends the program.
-const INSIST_WITHIN: Duration = Duration::from_secs(1);
+pub const INSIST_WITHIN: Duration = Duration::from_secs(1);
 
 /// The token that everything long polls; cloned freely.
 pub type Token = Arc<AtomicBool>;

@@ -19,7 +19,7 @@ use crate::model::{Failure, Outcome, Syntax, limits, time};
 use crate::render::{self, text::TextOptions};
 use crate::sandbox::beam::options::CookieSource;
 use crate::script::ScriptEnd;
-use crate::script::api::{self, Block, Console, ConsoleOptions, FunctionHelp, Output, Shown, shown, syntax_of};
+use crate::script::api::{self, Console, ConsoleOptions, FunctionHelp, Output, Shown, shown, syntax_of};
 use crate::session::{Notice, SharedSession};
 use crate::timeline::PlaybackState;
 
@@ -245,14 +245,7 @@ fn text_of(shown: &Shown, format: Format, options: &TextOptions) -> Outcome<Stri
         (Format::Json | Format::Jsonl, None) => Ok(shown.json.clone().unwrap_or_default().to_string()),
         (Format::Csv, None) => Err(Failure::unsupported("this result is no table: csv has nothing to write")
             .hint("--format json, or a part of it that is a table")),
-        (Format::Table | Format::Auto, _) => {
-            let block = |block: &Block| match block {
-                Block::Text(text) => console::with_newline(text),
-                Block::Table(table) => render::text::table(table, options),
-                Block::Tree(tree) => render::text::tree(tree, options),
-            };
-            Ok(shown.blocks.iter().map(block).collect::<Vec<_>>().join("\n"))
-        }
+        (Format::Table | Format::Auto, _) => Ok(shown.to_text(options)),
     }
 }
 

@@ -139,6 +139,7 @@ fn drive(
             return batch::code_of(worker.ask(move |live| host::Host::play(live, speed)));
         }
         Some(Command::Open { file, script, args }) => {
+            batch::check_script(script.as_deref())?;
             let told = batch::open(worker, &file)?;
             if let Some(code) = run_on(worker, &told, script, args, is_shell)? {
                 return Ok(code);
@@ -146,12 +147,14 @@ fn drive(
         }
         Some(Command::Record { target, trace, flight }) => return flight::record(worker, &target, &trace, &flight),
         Some(Command::Attach { target, trace, keep, script, args }) => {
+            batch::check_script(script.as_deref())?;
             let told = nodes::attach(worker, &target, &trace, &keep)?;
             if let Some(code) = run_on(worker, &told, script, args, is_shell)? {
                 return Ok(code);
             }
         }
         Some(Command::Beam { launch, trace, keep, script, flags }) => {
+            batch::check_script(script.as_deref())?;
             let told = nodes::launch(worker, &launch, &trace, &keep, &flags)?;
             if let Some(code) = run_on(worker, &told, script, Vec::new(), is_shell)? {
                 return Ok(code);

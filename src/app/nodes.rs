@@ -119,6 +119,9 @@ pub struct Safety {
     /// What a crash may take: so much time of events, 65 536 events at most; 1s
     #[arg(long, value_name = "TIME", value_parser = duration)]
     seal_after: Option<String>,
+    /// Write over a recording that is there already
+    #[arg(long)]
+    pub(super) force: bool,
 }
 
 fn sync(value: &str) -> Result<String, String> {
@@ -135,6 +138,9 @@ impl Keep {
     fn put(&self, options: &mut Options) -> Outcome<()> {
         if let Some(path) = &self.record {
             options.put("record", text(path_text(path)?));
+            if self.safety.force {
+                options.put("force", "true");
+            }
         }
         for (key, value) in [("sync", &self.safety.sync), ("seal_after", &self.safety.seal_after)] {
             value.iter().for_each(|value| options.put(key, text(value)));
@@ -177,9 +183,15 @@ pub fn attach(worker: &Worker<Live>, target: &Target, trace: &Trace, keep: &Keep
     let line = format!("attach({}, {})", text(&target.node), options.script());
     let told = worker.ask(move |live| {
         live.set_cookie(cookie);
-        super::host::Host::eval(live, &line, false)
+        super::host::Host::eval(live, &line, false).map_err(unquoted)
     })?;
     Ok(batch::value_of(told))
+}
+
+/// A failure without the script's line, which no user has written.
+pub(super) fn unquoted(mut failure: Failure) -> Failure {
+    failure.error.truncate(failure.error.find('\n').unwrap_or(failure.error.len()));
+    failure
 }
 
 /// Starts a node of our own; gives what is told about it.
@@ -201,7 +213,7 @@ pub fn launch(worker: &Worker<Live>, launch: &Launch, trace: &Trace, keep: &Keep
     trace.put(&mut options)?;
     keep.put(&mut options)?;
     let line = format!("beam({})", options.script());
-    Ok(batch::value_of(worker.ask(move |live| super::host::Host::eval(live, &line, false))?))
+    Ok(batch::value_of(worker.ask(move |live| super::host::Host::eval(live, &line, false).map_err(unquoted))?))
 }
 
 impl Trace {

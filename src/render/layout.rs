@@ -1,5 +1,6 @@
-//! How wide each column of a text table is. Numbers are never cut: texts give way first, then whole columns, those
-//! that say the same in every row before the rightmost; the first two stay. It must not know what the texts mean.
+//! How wide each column of a text table is. Numbers are never cut: minor columns give way first, then texts, then whole
+//! columns, those that say the same in every row before the rightmost; the first two stay. It must not know what the
+//! texts mean.
 
 use super::escape;
 
@@ -7,6 +8,8 @@ use super::escape;
 pub(super) const GAP: usize = 2;
 /// A text column is never narrower than this, unless its content is.
 const TEXT_COLUMNS_MIN: usize = 8;
+/// Minor columns go before a text column of others is narrower than this.
+const TEXT_COLUMNS_GOOD: usize = 32;
 
 /// Words that make a text a sentence.
 const PROSE_WORDS_MIN: usize = 6;
@@ -20,6 +23,8 @@ const PROSE_LINES_MAX: usize = 5;
 pub(super) struct Shape {
     pub name: String,
     pub is_number: bool,
+    /// Whether it goes before texts of others are cut.
+    pub is_minor: bool,
     /// Width of the widest cell.
     pub content: usize,
     /// Whether all rows (two or more) have the same text.
@@ -36,9 +41,16 @@ pub(super) struct Layout {
 /// Fits columns into `room` terminal columns.
 pub(super) fn fit(shapes: &[Shape], room: usize) -> Layout {
     let mut kept: Vec<usize> = (0..shapes.len()).collect();
-    while kept.len() > 2 && total(&kept, |idx| least(&shapes[idx])) > room {
-        let constant = kept.iter().rposition(|idx| *idx > 1 && shapes[*idx].is_constant);
-        kept.remove(constant.unwrap_or(kept.len() - 1));
+    let good = |idx: usize| capped(&shapes[idx], TEXT_COLUMNS_GOOD);
+    while total(&kept, good) > room
+        && let Some(place) = next_to_go(shapes, &kept, |shape| shape.is_minor)
+    {
+        kept.remove(place);
+    }
+    while total(&kept, |idx| least(&shapes[idx])) > room
+        && let Some(place) = next_to_go(shapes, &kept, |_| true)
+    {
+        kept.remove(place);
     }
     let hidden = (0..shapes.len()).filter(|idx| !kept.contains(idx)).map(|idx| shapes[idx].name.clone()).collect();
     let widths = [wide, narrow].into_iter().find(|width| total(&kept, |idx| width(&shapes[idx])) <= room);
@@ -50,6 +62,12 @@ pub(super) fn fit(shapes: &[Shape], room: usize) -> Layout {
         }
     };
     Layout { shown: kept.into_iter().zip(widths).collect(), hidden }
+}
+
+/// The place of the column that is missed least: one that says the same in every row, else the rightmost.
+fn next_to_go(shapes: &[Shape], kept: &[usize], may_go: impl Fn(&Shape) -> bool) -> Option<usize> {
+    let last = |is_it: &dyn Fn(&Shape) -> bool| kept.iter().rposition(|idx| *idx > 1 && is_it(&shapes[*idx]));
+    last(&|shape| may_go(shape) && shape.is_constant).or_else(|| last(&|shape| may_go(shape)))
 }
 
 fn total(kept: &[usize], width: impl Fn(usize) -> usize) -> usize {

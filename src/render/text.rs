@@ -59,16 +59,7 @@ pub fn table(table: &Table, options: &TextOptions) -> String {
         out.push_str(&grid);
         hidden = unshown;
     }
-    let n_hidden = n_rows - n_shown as u64;
-    if n_hidden > 0 {
-        let hint = if options.more_hint.is_empty() { String::new() } else { format!(": {}", options.more_hint) };
-        push_styled(
-            &mut out,
-            &format!("… {} more {}{hint}", grouped(n_hidden), rows_word(n_hidden)),
-            "\x1b[2m",
-            options,
-        );
-    }
+    push_hidden(&mut out, n_rows - n_shown as u64, options);
     if !hidden.is_empty() {
         push_styled(
             &mut out,
@@ -127,6 +118,7 @@ fn shape(idx: usize, column: &Column, texts: &[Vec<String>]) -> Shape {
     Shape {
         name: escape::bounded(heading(&column.name), limits::SHOWN_TERM_CHARS),
         is_number: column.is_right_aligned,
+        is_minor: column.is_minor,
         content,
         is_constant: texts.len() > 1 && cells.all(|cell| Some(cell) == first),
     }
@@ -184,8 +176,14 @@ pub fn counted(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
-fn rows_word(n: u64) -> &'static str {
-    if n == 1 { "row" } else { "rows" }
+/// How many rows are not shown, and how to see them.
+fn push_hidden(out: &mut String, n_hidden: u64, options: &TextOptions) {
+    if n_hidden == 0 {
+        return;
+    }
+    let (n, rows) = (grouped(n_hidden), if n_hidden == 1 { "row" } else { "rows" });
+    let hint = if options.more_hint.is_empty() { String::new() } else { format!(": {}", options.more_hint) };
+    push_styled(out, &format!("… {n} more {rows}{hint}"), "\x1b[2m", options);
 }
 
 fn push_styled(out: &mut String, line: &str, sgr: &str, options: &TextOptions) {
@@ -213,10 +211,7 @@ pub fn tree(tree: &Tree, options: &TextOptions) -> String {
         out.push_str(line.trim_end());
         out.push('\n');
     }
-    if n_shown < tree.rows.len() {
-        let n_hidden = (tree.rows.len() - n_shown) as u64;
-        push_styled(&mut out, &format!("… {} more {}", grouped(n_hidden), rows_word(n_hidden)), "\x1b[2m", options);
-    }
+    push_hidden(&mut out, (tree.rows.len() - n_shown) as u64, options);
     for note in &tree.notes {
         push_styled(&mut out, &escape::visible(note), "\x1b[2m", options);
     }

@@ -64,7 +64,8 @@ fn is_node(actor: Actor, node: &str) -> bool {
     own == node || own.split('@').next() == Some(node)
 }
 
-fn known(system: &SystemState, text: &str) -> Vec<String> {
+/// The names by which processes would be found, or pids where `text` is one.
+pub fn known(system: &SystemState, text: &str) -> Vec<String> {
     let rows = || system.processes.values();
     if pid_numbers(text).is_some() {
         return rows().filter_map(|row| row.actor.pid()).map(|pid| format!("<0.{}.{}>", pid.id, pid.serial)).collect();

@@ -12,6 +12,7 @@ use crate::codec::redact::is_redacted;
 use crate::model::{Failure, Moment, Outcome, Pid, Seq, Term};
 use crate::sandbox::beam::Beam;
 use crate::sandbox::beam::options::TraceOptions;
+use crate::sandbox::beam::trace::TraceStart;
 use crate::store::{Recording, RecordingInfo};
 
 /// How long the recording waits for what a node has said already.
@@ -38,13 +39,24 @@ pub(super) fn open(
     source.file = record.map(|keep| keep.path);
     let id = session.add(source);
     settle(session)?;
-    for refused in started.iter().flat_map(|started| &started.refused) {
-        session.warn(format!("not traced: {refused}"));
-    }
+    started.iter().for_each(|started| tell_refused(session, started));
     if started.is_none() {
         session.warn("nothing is traced yet: start_tracing(\"app:NAME\"), help start_tracing".to_string());
     }
     Ok(Reply::Source(session.source()?.info(id, true)))
+}
+
+/// Tells what was asked for and is not traced: of what another tool has, only how much.
+pub(super) fn tell_refused(session: &Session, started: &TraceStart) {
+    started.refused.iter().for_each(|refused| session.warn(format!("not traced: {refused}")));
+    let (n_processes, n_functions) = started.n_taken;
+    if n_processes + n_functions > 0 {
+        let processes = if n_processes == 1 { "process" } else { "processes" };
+        let functions = if n_functions == 1 { "function" } else { "functions" };
+        session.warn(format!(
+            "{n_processes} {processes} and {n_functions} {functions} are traced by another tool and left alone"
+        ));
+    }
 }
 
 fn info(beam: &Beam, title: &str) -> RecordingInfo {

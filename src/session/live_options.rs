@@ -35,9 +35,10 @@ pub(super) struct Keep {
     pub durability: Durability,
 }
 
-/// The options `record`, `sync` and `seal_after`.
+/// The options `record`, `force`, `sync` and `seal_after`.
 pub(super) fn record(options: &mut Options) -> Outcome<Option<Keep>> {
     let path = take::<String>(options, "record")?.map(PathBuf::from);
+    let is_forced = take::<bool>(options, "force")?.unwrap_or(false);
     let sync = take::<Value>(options, "sync")?.map(sync_policy).transpose()?;
     let seal_after = take::<Duration>(options, "seal_after")?;
     let Some(path) = path else {
@@ -48,6 +49,9 @@ pub(super) fn record(options: &mut Options) -> Outcome<Option<Keep>> {
         });
     };
     plan::check_name(&path)?;
+    if !is_forced {
+        plan::check_new(&path)?;
+    }
     let mut durability = Durability::default();
     set(&mut durability.sync, sync);
     if let Some(seal_after) = seal_after {
@@ -99,7 +103,7 @@ pub(super) fn attach(session: &Session, node: String, options: &mut Options) -> 
             finish(
                 options,
                 "attach",
-                "cookie, cookie_file, long_names, timeout, others, record, sync, seal_after, redact, trace and its options",
+                "cookie, cookie_file, long_names, timeout, others, record, force, sync, seal_after, redact, trace and its options",
             )?;
             None
         }

@@ -32,7 +32,7 @@ use crate::sandbox::sim::Modules;
 
 pub use notice::{Notice, Notifier};
 pub use recorder::Recorded;
-pub use recorder::plan::{Amount, check_name};
+pub use recorder::plan::{Amount, check_name, check_new};
 pub use reply::Reply;
 pub use source::{SharedRecording, Source, SourceId, TimelineId};
 

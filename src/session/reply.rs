@@ -76,10 +76,12 @@ pub struct NodeRow {
     pub n_redacted: u64,
 }
 
-/// A live process that is held at a breakpoint.
+/// A live process that is held at a breakpoint, or suspended.
 #[derive(Clone, Debug)]
 pub struct HeldRow {
-    pub held: HeldProcess,
+    pub pid: Pid,
+    /// `None`: it is suspended between two messages.
+    pub held: Option<HeldProcess>,
     pub since_start_ns: i64,
 }
 
@@ -93,6 +95,8 @@ pub struct StopReport {
     /// Whether the events of the hits have happened: on a live system they have.
     pub has_happened: bool,
     pub position: Position,
+    /// How much time was to pass, where it was told so.
+    pub asked_ns: Option<i64>,
     /// The sandbox's clock; past the last event's when nothing happened since.
     pub clock_ns: i64,
 }

@@ -9,7 +9,7 @@ use super::{Session, Source};
 use crate::breakpoint::{BreakpointId, Condition, MessagePoint, Selector, Test, What, is_meant};
 use crate::model::diff::Step;
 use crate::model::limits::{LOOK_STATE_BYTES_MAX, LOOK_TIMEOUT_MS};
-use crate::model::{ActorId, Atom, Behaviour, Outcome, Pid, Status, SystemState};
+use crate::model::{ActorId, Atom, Behaviour, Outcome, Pid, Seq, Status, Style, SystemState, Term};
 use crate::sandbox::beam::agent::{HoldOptions, Phase};
 use crate::sandbox::beam::guard::{Comparison, Guard};
 
@@ -114,14 +114,17 @@ pub(super) fn install(session: &mut Session, id: BreakpointId) -> Outcome<()> {
         source.breakpoints.remove(id)?;
         return Err(failure);
     }
-    let n = site.installed.len();
+    let inside = source.told_of(&site);
     source.sites.push(site);
     let held = crate::model::time::show_ns(i64::try_from(deadline.as_nanos()).unwrap_or(i64::MAX));
     let when = if phase == Phase::Before { "before" } else { "after" };
     session.warn(format!(
-        "breakpoint {} is inside {n} processes: a hit holds one {when} its callback, for {held} at most; resume() lets it go on",
+        "breakpoint {} is {inside}: a hit holds {when} the callback, for {held} at most; resume() goes on",
         breakpoint.name
     ));
+    if let Some(missing) = session.source()?.missing_field(id) {
+        session.warn(missing);
+    }
     Ok(())
 }
 
@@ -138,15 +141,76 @@ pub(super) fn prune(session: &mut Session) -> Outcome<()> {
     Ok(())
 }
 
+/// How a path's absence reads: what there is instead.
+fn shape(state: &Term) -> String {
+    match state {
+        Term::Tuple(items) => format!(
+            "it is a tuple of {}: its elements are \"[0]\" to \"[{}]\", the first is the tag of a record",
+            items.len(),
+            items.len().saturating_sub(1)
+        ),
+        Term::Map(map) => {
+            let keys: Vec<String> = map
+                .entries()
+                .iter()
+                .take(SHOWN_KEYS)
+                .map(|(key, _)| key.display(Style::erlang()).to_string())
+                .collect();
+            format!("it is a map with {}", keys.join(", "))
+        }
+        other => format!("it is {}", other.display(Style::erlang().chars_max(60))),
+    }
+}
+
+/// Keys of a state that are told.
+const SHOWN_KEYS: usize = 12;
+
 impl Source {
+    /// The system at the recording's end.
+    fn system_now(&self) -> SystemState {
+        let recording = self.recording();
+        let last = recording.len().checked_sub(1);
+        last.map(|last| recording.materialise(Seq(last))).unwrap_or_default()
+    }
+
+    /// Which processes a site is inside of, in words; of none, which may have been meant.
+    fn told_of(&self, site: &Site) -> String {
+        let names = self.names();
+        match (site.installed.len(), site.installed.first()) {
+            (1, Some(pid)) => format!("inside {}", names.name((*pid).into())),
+            (0, _) => {
+                let (sort, atom) = match site.process {
+                    Selector::Name(name) => ("process", name),
+                    Selector::Module(module) => ("process of the module", module),
+                    _ => return "inside no process: it is not alive".to_string(),
+                };
+                let known = super::find::known(&self.system_now(), atom.as_str());
+                let near = super::find::nearest(atom.as_str(), &known);
+                let meant = near.map_or(String::new(), |near| format!(" (did you mean {near:?}?)"));
+                format!("inside no process yet: no {sort} {}{meant}; one that comes gets it", atom.as_str())
+            }
+            (n, _) => format!("inside {n} processes"),
+        }
+    }
+
+    /// What to know of a breakpoint on a field that the state, as far as it is known, does not have.
+    fn missing_field(&self, id: BreakpointId) -> Option<String> {
+        let site = self.sites.iter().find(|site| site.id == id)?;
+        let Guard::State { path, .. } = &site.guard else { return None };
+        let system = self.system_now();
+        let row = site.installed.iter().find_map(|pid| system.processes.get(&(*pid).into()))?;
+        let state = self.recording().term(row.state?)?;
+        path.get(&state)
+            .is_none()
+            .then(|| format!("the state of {} has no field {path}: {}", self.names().name(row.actor), shape(&state)))
+    }
+
     /// Whether the processes' own loops show what the guard is about: a gen_statem's shows the state's name, `state`,
     /// but not the data.
     fn is_seen_inside(&self, guard: &Guard, condition: &Condition) -> bool {
         let Guard::State { path, .. } = guard else { return true };
         let is_name = matches!(path.steps.first(), Some(Step::Key(key)) if key.is_atom("state"));
-        let recording = self.recording();
-        let Some(last) = recording.len().checked_sub(1) else { return true };
-        let system = recording.materialise(crate::model::Seq(last));
+        let system = self.system_now();
         let behaviour = |pid: &Pid| {
             let rows = system.processes.values().rev();
             rows.into_iter().find(|row| row.actor.pid() == Some(*pid)).map(|row| row.behaviour)
@@ -157,10 +221,7 @@ impl Source {
     /// Puts a site into the processes that it means and that do not have it. Errors: one does not take it.
     fn renew(&mut self, site: &mut Site) -> Outcome<()> {
         site.looked = Instant::now();
-        let recording = self.recording();
-        let Some(last) = recording.len().checked_sub(1) else { return Ok(()) };
-        let wanted = selected(site.process, &recording.materialise(crate::model::Seq(last)));
-        drop(recording);
+        let wanted = selected(site.process, &self.system_now());
         site.installed.retain(|pid| wanted.contains(pid));
         let fresh: Vec<Pid> = wanted.difference(&site.installed).copied().collect();
         for pid in fresh {

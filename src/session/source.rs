@@ -344,7 +344,7 @@ impl Source {
         let n_events = self.recording.borrow().len() - first.0;
         let position = self.timelines[0].position(&self.recording.borrow());
         let has_happened = self.capabilities().is_live;
-        Ok(StopReport { end, n_events, hits, has_happened, position, clock_ns: self.clock_ns() })
+        Ok(StopReport { end, n_events, hits, has_happened, position, asked_ns: None, clock_ns: self.clock_ns() })
     }
 
     /// Goes back to a moment of the past and begins a branch there. Errors: the source cannot restore.

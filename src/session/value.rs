@@ -179,6 +179,7 @@ impl Param for Moment {
                 format!("there is no event {n}; \"{n}\" as text is {} events back from here", n.unsigned_abs())
             }),
             Value::Text(text) => Moment::parse(&text).map_err(|f| f.to_string()),
+            Value::Unit => Err("there is no such event: first() and last() give () when nothing matches".into()),
             Value::Map(ref entries) => match entries.iter().find(|(key, _)| key == "seq") {
                 Some((_, value)) => Moment::from_value(value.clone()),
                 None => Err("this map has no `seq`".into()),

@@ -19,6 +19,8 @@ pub struct Table {
 pub struct Column {
     pub name: String,
     pub is_right_aligned: bool,
+    /// Whether it goes before texts of others are cut, where there is little room.
+    pub is_minor: bool,
 }
 
 /// One value of a table.
@@ -36,12 +38,20 @@ pub enum Cell {
     Term(Term),
 }
 
+/// What may stand before a column's name.
+const MARKS: [char; 2] = ['-', '>'];
+
+fn has_mark(name: &str, mark: char) -> bool {
+    name.chars().take_while(|c| MARKS.contains(c)).any(|c| c == mark)
+}
+
 impl Table {
-    /// A table with columns by name; those that start with `>` are right aligned (numbers).
+    /// A table with columns by name; those that start with `>` are right aligned (numbers), with `-` minor.
     pub fn new(title: impl Into<String>, columns: &[&str]) -> Table {
         let column = |name: &&str| Column {
-            name: name.trim_start_matches('>').to_string(),
-            is_right_aligned: name.starts_with('>'),
+            name: name.trim_start_matches(MARKS).to_string(),
+            is_right_aligned: has_mark(name, '>'),
+            is_minor: has_mark(name, '-'),
         };
         Table { title: title.into(), columns: columns.iter().map(column).collect(), ..Table::default() }
     }

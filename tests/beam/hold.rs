@@ -20,7 +20,7 @@ each_otp! {
         let node = TestNode::by_port(otp, App::Shop);
         let mut desk = Desk::attach(&node, "trace: \"stock\"");
         desk.eval("brk(on_state(\"stock\", \"count\", lt(50)))");
-        assert!(desk.told().iter().any(|line| line.contains("inside 1 processes")));
+        assert!(desk.told().iter().any(|line| line.contains(": a hit holds")));
         node.run("[gen_server:cast(stock, {deliver, N}) || N <- [-10, -20, -30, -40]]");
         let held = desk.until("paused()", |text| text.contains("stock"));
         assert!(held.contains("{deliver,-30}") && held.contains("count => 40") && held.contains("after"), "{held}");

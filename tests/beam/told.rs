@@ -16,6 +16,27 @@ each_otp! {
         desk.eval("stop_tracing()");
     }
 
+    fn what_a_newcomer_types_is_answered(otp) {
+        let node = TestNode::by_port(otp, App::Shop);
+        let mut desk = Desk::attach(&node, "trace: \"app:shop\"");
+        // One's own processes stand before OTP's.
+        let mut place = |name: &str| desk.int(&format!("processes().map(|row| row.name).index_of({name:?})"));
+        let (stock, controller, purger) = (place("stock"), place("application_controller"), place("erts_code_purger"));
+        assert!(0 <= stock && stock < controller && stock < purger, "{stock} {controller} {purger}");
+        desk.eval("suspend(\"stock\")");
+        let paused = desk.eval("paused()");
+        assert!(paused.contains("stock") && paused.contains("suspended"), "{paused}");
+        assert_eq!(desk.eval("resume()"), "stock goes on");
+        let unknown = desk.fails("start_tracing(\"app:shup\")");
+        assert!(unknown.contains("did you mean app:shop?") && unknown.contains(node.name()), "{unknown}");
+        desk.told();
+        desk.eval("brk(on_state(\"stok\", \"n\", gt(1)))");
+        let told = desk.told().concat();
+        assert!(told.contains("no process stok (did you mean \"stock\"?)"), "{told}");
+        let killed = desk.eval("kill(\"stock\")");
+        assert!(killed.contains(&format!("stock on {} was sent an exit signal kill", node.name())), "{killed}");
+    }
+
     fn a_crash_and_its_restart(otp) {
         let node = TestNode::by_port(otp, App::Shop);
         let mut desk = Desk::attach(&node, "trace: \"app:shop\"");

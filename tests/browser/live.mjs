@@ -14,7 +14,7 @@ for (const name of ["one", "other"]) {
   const page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
   page.on("pageerror", (error) => { console.error(`${name}: ${error.message}`); process.exitCode = 1; });
   await page.goto(process.argv[2]);
-  await page.waitForFunction(() => window.cinema?.scene.describe().n_lanes > 3 && window.cinema.doc.can.is_live);
+  await page.waitForFunction(() => window.cinema?.scene.describe().n_lanes > 3 && window.cinema.doc?.can?.is_live);
   pages.push(page);
 }
 const [one, other] = pages;

@@ -191,6 +191,15 @@ fn ctrl_c_interrupts_an_endless_loop_and_the_session_lives() {
 }
 
 #[test]
+fn ctrl_c_twice_at_the_prompt_ends_the_program() {
+    let mut terminal = Terminal::start(&[]);
+    terminal.wait_for_prompt();
+    terminal.press("\x03");
+    terminal.press("\x03");
+    assert_eq!(terminal.exit_code(), 130);
+}
+
+#[test]
 fn tab_completes_and_ctrl_c_clears_the_line() {
     let mut terminal = Terminal::start(&[]);
     terminal.wait_for_prompt();

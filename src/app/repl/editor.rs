@@ -2,6 +2,7 @@
 //! It must not know what lines mean.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
@@ -12,6 +13,7 @@ use super::notices::Notices;
 use super::{Flow, Lines};
 use crate::app::console;
 use crate::app::host::Host;
+use crate::app::interrupt::INSIST_WITHIN;
 use crate::app::terminal::Place;
 use crate::app::worker::Worker;
 use crate::model::{Failure, Outcome};
@@ -59,6 +61,7 @@ impl Terminal {
         self.load_history();
         let mut lines = Lines::new(worker, self.place, Some(self.notices.clone()));
         let mut n_interrupts = 0;
+        let mut interrupted: Option<Instant> = None;
         loop {
             match self.editor.readline(&lines.prompt()) {
                 Ok(line) => {
@@ -69,8 +72,11 @@ impl Terminal {
                     }
                 }
                 Err(ReadlineError::Interrupted) => {
-                    n_interrupts += 1;
-                    lines.interrupt_at_prompt(n_interrupts);
+                    let is_insisting = interrupted.is_some_and(|before| before.elapsed() < INSIST_WITHIN);
+                    (n_interrupts, interrupted) = (n_interrupts + 1, Some(Instant::now()));
+                    if let Flow::Leave(code) = lines.interrupt_at_prompt(n_interrupts, is_insisting) {
+                        return code;
+                    }
                 }
                 Err(ReadlineError::Eof) => return 0,
                 Err(error) => {

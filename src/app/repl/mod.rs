@@ -23,6 +23,7 @@ use super::commands::{self, Command};
 use super::console;
 use super::demo;
 use super::host::{Ending, Host};
+use super::interrupt::EXIT_INTERRUPTED;
 use super::terminal::Place;
 use super::terminal::paint;
 use super::worker::Worker;
@@ -127,13 +128,16 @@ impl<'w, H: Host + 'static> Lines<'w, H> {
         (format!("cinema {here}▸ "), styled)
     }
 
-    /// Ctrl-C at the prompt, `n_presses` in a row: the second one interrupts what runs in the background.
-    fn interrupt_at_prompt(&self, n_presses: u32) {
+    /// Ctrl-C at the prompt, `n_presses` in a row: the second one interrupts what runs in the background, or leaves when
+    /// it follows at once.
+    fn interrupt_at_prompt(&self, n_presses: u32, is_insisting: bool) -> Flow {
         match (self.n_running.load(Ordering::Relaxed), n_presses) {
+            (0, _) if is_insisting => return Flow::Leave(EXIT_INTERRUPTED),
             (0, 1) => {}
             (0, _) => console::talk("(Ctrl-D or quit leaves)"),
             (_, 1) => console::talk("(a line runs in the background: Ctrl-C again interrupts it)"),
             _ => self.worker.interrupt(),
         }
+        Flow::Continue
     }
 }

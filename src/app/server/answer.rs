@@ -107,7 +107,7 @@ fn of_recording(session: &Session, reply: Reply) -> Outcome<Answer> {
         Reply::History(rows) => of_table(&tables::history(&of, &rows)),
         Reply::Mailbox(rows) => of_table(&tables::mailbox(&of, &rows)),
         Reply::Tree(tree) => of_table(&build::supervision_tree(&tree, of.start_ns(), of.syntax()).table()),
-        Reply::Diff(comparison) => of_table(&tables::comparison(&comparison)),
+        Reply::Diff(comparison) => of_table(&tables::comparison(&of, &comparison)),
         Reply::Chain(chain) => of_table(&tables::chain(&of, &chain)).meta("event", chain.event.0),
         Reply::Explanation(explanation) => {
             let evidence = of_table(&tables::evidence(&of, &explanation.evidence));

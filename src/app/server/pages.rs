@@ -184,7 +184,7 @@ fn find(live: &mut Live, id: SourceId, mut page: Page) -> Result<(Table, Syntax,
 fn add_processes(table: &mut Table, recording: &Recording, seqs: &[Seq]) {
     use crate::view::{Cell, Column};
     for (name, of) in [("pid", 0), ("peer_pid", 1), ("cause", 2)] {
-        table.columns.push(Column { name: name.into(), is_right_aligned: false });
+        table.columns.push(Column { name: name.into(), is_right_aligned: false, is_minor: false });
         for (row, seq) in table.rows.iter_mut().zip(seqs) {
             let event = recording.event(*seq);
             row.push(match of {

@@ -132,14 +132,20 @@ impl Beam {
     /// Suspends a process between two callbacks until [`Beam::unsuspend`], or our end.
     pub fn suspend(&mut self, pid: Pid, timeout: Duration) -> Outcome<()> {
         self.node_of(pid)?.agent.suspend(pid, timeout)?;
-        self.suspended.insert(pid);
+        let at_ns = self.node_of(pid)?.clock.now_ns();
+        self.suspended.insert(pid, at_ns);
         Ok(())
+    }
+
+    /// The processes that are suspended by us, and since when.
+    pub fn suspended(&self) -> Vec<(Pid, i64)> {
+        self.suspended.iter().map(|(pid, at_ns)| (*pid, *at_ns)).collect()
     }
 
     /// Lets a suspended process go on. Errors: it is not suspended by us.
     pub fn unsuspend(&mut self, pid: Pid) -> Outcome<()> {
         self.node_of(pid)?;
-        if !self.suspended.remove(&pid) {
+        if self.suspended.remove(&pid).is_none() {
             return Err(Failure::not_found(format!("{pid} is neither held nor suspended")).hint("paused()"));
         }
         self.node_of(pid)?.agent.unsuspend(pid)

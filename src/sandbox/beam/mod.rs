@@ -20,9 +20,9 @@ pub mod options;
 mod patterns;
 mod sampler;
 pub mod select;
-mod trace;
+pub mod trace;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -49,8 +49,8 @@ pub struct Beam {
     veil: Veil,
     /// The batch that is being recorded, and the next of its events.
     open: Option<(EventBatch, usize)>,
-    /// Processes that we have suspended.
-    suspended: BTreeSet<Pid>,
+    /// Processes that we have suspended, and when, in the recording's time.
+    suspended: BTreeMap<Pid, i64>,
     /// What should be told to the user.
     news: Vec<String>,
     n_marks: i64,
@@ -153,7 +153,7 @@ impl Beam {
             feed,
             veil,
             open: None,
-            suspended: BTreeSet::new(),
+            suspended: BTreeMap::new(),
             news: Vec::new(),
             n_marks: 0,
             mark_seed: RandomState::new(),

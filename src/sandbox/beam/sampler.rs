@@ -56,7 +56,11 @@ impl Tracing {
     }
 
     /// Traces the callbacks of modules that are not traced yet. Gives what was refused.
-    pub fn trace_modules(&mut self, agent: &Agent, modules: impl IntoIterator<Item = Atom>) -> Outcome<Vec<String>> {
+    pub fn trace_modules(
+        &mut self,
+        agent: &Agent,
+        modules: impl IntoIterator<Item = Atom>,
+    ) -> Outcome<Vec<(String, String)>> {
         if self.options.capture == Capture::Received {
             return Ok(Vec::new());
         }
@@ -70,7 +74,7 @@ impl Tracing {
         let patterns: Vec<_> = known.iter().flat_map(|module| module.patterns(&self.detail)).collect();
         self.modules.extend(known.into_iter().map(|module| (module.module, module)));
         let refused = agent.set_patterns(&patterns)?;
-        Ok(refused.iter().map(|((m, f, a), why)| format!("{}:{}/{a}: {why}", m.as_str(), f.as_str())).collect())
+        Ok(refused.into_iter().map(|((m, f, a), why)| (format!("{}:{}/{a}", m.as_str(), f.as_str()), why)).collect())
     }
 
     /// Goes on by other options; gives whether [`Tracing::detail`] has changed.

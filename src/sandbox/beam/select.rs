@@ -59,33 +59,33 @@ impl Selection {
         }
     }
 
-    /// The processes that it means. `masters` are the running applications' masters. Errors: nothing is called so.
-    pub fn resolve(&self, facts: &Facts, masters: &[(Atom, Option<Pid>)]) -> Outcome<BTreeSet<Pid>> {
-        let named = |name: Atom| facts.named(name).map(|process| process.pid).ok_or_else(|| unknown(name, facts));
+    /// The processes that it means. `masters` are the running applications' masters, `node` its name for errors. Errors: nothing is called so.
+    pub fn resolve(&self, facts: &Facts, masters: &[(Atom, Option<Pid>)], node: &str) -> Outcome<BTreeSet<Pid>> {
+        let named = |name: Atom| facts.named(name).map(|process| process.pid).ok_or_else(|| unknown(name, facts, node));
         match self {
             Selection::All => Ok(facts.processes.keys().copied().collect()),
             Selection::Pid(pid) if facts.processes.contains_key(pid) => Ok(BTreeSet::from([*pid])),
-            Selection::Pid(pid) => Err(Failure::not_found(format!("no process {pid} is alive on the node"))),
+            Selection::Pid(pid) => Err(Failure::not_found(format!("no process {pid} is alive on {node}"))),
             Selection::Name(name) => Ok(BTreeSet::from([named(*name)?])),
             Selection::Tree(name) => Ok(facts.subtree(named(*name)?)),
             Selection::Module(module) => match facts.of_module(*module) {
                 found if found.is_empty() => {
-                    Err(Failure::not_found(format!("no process runs the module {}", module.as_str()))
+                    Err(Failure::not_found(format!("no process runs the module {} on {node}", module.as_str()))
                         .hint("processes() lists them with their modules"))
                 }
                 found => Ok(found),
             },
             Selection::Application(name) => match masters.iter().find(|(running, _)| running == name) {
                 Some((_, Some(master))) => Ok(facts.led_by(*master)),
-                _ => Err(Failure::not_found(format!("the application {} does not run on the node", name.as_str()))
-                    .hint("info() lists the applications")),
+                _ => Err(Failure::not_found(format!("the application {} does not run on {node}", name.as_str()))),
             },
             Selection::Applications => {
                 let own = masters.iter().filter(|(name, _)| !is_of_otp(*name)).filter_map(|(_, master)| *master);
                 let found: BTreeSet<Pid> = own.flat_map(|master| facts.led_by(master)).collect();
                 if found.is_empty() {
-                    return Err(Failure::not_found("no application runs there but OTP's own")
-                        .hint("start_tracing(\"all\"), or a name, a pid, \"module:MODULE\", \"tree:SUPERVISOR\""));
+                    return Err(Failure::not_found(format!("no application runs on {node} but OTP's own")).hint(
+                        "choose what to trace: \"all\", a name, a pid, \"module:MODULE\" or \"tree:SUPERVISOR\"",
+                    ));
                 }
                 Ok(found)
             }
@@ -93,11 +93,11 @@ impl Selection {
     }
 }
 
-fn unknown(name: Atom, facts: &Facts) -> Failure {
+fn unknown(name: Atom, facts: &Facts, node: &str) -> Failure {
     let names = facts.processes.values().filter_map(|process| process.name);
     let score = |known: &Atom| strsim::jaro_winkler(known.as_str(), name.as_str());
     let nearest = names.max_by(|a, b| score(a).total_cmp(&score(b))).filter(|known| score(known) > 0.7);
-    let failure = Failure::not_found(format!("no process is registered as {} on the node", name.as_str()));
+    let failure = Failure::not_found(format!("no process is registered as {} on {node}", name.as_str()));
     match nearest {
         Some(near) => failure.hint(format!("did you mean {}?", near.as_str())).hint("processes() lists them"),
         None => failure.hint("processes() lists them"),

@@ -14,6 +14,7 @@ use super::patterns;
 use super::sampler::{Sampler, Tracing};
 use super::select::Selection;
 use crate::model::limits::{LEAN_PROCESSES_MAX, SAMPLED_PROCESSES_MAX, TRACE_QUEUE_LEN_MIN};
+use crate::model::platform::is_of_otp;
 use crate::model::{Atom, Failure, Outcome, Pid};
 
 /// What was begun.
@@ -23,9 +24,14 @@ pub struct TraceStart {
     pub n_modules: usize,
     /// Processes whose states are too large to be traced whole.
     pub n_lean: usize,
-    /// What another tool traces already, and what could not be set: told, and left alone.
+    /// What could not be set, and why.
     pub refused: Vec<String>,
+    /// Processes and functions that another tool traces already: told, and left alone.
+    pub n_taken: (usize, usize),
 }
+
+/// Why a process or a function is refused that another tool traces.
+const TAKEN: &str = "traced_by_another";
 
 /// How long a trace port's first mark may take.
 const PROOF: Duration = Duration::from_secs(2);
@@ -36,11 +42,11 @@ const HANDLERS: Duration = Duration::from_millis(100);
 /// What tripping a limit means, for people.
 pub(super) fn stopped_by(node: &str, limit: &str) -> String {
     let (name, raise) = match limit {
-        "until_ms" => ("time", "limits: #{time: \"1h\"}"),
-        "memory_bytes" => ("memory", "limits: #{memory_bytes: 2_000_000_000}"),
-        "queue_len" => ("queue", "limits: #{queue: 1_000_000}"),
-        "rate" => ("rate", "limits: #{rate: 1_000_000}, or trace less: capture: \"received\""),
-        "events" => ("events", "limits: #{events: 100_000_000}"),
+        "until_ms" => ("time", "limits: #{time: \"1h\"} (--limit time=1h)"),
+        "memory_bytes" => ("memory", "limits: #{memory_bytes: 2_000_000_000} (--limit memory_bytes=2000000000)"),
+        "queue_len" => ("queue", "limits: #{queue: 1_000_000} (--limit queue=1000000)"),
+        "rate" => ("rate", "limits: #{rate: 1_000_000} (--limit rate=1000000), or trace less: capture: \"received\""),
+        "events" => ("events", "limits: #{events: 100_000_000} (--limit events=100000000)"),
         other => (other, "the limits of start_tracing"),
     };
     format!("tracing of {node} has ended by its limit `{name}`; start_tracing goes on, {raise} raises it")
@@ -62,26 +68,61 @@ impl Beam {
         if let Some(redaction) = &options.redact {
             self.redact(redaction.clone())?;
         }
+        let was_tracing = self.is_tracing();
         let mut whole = TraceStart::default();
-        let mut missing = None;
-        for idx in 0..self.nodes.len() {
-            if self.nodes[idx].is_gone {
-                continue;
-            }
-            match self.selected(idx, options) {
-                Ok(selected) => {
-                    let start = self.trace_node(idx, options, selected).inspect_err(|_| self.nodes[idx].untrace())?;
-                    whole.n_processes += start.n_processes;
-                    whole.n_modules += start.n_modules;
-                    whole.n_lean += start.n_lean;
-                    whole.refused.extend(start.refused);
-                }
-                Err(failure) => missing = Some(failure),
-            }
+        for (idx, selected) in self.selected_everywhere(options)? {
+            let start = self.trace_node(idx, options, selected).inspect_err(|_| self.nodes[idx].untrace())?;
+            whole.n_processes += start.n_processes;
+            whole.n_modules += start.n_modules;
+            whole.n_lean += start.n_lean;
+            whole.refused.extend(start.refused);
+            whole.n_taken.0 += start.n_taken.0;
+            whole.n_taken.1 += start.n_taken.1;
         }
-        match missing {
-            Some(failure) if whole.n_processes == 0 && !options.follows_all_new => Err(failure),
-            _ => Ok(whole),
+        let (n_taken, _) = whole.n_taken;
+        if n_taken > 0 && whole.n_processes == 0 && !options.follows_all_new {
+            if !was_tracing {
+                self.stop_tracing()?;
+            }
+            return Err(Failure::unsupported(format!(
+                "nothing is left to trace: another tool traces all {n_taken} processes that were asked for"
+            ))
+            .hint("before OTP 27 a process has one tracer: end the other, or ask for other processes"));
+        }
+        Ok(whole)
+    }
+
+    /// What the options mean on each attached node, by its index; what is asked for is traced where it is. Errors: some of
+    /// it is on no node.
+    fn selected_everywhere(&mut self, options: &TraceOptions) -> Outcome<Vec<(usize, Vec<ProcessFacts>)>> {
+        let mut found = Vec::new();
+        let mut missing: Vec<Option<Failure>> = vec![None; options.what.len()];
+        let mut is_found = vec![false; options.what.len()];
+        for idx in (0..self.nodes.len()).filter(|idx| !self.nodes[*idx].is_gone).collect::<Vec<_>>() {
+            let mut pids: BTreeSet<Pid> = BTreeSet::new();
+            for (place, selected) in self.selected(idx, options)?.into_iter().enumerate() {
+                match selected {
+                    Ok(selected) => {
+                        is_found[place] = true;
+                        pids.extend(selected);
+                    }
+                    Err(failure) => {
+                        let node = self.nodes[idx].agent.node().name();
+                        missing[place] = Some(match missing[place].take() {
+                            Some(first) => first.hint(format!("nor is it on {}", node.as_str())),
+                            None => failure,
+                        });
+                    }
+                }
+            }
+            let attached = &self.nodes[idx];
+            let own = attached.agent.pids();
+            let known = pids.into_iter().filter(|pid| !own.contains(pid));
+            found.push((idx, known.filter_map(|pid| attached.facts.processes.get(&pid).cloned()).collect()));
+        }
+        match missing.into_iter().zip(is_found).find_map(|(missing, is_found)| missing.filter(|_| !is_found)) {
+            Some(failure) if !options.follows_all_new => Err(failure),
+            _ => Ok(found),
         }
     }
 
@@ -104,21 +145,23 @@ impl Beam {
         self.nodes.iter().any(|attached| attached.sampler.is_some())
     }
 
-    /// The processes of node `idx` that the options mean; facts are asked anew.
-    fn selected(&mut self, idx: usize, options: &TraceOptions) -> Outcome<Vec<ProcessFacts>> {
+    /// The processes of node `idx` that each of the options' choices means; facts are asked anew.
+    fn selected(&mut self, idx: usize, options: &TraceOptions) -> Outcome<Vec<Outcome<BTreeSet<Pid>>>> {
         self.refresh()?;
         let attached = &self.nodes[idx];
         let wants_all = options.what.iter().any(|selection| selection.applications().is_none());
         let named: Vec<Atom> = options.what.iter().filter_map(Selection::applications).flatten().collect();
         let applications = if wants_all { running_applications(&attached.agent)? } else { named };
         let masters = if applications.is_empty() { Vec::new() } else { attached.agent.masters(&applications)? };
-        let mut pids: BTreeSet<Pid> = BTreeSet::new();
-        for selection in &options.what {
-            pids.extend(selection.resolve(&attached.facts, &masters)?);
-        }
-        let own = attached.agent.pids();
-        let known = pids.into_iter().filter(|pid| !own.contains(pid));
-        Ok(known.filter_map(|pid| attached.facts.processes.get(&pid).cloned()).collect())
+        let node = attached.agent.node().name();
+        let resolve = |selection: &Selection| {
+            let found = selection.resolve(&attached.facts, &masters, node.as_str());
+            found.map_err(|failure| match selection {
+                Selection::Application(name) => with_applications(failure, *name, &attached.agent),
+                _ => failure,
+            })
+        };
+        Ok(options.what.iter().map(resolve).collect())
     }
 
     fn trace_node(&mut self, idx: usize, options: &TraceOptions, selected: Vec<ProcessFacts>) -> Outcome<TraceStart> {
@@ -147,14 +190,24 @@ impl Beam {
             selected.iter().filter(|process| process.is_event_manager()).map(|process| process.pid).collect();
         let handlers = if managers.is_empty() { Vec::new() } else { agent.handlers(&managers, HANDLERS)? };
         let modules = Tracing::modules_of(&selected).into_iter().chain(handlers).chain(options.modules.iter().copied());
-        start.refused.extend(tracing.trace_modules(agent, modules)?);
+        for (function, why) in tracing.trace_modules(agent, modules)? {
+            match why.as_str() {
+                TAKEN => start.n_taken.1 += 1,
+                _ => start.refused.push(format!("{function}: {why}")),
+            }
+        }
         let (lean, whole): (Vec<Pid>, Vec<Pid>) =
             selected.iter().map(|process| process.pid).partition(|pid| tracing.detail.is_lean(*pid));
         for (pids, is_lean) in [(&whole, false), (&lean, true)] {
             if !pids.is_empty() {
                 let (n, refused) = agent.trace_processes(pids, &options.flags(is_lean))?;
                 start.n_processes += n;
-                start.refused.extend(refused.into_iter().map(|(pid, why)| format!("{pid}: {why}")));
+                for (pid, why) in refused {
+                    match why.to_string().as_str() {
+                        TAKEN => start.n_taken.0 += 1,
+                        why => start.refused.push(format!("{pid}: {why}")),
+                    }
+                }
             }
         }
         if options.follows_all_new {
@@ -224,6 +277,22 @@ fn rate_limits(options: &TraceOptions, agent: Arc<Agent>) -> RateLimits {
         n_events_max: options.limits.n_events,
         n_per_second_max: options.limits.n_per_second,
         stop: Box::new(move |limit| agent.stop_for(limit)),
+    }
+}
+
+/// A failure that also says which applications run there.
+fn with_applications(failure: Failure, name: Atom, agent: &Agent) -> Failure {
+    let running = running_applications(agent).unwrap_or_default();
+    let score = |known: &Atom| strsim::jaro_winkler(known.as_str(), name.as_str());
+    let own: Vec<Atom> = running.into_iter().filter(|application| !is_of_otp(*application)).collect();
+    let near = own.iter().copied().max_by(|a, b| score(a).total_cmp(&score(b))).filter(|known| score(known) > 0.7);
+    let failure = match near {
+        Some(near) => failure.hint(format!("did you mean app:{}?", near.as_str())),
+        None => failure,
+    };
+    match own.iter().map(|application| application.as_str()).collect::<Vec<_>>().join(", ") {
+        names if names.is_empty() => failure.hint("only OTP's own applications run there"),
+        names => failure.hint(format!("applications that run there, besides OTP's own: {names}")),
     }
 }
 

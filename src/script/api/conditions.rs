@@ -69,6 +69,7 @@ mod functions {
         on_state(process, path, Test::Changed)
     }
     /// A field of a process's state changes to a value that passes the test: `on_state("counter", "count", gt(100))`.
+    /// A field is a path: `"orders[3].qty"`; an element of a tuple or record is `"[2]"`, from 0, where 0 is a record's tag.
     #[rhai_fn(name = "on_state", return_raw)]
     pub fn on_state(process: Dynamic, path: &str, test: Test) -> Raised<Condition> {
         let path = Path::parse(path).map_err(|error| usage(error.to_string()))?;

@@ -10,10 +10,14 @@ use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, Module, NativeCallC
 
 use super::closures::Closures;
 use super::operations::{self, Api};
+use super::query::Query;
+use super::record::Record;
+use super::rows::Rows;
 use super::show::{Shown, shown, syntax_of};
 use super::values::from_dynamic;
 use super::{conditions, files, pictures, query, record, rows, timeline};
 use crate::model::{Failure, Outcome, Syntax};
+use crate::render::text::TextOptions;
 use crate::sandbox::sim::Modules;
 use crate::script::control::Control;
 use crate::script::engine::Host;
@@ -83,6 +87,7 @@ impl Console {
         let shell = Shell::new(host, |engine| {
             register(engine, &api);
             register_taker(engine, &api, &argument);
+            register_print(engine, &shared);
             register_show(engine, shared, output.show, options.n_rows_max);
             register_serve(engine, &serve);
         });
@@ -144,6 +149,22 @@ fn register(engine: &mut Engine, api: &Rc<Api>) {
     files::register(engine, api);
     operations::register(engine, api, ops::entries());
     engine.register_fn("seq", |n: i64| Dynamic::from(format!("#{n}")));
+}
+
+/// Has `print(value)` and `"${value}"` write results as they read best: tables and trees.
+fn register_print(engine: &mut Engine, session: &SharedSession) {
+    fn register<T: Clone + 'static>(engine: &mut Engine, session: &SharedSession) {
+        let session = session.clone();
+        engine.register_fn("to_string", move |value: &mut T| {
+            let syntax = session.try_borrow().map_or(Syntax::Erlang, |session| syntax_of(session.source().ok()));
+            let options = TextOptions { more_hint: ".table(1000) shows more".into(), syntax, ..TextOptions::default() };
+            let shown = shown(&Dynamic::from(value.clone()), syntax, options.n_rows_max);
+            shown.to_text(&options).trim_end().to_string()
+        });
+    }
+    register::<Rows>(engine, session);
+    register::<Record>(engine, session);
+    register::<Query>(engine, session);
 }
 
 /// Registers `show(value)`: prints in the middle of a script what a line of the shell would print.

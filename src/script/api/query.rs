@@ -253,7 +253,7 @@ impl Query {
     pub fn shown(&self, n_rows_max: usize) -> Shown {
         if !self.is_native() {
             let text = "a query with closures; end it with .all(), .count(), .first() or .by(\"kind\")";
-            return Shown { blocks: vec![Block::Text(text.into())], json: None };
+            return Shown { blocks: vec![Block::Text(text.into())], ..Shown::default() };
         }
         let (mut seqs, mut n_all) = (Vec::new(), 0);
         if let Some(filter) = self.narrowed() {
@@ -270,7 +270,7 @@ impl Query {
         // After Ctrl-C the count is a part.
         let n_more = n_all.saturating_sub(seqs.len() as u64);
         let table = Rows::events(&self.context, seqs, n_more).to_table(n_rows_max);
-        Shown { blocks: vec![Block::Table(table)], json: None }
+        Shown { blocks: vec![Block::Table(table)], ..Shown::default() }
     }
 }
 

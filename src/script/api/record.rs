@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use rhai::plugin::*;
-use rhai::{Array, ImmutableString, Map};
+use rhai::{Array, INT, ImmutableString, Map};
 
 use super::rows::cell_value;
 use crate::model::{Failure, Seq};
@@ -23,7 +23,11 @@ pub enum Block {
 
 /// Fields for scripts, blocks for people. Cheap to clone.
 #[derive(Clone)]
-pub struct Record(Rc<Parts>);
+pub struct Record {
+    parts: Rc<Parts>,
+    /// How many rows of each block are printed, where a script says so.
+    pub n_shown_max: Option<usize>,
+}
 
 struct Parts {
     fields: Map,
@@ -34,19 +38,15 @@ struct Parts {
 
 impl Record {
     pub fn new(fields: Map, blocks: Vec<Block>) -> Record {
-        Record(Rc::new(Parts { fields, blocks, focus: Vec::new() }))
+        Record::with_focus(fields, blocks, Vec::new())
     }
     /// A record that stands for events of a picture.
     pub fn with_focus(fields: Map, blocks: Vec<Block>, focus: Vec<Seq>) -> Record {
-        Record(Rc::new(Parts { fields, blocks, focus }))
+        Record { parts: Rc::new(Parts { fields, blocks, focus }), n_shown_max: None }
     }
     /// A sentence.
     pub fn said(text: String) -> Record {
         Record::new(Map::from([("text".into(), text.clone().into())]), vec![Block::Text(text)])
-    }
-    /// A table to look at.
-    pub fn shown(table: Table) -> Record {
-        Record::new(Map::new(), vec![Block::Table(table)])
     }
     /// A record of a table with two columns, name and value: its rows are its fields.
     pub fn of_fields(table: Table) -> Record {
@@ -60,13 +60,13 @@ impl Record {
     }
 
     pub fn fields(&self) -> &Map {
-        &self.0.fields
+        &self.parts.fields
     }
     pub fn blocks(&self) -> &[Block] {
-        &self.0.blocks
+        &self.parts.blocks
     }
     pub fn focus(&self) -> &[Seq] {
-        &self.0.focus
+        &self.parts.focus
     }
 }
 
@@ -79,6 +79,11 @@ mod functions {
             let known: Vec<&str> = record.fields().keys().map(|key| key.as_str()).collect();
             raise(Failure::not_found(format!("no field {name:?}")).hint(format!("fields: {}", known.join(", "))))
         })
+    }
+    /// The same, of whose tables and trees up to n rows are printed.
+    #[rhai_fn(name = "table", pure)]
+    pub fn table(record: &mut Record, n: INT) -> Record {
+        Record { n_shown_max: Some(usize::try_from(n).unwrap_or(0)), ..record.clone() }
     }
     /// The names of the fields.
     #[rhai_fn(name = "keys", pure)]

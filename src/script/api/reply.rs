@@ -60,7 +60,7 @@ fn of_recording(context: &Rc<Context>, reply: Reply) -> Outcome<Dynamic> {
             let fields = Map::from([("rows".into(), rows.into())]);
             Dynamic::from(Record::new(fields, vec![Block::Tree(view)]))
         }
-        Reply::Diff(comparison) => rows_value(tables::comparison(&comparison)),
+        Reply::Diff(comparison) => rows_value(tables::comparison(&of, &comparison)),
         Reply::Chain(chain) => {
             let table = tables::chain(&of, &chain);
             let fields = Map::from([
@@ -107,7 +107,10 @@ fn record(table: crate::view::Table) -> Dynamic {
 fn stop(of: &Of<'_>, report: &StopReport) -> Dynamic {
     let (end, why) = match &report.end {
         RunEnd::Idle => ("idle", "nothing is left to do".to_string()),
-        RunEnd::Limit => ("limit", "the limit is reached".to_string()),
+        RunEnd::Limit => match report.asked_ns {
+            Some(asked_ns) => ("limit", format!("{} passed", time::show_ns(asked_ns))),
+            None => ("limit", "the limit is reached".to_string()),
+        },
         RunEnd::Stopped if report.has_happened => ("stopped", "stopped at a breakpoint, after its event".to_string()),
         RunEnd::Stopped => ("stopped", "stopped at a breakpoint, before its event".to_string()),
         RunEnd::Interrupted => ("interrupted", "interrupted".to_string()),

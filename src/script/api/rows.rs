@@ -6,7 +6,6 @@ use std::rc::Rc;
 use rhai::plugin::*;
 use rhai::{Array, FnPtr, INT, Map};
 
-use super::record::Record;
 use crate::model::{Failure, Seq};
 use crate::script::error::raise;
 use crate::script::event::{Context, EventHandle};
@@ -16,7 +15,11 @@ type Raised<T> = Result<T, Box<EvalAltResult>>;
 
 /// Events of one recording, or rows of any other result. Cheap to clone.
 #[derive(Clone)]
-pub struct Rows(Rc<Items>);
+pub struct Rows {
+    items: Rc<Items>,
+    /// How many of them are printed, where a script says so.
+    pub n_shown_max: Option<usize>,
+}
 
 enum Items {
     Events { context: Rc<Context>, seqs: Vec<Seq>, n_more: u64 },
@@ -25,21 +28,28 @@ enum Items {
 
 impl Rows {
     pub fn events(context: &Rc<Context>, seqs: Vec<Seq>, n_more: u64) -> Rows {
-        Rows(Rc::new(Items::Events { context: context.clone(), seqs, n_more }))
+        Rows::of(Items::Events { context: context.clone(), seqs, n_more })
     }
     pub fn table(table: Table) -> Rows {
-        Rows(Rc::new(Items::Table(table)))
+        Rows::of(Items::Table(table))
+    }
+    fn of(items: Items) -> Rows {
+        Rows { items: Rc::new(items), n_shown_max: None }
+    }
+    /// The same rows, of which `n_max` are printed.
+    pub fn showing(&self, n_max: INT) -> Rows {
+        Rows { items: self.items.clone(), n_shown_max: Some(usize::try_from(n_max).unwrap_or(0)) }
     }
 
     pub fn len(&self) -> usize {
-        match &*self.0 {
+        match &*self.items {
             Items::Events { seqs, .. } => seqs.len(),
             Items::Table(table) => table.rows.len(),
         }
     }
     /// The item at `idx`: an event, or a map by the table's columns.
     pub fn get(&self, idx: usize) -> Option<Dynamic> {
-        match &*self.0 {
+        match &*self.items {
             Items::Events { context, seqs, .. } => {
                 let event = context.recording().borrow().event(*seqs.get(idx)?)?;
                 Some(Dynamic::from(EventHandle::recorded(context, event)))
@@ -53,7 +63,7 @@ impl Rows {
     }
     /// The table of all rows; for events at most `n_max`, the rest is counted.
     pub fn to_table(&self, n_max: usize) -> Table {
-        match &*self.0 {
+        match &*self.items {
             Items::Table(table) => table.clone(),
             Items::Events { context, seqs, n_more } => {
                 let shown = &seqs[..seqs.len().min(n_max)];
@@ -64,16 +74,24 @@ impl Rows {
             }
         }
     }
+    /// The table that is printed: as many rows as the script says, else as [`Rows::to_table`] with `n_max`.
+    pub fn shown(&self, n_max: usize) -> Table {
+        let Some(n_max) = self.n_shown_max else { return self.to_table(n_max) };
+        let mut table = self.to_table(n_max);
+        table.n_more += table.rows.len().saturating_sub(n_max) as u64;
+        table.rows.truncate(n_max);
+        table
+    }
     /// The events that the rows stand at, where they do.
     pub fn seqs(&self) -> Vec<Seq> {
-        match &*self.0 {
+        match &*self.items {
             Items::Events { seqs, .. } => seqs.clone(),
             Items::Table(table) => table.rows.iter().filter_map(|row| row.iter().find_map(seq_of)).collect(),
         }
     }
     /// The rows at these positions.
     fn select(&self, idxs: &[usize]) -> Rows {
-        match &*self.0 {
+        match &*self.items {
             Items::Events { context, seqs, .. } => {
                 Rows::events(context, idxs.iter().map(|idx| seqs[*idx]).collect(), 0)
             }
@@ -112,7 +130,7 @@ pub fn cell_value(cell: &Cell) -> Dynamic {
 #[export_module]
 mod functions {
     /// How many rows there are.
-    #[rhai_fn(name = "len", get = "len", pure)]
+    #[rhai_fn(name = "len", name = "count", get = "len", pure)]
     pub fn len(rows: &mut Rows) -> INT {
         rows.len() as INT
     }
@@ -155,7 +173,7 @@ mod functions {
         rows.items().map(|row| f.call_within_context(&context, (row,))).collect()
     }
     /// The rows for which a closure is true.
-    #[rhai_fn(name = "filter", pure, return_raw)]
+    #[rhai_fn(name = "filter", name = "where", pure, return_raw)]
     pub fn filter(context: NativeCallContext, rows: &mut Rows, f: FnPtr) -> Raised<Rows> {
         let mut kept = Vec::new();
         for (idx, row) in rows.items().enumerate() {
@@ -175,14 +193,10 @@ mod functions {
         }
         Ok(false)
     }
-    /// The rows as a table that shows up to n of them.
+    /// The same rows, of which up to n are printed.
     #[rhai_fn(name = "table", pure)]
-    pub fn table(rows: &mut Rows, n: INT) -> Record {
-        let mut table = rows.to_table(usize::try_from(n).unwrap_or(0));
-        let n = usize::try_from(n).unwrap_or(0);
-        table.n_more += table.rows.len().saturating_sub(n) as u64;
-        table.rows.truncate(n);
-        Record::shown(table)
+    pub fn table(rows: &mut Rows, n: INT) -> Rows {
+        rows.showing(n)
     }
     /// One column's values as an array.
     #[rhai_fn(name = "column", pure, return_raw)]

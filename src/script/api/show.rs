@@ -12,6 +12,7 @@ use super::timeline::TimelineHandle;
 use crate::breakpoint::{Action, Condition};
 use crate::codec::json::to_json;
 use crate::model::{Style, Syntax, Term};
+use crate::render::text::{self, TextOptions};
 use crate::script::convert::to_term;
 use crate::script::event::{Context, EventHandle, ProcessHandle};
 use crate::session::Source;
@@ -24,14 +25,16 @@ pub struct Shown {
     pub blocks: Vec<Block>,
     /// For results that are no table: what `--format json` prints.
     pub json: Option<Json>,
+    /// How many rows of each block are printed, where the script says so.
+    pub n_rows_max: Option<usize>,
 }
 
 impl Shown {
     fn text(text: impl Into<String>, json: Json) -> Shown {
-        Shown { blocks: vec![Block::Text(text.into())], json: Some(json) }
+        Shown { blocks: vec![Block::Text(text.into())], json: Some(json), n_rows_max: None }
     }
     fn table(table: Table) -> Shown {
-        Shown { blocks: vec![Block::Table(table)], json: None }
+        Shown { blocks: vec![Block::Table(table)], ..Shown::default() }
     }
     /// The result as one table, when it is one.
     pub fn as_table(&self) -> Option<&Table> {
@@ -42,17 +45,33 @@ impl Shown {
     }
 }
 
+impl Shown {
+    /// The blocks as text; a script's number of rows goes before that of `options`.
+    pub fn to_text(&self, options: &TextOptions) -> String {
+        let n_rows_max = self.n_rows_max.unwrap_or(options.n_rows_max);
+        let options = &TextOptions { n_rows_max, ..options.clone() };
+        let block = |block: &Block| match block {
+            Block::Text(text) if text.ends_with('\n') => text.clone(),
+            Block::Text(text) => format!("{text}\n"),
+            Block::Table(table) => text::table(table, options),
+            Block::Tree(tree) => text::tree(tree, options),
+        };
+        self.blocks.iter().map(block).collect::<Vec<_>>().join("\n")
+    }
+}
+
 /// What `value` shows; of rows at most `n_rows_max`, the rest is counted.
 pub fn shown(value: &Dynamic, syntax: Syntax, n_rows_max: usize) -> Shown {
     if value.is_unit() {
         return Shown::default();
     }
     if let Some(rows) = value.read_lock::<Rows>() {
-        return Shown::table(rows.to_table(n_rows_max));
+        return Shown { n_rows_max: rows.n_shown_max, ..Shown::table(rows.shown(n_rows_max)) };
     }
     if let Some(record) = value.read_lock::<Record>() {
         let fields = record.fields().iter().map(|(key, value)| (key.to_string(), json_of(value)));
-        return Shown { blocks: record.blocks().to_vec(), json: Some(Json::Object(fields.collect())) };
+        let json = Some(Json::Object(fields.collect()));
+        return Shown { blocks: record.blocks().to_vec(), json, n_rows_max: record.n_shown_max };
     }
     if let Some(event) = value.read_lock::<EventHandle>() {
         return Shown::table(event.table());
@@ -65,7 +84,7 @@ pub fn shown(value: &Dynamic, syntax: Syntax, n_rows_max: usize) -> Shown {
         return Shown::text(format!("timeline {}", timeline.id.0), json!(timeline.id.0));
     }
     if let Some(picture) = value.read_lock::<Picture>() {
-        return Shown { blocks: picture.blocks(), json: None };
+        return Shown { blocks: picture.blocks(), ..Shown::default() };
     }
     if let Some(query) = value.read_lock::<Query>() {
         return query.shown(n_rows_max);
@@ -101,7 +120,7 @@ fn plain(value: &Dynamic, syntax: Syntax) -> Shown {
                 return Shown::text(value.to_string(), json!(value.to_string()));
             };
             let blocks = items.iter().flat_map(|item| shown(item, syntax, usize::MAX).blocks).collect();
-            Shown { blocks, json: Some(json_of(value)) }
+            Shown { blocks, json: Some(json_of(value)), n_rows_max: None }
         }
     }
 }

@@ -61,11 +61,11 @@ operations! { ASK:
         moment: Option<Moment>,
     } -> "a row per message", "mailbox(\"pool\", \"20ms\")";
 
-    /// Gives the supervision tree at a moment.
+    /// Gives the supervision tree at a moment, or what is at and below one process.
     Ask "tree" Tree {
-        /// When; the cursor's moment when left out.
+        /// When, or a process by its name or pid as text; the whole tree at the cursor's moment when left out.
         moment: Option<Moment>,
-    } -> "the tree", "tree()";
+    } -> "the tree", "tree(\"bank_sup\")";
 
     /// Compares two moments: processes that came, went or changed, and the paths that differ in their states.
     Ask "diff" Diff {
@@ -120,9 +120,16 @@ impl Perform for GetState {
         let recording = source.recording();
         let seq = process::process(&recording, actor, at).and_then(|info| info.state);
         let Some(seq) = seq else {
-            return Err(Failure::not_found(format!("no state of this process is recorded up to #{}", at.0)).hint(
-                "states are recorded on a sim, and in traces that hold calls and returns of handle_* functions",
-            ));
+            let failure = Failure::not_found(format!("no state of this process is recorded up to #{}", at.0));
+            return Err(if source.capabilities().is_live {
+                failure.hint("get_state(process) asks the process itself, now").hint(
+                    "a state is recorded when a traced process with a small heap handles a message; capture: \"full\" records all",
+                )
+            } else {
+                failure.hint(
+                    "states are recorded on a sim, and in traces that hold calls and returns of handle_* functions",
+                )
+            });
         };
         payload_of(&recording, seq).map(Reply::Term)
     }
@@ -160,8 +167,18 @@ impl Perform for Mailbox {
 impl Perform for Tree {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let source = session.source()?;
-        let at = source.resolve_event(self.moment.as_ref())?;
-        Ok(Reply::Tree(tree::tree(&source.recording(), at, false)))
+        let is_mark = |name: &String| source.recording().marks().iter().any(|mark| mark.name == *name);
+        let (moment, root) = match self.moment {
+            Some(Moment::Mark(name)) if !is_mark(&name) => (None, Some(ProcessRef::Named(name))),
+            moment => (moment, None),
+        };
+        let at = source.resolve_event(moment.as_ref())?;
+        let whole = tree::tree(&source.recording(), at, false);
+        let Some(root) = root else { return Ok(Reply::Tree(whole)) };
+        let actor = source.find_process(&root, None)?;
+        let part = whole.below(actor);
+        let missing = || Failure::not_found(format!("{actor} is not alive at #{}", at.0));
+        part.map(Reply::Tree).ok_or_else(missing)
     }
 }
 

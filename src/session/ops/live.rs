@@ -13,7 +13,7 @@ operations! { LIVE:
     /// unless `trace` says what.
     ///
     /// Options: `cookie`, `cookie_file` (else `~/.erlang.cookie`), `long_names`, `timeout`; `others`: further nodes of the
-    /// cluster, into the same recording; `record`: a `.cinema` file that the recording goes to as it grows; `redact`: what
+    /// cluster, into the same recording; `record`: a `.cinema` file that the recording goes to as it grows (`force: true` writes over one that is there); `redact`: what
     /// is taken out, see below; `trace` and the options of `start_tracing`. No code is loaded
     /// on the node, and nothing is left on it when we go, or are killed.
     ///
@@ -106,12 +106,12 @@ operations! { LIVE:
         duration: Duration,
     } -> "nothing", "hold_for(\"2min\")";
 
-    /// Lists the live processes that are held at breakpoints now.
+    /// Lists the live processes that are held at breakpoints or suspended now.
     Live "paused" Paused {} -> "a row per process", "paused()";
 
     /// Lets held or suspended processes go on.
     Live "resume" Resume {
-        /// Which process; all that are held when left out.
+        /// Which process; all that are held or suspended when left out.
         process: Option<ProcessRef>,
     } -> "a sentence", "resume(\"stock\")";
 
@@ -166,7 +166,9 @@ impl Perform for LaunchNode {
 
 impl Perform for Nodes {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
-        let beam = session.source_mut()?.beam("list nodes")?;
+        let beam = session.source_mut()?.beam("list nodes").map_err(|failure| {
+            failure.hint("info() tells of the nodes that were recorded and of their clocks, loss() what was lost")
+        })?;
         let (n_dropped, n_redacted) = (beam.counts().n_dropped(), beam.counts().n_redacted());
         let rows = beam.nodes().into_iter().map(|info| NodeRow { info, n_dropped, n_redacted });
         Ok(Reply::Nodes(rows.collect()))
@@ -178,7 +180,7 @@ fn start(session: &mut Session, what: Option<Value>, options: Option<Options>) -
     let trace = live_options::trace(session, what, &mut options)?;
     let what = trace.what.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let started = session.source_mut()?.beam("be traced")?.start_tracing(&trace)?;
-    started.refused.iter().for_each(|refused| session.warn(format!("not traced: {refused}")));
+    live::tell_refused(session, &started);
     live::settle(session)?;
     let limit = trace.limits.time.map_or(String::new(), |limit| {
         format!("; it ends by itself after {}", time::show_ns(i64::try_from(limit.as_nanos()).unwrap_or(i64::MAX)))
@@ -266,9 +268,12 @@ impl Perform for Paused {
         live::settle(session)?;
         let source = session.source_mut()?;
         let start_ns = source.recording().time_range_ns().map_or(0, |(first_ns, _)| first_ns);
-        let held = source.beam("hold processes")?.held();
-        let rows = held.into_iter().map(|held| HeldRow { since_start_ns: held.at_ns - start_ns, held });
-        Ok(Reply::Held(rows.collect()))
+        let beam = source.beam("hold processes")?;
+        let row = |pid, held, at_ns: i64| HeldRow { pid, held, since_start_ns: at_ns - start_ns };
+        let held = beam.held().into_iter().map(|held| row(held.pid, Some(held.clone()), held.at_ns));
+        let mut rows: Vec<HeldRow> = held.collect();
+        rows.extend(beam.suspended().into_iter().map(|(pid, at_ns)| row(pid, None, at_ns)));
+        Ok(Reply::Held(rows))
     }
 }
 
@@ -277,20 +282,22 @@ impl Perform for Resume {
         let wanted = self.process.map(|process| pid(session, &process)).transpose()?;
         let beam = session.source_mut()?.beam("be resumed")?;
         let held: Vec<Pid> = beam.held().iter().map(|held| held.pid).collect();
-        let n = match wanted {
-            Some(pid) if !held.contains(&pid) => beam.unsuspend(pid).map(|()| 1)?,
-            Some(pid) => beam.resume(pid).map(|()| 1)?,
-            None => {
-                held.iter().try_for_each(|pid| beam.resume(*pid))?;
-                held.len()
-            }
+        let suspended: Vec<Pid> = beam.suspended().into_iter().map(|(pid, _)| pid).collect();
+        let all: Vec<Pid> = match wanted {
+            Some(pid) => vec![pid],
+            None => held.iter().chain(&suspended).copied().collect(),
         };
+        for pid in &all {
+            let resumed = if held.contains(pid) { beam.resume(*pid) } else { beam.unsuspend(*pid) };
+            resumed?;
+        }
         session.source_mut()?.follow();
         live::settle(session)?;
-        Ok(Reply::Said(match n {
-            0 => "nothing was held".to_string(),
-            1 => "it goes on".to_string(),
-            n => format!("{n} processes go on"),
+        let names = session.source()?.names();
+        Ok(Reply::Said(match all.as_slice() {
+            [] => "nothing was held or suspended".to_string(),
+            [pid] => format!("{} goes on", names.name((*pid).into())),
+            all => format!("{} processes go on", all.len()),
         }))
     }
 }
@@ -300,7 +307,11 @@ impl Perform for Suspend {
         let pid = pid(session, &self.process)?;
         let look = live_options::look(None)?;
         session.source_mut()?.beam("be suspended")?.suspend(pid, look.timeout)?;
-        Ok(Reply::Said(format!("{pid} is suspended between two messages: resume({:?}) lets it go on", pid.to_string())))
+        let name = match &self.process {
+            ProcessRef::Named(name) => name.clone(),
+            ProcessRef::Actor(_) => pid.to_string(),
+        };
+        Ok(Reply::Said(format!("{name} is suspended between two messages: resume({name:?}) lets it go on")))
     }
 }
 

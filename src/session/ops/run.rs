@@ -2,7 +2,7 @@
 
 use crate::breakpoint::{Action, Condition};
 use crate::model::display::Style;
-use crate::model::{Actor, Failure, Outcome, Term};
+use crate::model::{Actor, Failure, Moment, Outcome, Term};
 use crate::sandbox::{Dest, Input, RunEnd, RunLimit};
 use crate::session::Session;
 use crate::session::operation::{Perform, operations};
@@ -151,7 +151,16 @@ impl Perform for Kill {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let to = dest(session, &self.dest)?;
         let reason = self.reason.map_or(Term::atom("kill"), |reason| reason.0);
-        quiet(do_input(session, Input::Exit { to, reason })?)
+        let told = session.source()?.capabilities().is_live.then(|| {
+            let target = session.source()?.find_process(&self.dest, Some(&Moment::End))?;
+            let (name, node) = (session.source()?.names().name(target), target.origin().id().node);
+            let name = if name == target.to_string() { name } else { format!("{target} {name}") };
+            let reason = reason.display(SHOWN);
+            Ok::<_, Failure>(format!("{name} on {} was sent an exit signal {reason}", node.as_str()))
+        });
+        let reply = quiet(do_input(session, Input::Exit { to, reason })?)?;
+        // A name that is not known yet is sent to all the same.
+        Ok(told.and_then(Result::ok).map_or(reply, Reply::Said))
     }
 }
 
@@ -168,8 +177,9 @@ impl Perform for RunFor {
                 .hint("seek(\"-1s\") looks back, restore(moment) goes back"));
         }
         let now_ns = session.source_mut()?.clock_ns();
-        run(session, RunLimit { until_ns: Some(now_ns.saturating_add(self.duration.ns)), ..RunLimit::default() })
-            .map(Reply::Stop)
+        let limit = RunLimit { until_ns: Some(now_ns.saturating_add(self.duration.ns)), ..RunLimit::default() };
+        let report = run(session, limit)?;
+        Ok(Reply::Stop(StopReport { asked_ns: Some(self.duration.ns), ..report }))
     }
 }
 

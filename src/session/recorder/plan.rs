@@ -147,6 +147,15 @@ impl Plan {
     }
 }
 
+/// Errors: there is a file at `path` already.
+pub fn check_new(path: &Path) -> Outcome<()> {
+    if path.symlink_metadata().is_ok() {
+        return Err(Failure::usage(format!("{} is there already: nothing is written over", path.display()))
+            .hint("another name, or --force on the command line, force: true in a script"));
+    }
+    Ok(())
+}
+
 /// A recording's file has its own ending. Errors: `path` has another.
 pub fn check_name(path: &Path) -> Outcome<()> {
     if path.extension().is_some_and(|extension| extension == "cinema") {

@@ -1,5 +1,5 @@
 //! Which processes get a lane, in which order: that of the supervision tree, with those that nobody supervises on
-//! top (they are usually the clients).
+//! top (they are usually the clients) and OTP's own at the bottom.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,10 +30,7 @@ impl Lanes {
             want_supervisors(root, &mut wanted, n_max);
         }
         let mut lanes = Lanes { n_hidden, syntax, ..Lanes::default() };
-        for node in &tree.unsupervised {
-            lanes.walk(node, 0, &wanted);
-        }
-        for node in &tree.roots {
+        for node in tree.clients_first() {
             lanes.walk(node, 0, &wanted);
         }
         for actor in &wanted {

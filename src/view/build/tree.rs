@@ -8,9 +8,9 @@ use crate::analysis::tree::{SupervisionTree, TreeNode};
 use crate::model::{Actor, Behaviour, Status, Syntax, limits, time};
 use crate::view::{Arc, ArrowKind, Matrix, Tree, TreeArcs, TreeRow};
 
-/// The supervision tree, those that nobody supervises last.
+/// The supervision tree, those that nobody supervises behind the supervisors, and OTP's own last.
 pub fn supervision_tree(tree: &SupervisionTree, start_ns: i64, syntax: Syntax) -> Tree {
-    let rows = rows(tree.roots.iter().chain(&tree.unsupervised), syntax);
+    let rows = rows(tree.supervisors_first(), syntax);
     let title = match tree.at {
         Some(at) => format!("supervision tree at #{}, {}", at.0, time::show_ns(tree.at_ns - start_ns)),
         None => "supervision tree".to_string(),
@@ -58,7 +58,7 @@ fn push_rows(node: &TreeNode, depth: usize, syntax: Syntax, rows: &mut Vec<TreeR
 /// The tree with the traffic between its processes, at most [`limits::PICTURE_LANES_MAX`] of them: the busiest.
 pub fn tree_arcs(tree: &SupervisionTree, pairs: &[PairRow], syntax: Syntax) -> TreeArcs {
     // As in the lanes of a space-time diagram, clients come first.
-    let rows = rows(tree.unsupervised.iter().chain(&tree.roots), syntax);
+    let rows = rows(tree.clients_first(), syntax);
     let mut view = Tree { title: "Supervision tree with message arcs".to_string(), rows, notes: Vec::new() };
     let n_all = view.rows.len();
     keep_busiest(&mut view.rows, &traffic(pairs), limits::PICTURE_LANES_MAX);
@@ -138,7 +138,7 @@ fn is_unique(rows: &[TreeRow], row: &TreeRow) -> bool {
 /// Who talks to whom, in the order of the tree, at most [`limits::PICTURE_LANES_MAX`] processes: those with most traffic.
 pub fn matrix(tree: &SupervisionTree, pairs: &[PairRow], syntax: Syntax) -> Matrix {
     let traffic = traffic(pairs);
-    let mut rows = rows(tree.unsupervised.iter().chain(&tree.roots), syntax);
+    let mut rows = rows(tree.clients_first(), syntax);
     rows.retain(|row| row.actor.is_some_and(|actor| traffic.contains_key(&actor)));
     let n_all = rows.len();
     keep_busiest(&mut rows, &traffic, limits::PICTURE_LANES_MAX);

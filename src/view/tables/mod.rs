@@ -45,6 +45,18 @@ impl<'a> Of<'a> {
     fn name(&self, actor: Option<Actor>, at: Seq) -> Cell {
         actor.map_or(Cell::Empty, |actor| Cell::Text(self.names.at(actor, at)))
     }
+    /// A pid or port in the syntax of the recorded system's language.
+    fn actor(&self, actor: Actor) -> Cell {
+        Cell::Text(actor.display(self.syntax()))
+    }
+    /// A module as its language writes it.
+    fn module(&self, module: Option<Atom>) -> Cell {
+        let name = module.map(|module| match self.syntax() {
+            Syntax::Elixir => module.as_str().strip_prefix("Elixir.").unwrap_or(module.as_str()).to_string(),
+            _ => module.as_str().to_string(),
+        });
+        name.map_or(Cell::Empty, Cell::Text)
+    }
     /// What an event carries, without the wrapping of calls and casts.
     fn payload(&self, seq: Seq) -> Cell {
         match self.recording.term(seq) {

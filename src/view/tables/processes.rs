@@ -31,23 +31,23 @@ pub fn processes(of: &Of<'_>, rows: &[ProcessInfo], at: Option<Seq>) -> Table {
     let columns = [
         "pid",
         "name",
-        "module",
-        "behaviour",
+        "-module",
+        "-behaviour",
         "status",
         ">queue",
         ">handled",
-        ">reductions",
-        ">memory_bytes",
+        "->reductions",
+        "->memory_bytes",
         ">restarts",
-        "supervisor",
+        "-supervisor",
     ];
     let mut table = Table::new(title, &columns);
     for row in rows {
         let supervisor = row.supervisor.map_or(Cell::Empty, |actor| text(of.names.name(actor)));
         table.push(vec![
-            text(row.actor.to_string()),
+            of.actor(row.actor),
             text(&row.name),
-            atom(row.module),
+            of.module(row.module),
             behaviour(row.behaviour),
             status(row.status),
             count(row.queue_len),
@@ -66,14 +66,14 @@ pub fn processes(of: &Of<'_>, rows: &[ProcessInfo], at: Option<Seq>) -> Table {
 
 /// All about one process.
 pub fn process_fields(of: &Of<'_>, info: &ProcessInfo, at: Seq) -> Table {
-    let named = |actor| format!("{} {actor}", of.names.at(actor, at));
+    let named = |actor: crate::model::Actor| format!("{} {}", of.names.at(actor, at), actor.display(of.syntax()));
     let list = |actors: &[crate::model::Actor]| text(actors.iter().map(|a| named(*a)).collect::<Vec<_>>().join(", "));
     let mut table = fields(
         format!("{} at #{}", info.name, at.0),
         vec![
-            ("pid", text(info.actor.to_string())),
+            ("pid", of.actor(info.actor)),
             ("name", text(&info.name)),
-            ("module", atom(info.module)),
+            ("module", of.module(info.module)),
             ("label", atom(info.label)),
             ("behaviour", behaviour(info.behaviour)),
             ("status", status(info.status)),
@@ -163,13 +163,13 @@ pub fn mailbox(of: &Of<'_>, rows: &[MailboxRow]) -> Table {
 }
 
 /// What differs between two moments: a row per process that came, went or queued, and per path that changed.
-pub fn comparison(comparison: &Comparison) -> Table {
+pub fn comparison(of: &Of<'_>, comparison: &Comparison) -> Table {
     let moment = |at: Option<Seq>| at.map_or("start".to_string(), |at| format!("#{}", at.0));
     let title = format!("from {} to {}", moment(comparison.from), moment(comparison.to));
     let mut table = Table::new(title, &["pid", "process", "what", "before", "after"]);
     for change in &comparison.processes {
         let mut row = |what: String, before: Cell, after: Cell| {
-            table.push(vec![text(change.actor.to_string()), text(&change.name), text(what), before, after]);
+            table.push(vec![of.actor(change.actor), text(&change.name), text(what), before, after]);
         };
         let ProcessChange { status: (old, new), queue_len, changes, .. } = change;
         if old != new {

@@ -5,7 +5,6 @@ use rhai::{Array, FnPtr, INT, Map};
 
 use super::{Query, Raised};
 use crate::model::{Atom, Class, Failure, Kind, Outcome, limits};
-use crate::script::api::record::Record;
 use crate::script::api::rows::Rows;
 use crate::script::api::values::{NoClosures, from_dynamic};
 use crate::script::error::raise;
@@ -39,7 +38,7 @@ fn known<T: Copy>(what: &str, word: &str, all: &[T], name: fn(T) -> &'static str
 #[export_module]
 mod functions {
     /// Narrows to events for which a closure `|e| ..` is true. Comparisons of kind, class, tag and size are read from columns.
-    #[rhai_fn(name = "where", return_raw, pure)]
+    #[rhai_fn(name = "where", name = "filter", return_raw, pure)]
     pub fn filter(context: NativeCallContext, query: &mut Query, test: FnPtr) -> Raised<Query> {
         query.tested(&context, test).map_err(raise)
     }
@@ -139,7 +138,7 @@ mod functions {
         Query { is_reversed: !query.is_reversed, ..query.clone() }
     }
     /// How many events match.
-    #[rhai_fn(return_raw, pure)]
+    #[rhai_fn(name = "count", name = "len", return_raw, pure)]
     pub fn count(context: NativeCallContext, query: &mut Query) -> Raised<INT> {
         query.count(&context).map(|n| n as INT)
     }
@@ -208,12 +207,12 @@ mod functions {
     pub fn explain(query: &mut Query) -> Raised<Rows> {
         query.explained()
     }
-    /// The first so many that match, as a table.
+    /// The first so many that match, as rows that are all printed.
     #[rhai_fn(name = "table", return_raw, pure)]
-    pub fn table(context: NativeCallContext, query: &mut Query, n: INT) -> Raised<Record> {
-        let n = usize::try_from(n).unwrap_or(0).min(limits::QUERY_ROWS_MAX);
-        let (seqs, n_more) = query.seqs(&context, n)?;
-        Ok(Record::shown(Rows::events(&query.context, seqs, n_more).to_table(n)))
+    pub fn table(context: NativeCallContext, query: &mut Query, n: INT) -> Raised<Rows> {
+        let n_max = usize::try_from(n).unwrap_or(0).min(limits::QUERY_ROWS_MAX);
+        let (seqs, n_more) = query.seqs(&context, n_max)?;
+        Ok(Rows::events(&query.context, seqs, n_more).showing(n))
     }
     /// An array of what a closure makes of each.
     #[rhai_fn(name = "map", return_raw, pure)]
