@@ -2,8 +2,8 @@
 //! ends the program. Where that is wanted, being asked to end (SIGTERM) is the same. It must not know what is being
 //! interrupted.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Sender, bounded};
@@ -13,7 +13,16 @@ use tokio::signal::unix::{SignalKind, signal};
 pub const EXIT_INTERRUPTED: u8 = 130;
 
 /// A second Ctrl-C within this time ends the program.
-pub const INSIST_WITHIN: Duration = Duration::from_secs(1);
+const INSIST_WITHIN: Duration = Duration::from_secs(1);
+
+/// When Ctrl-C came last, as a signal or as a key at the prompt.
+static LAST: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// Notes a Ctrl-C; gives whether it follows another within a second.
+pub fn insists() -> bool {
+    let before = LAST.lock().unwrap_or_else(PoisonError::into_inner).replace(Instant::now());
+    before.is_some_and(|before| before.elapsed() < INSIST_WITHIN)
+}
 
 /// The token that everything long polls; cloned freely.
 pub type Token = Arc<AtomicBool>;
@@ -53,14 +62,11 @@ fn wait_for_signals(token: &Token, ready: &Sender<()>, is_ended_gently: bool) {
         if ready.send(()).is_err() {
             return;
         }
-        let mut last: Option<Instant> = None;
         while signals.recv().await.is_some() {
-            let now = Instant::now();
-            if last.is_some_and(|before| now.duration_since(before) < INSIST_WITHIN) {
+            if insists() {
                 super::terminal::restore();
                 std::process::exit(i32::from(EXIT_INTERRUPTED));
             }
-            last = Some(now);
             token.store(true, Ordering::Relaxed);
         }
     });

@@ -188,9 +188,12 @@ pub fn attach(worker: &Worker<Live>, target: &Target, trace: &Trace, keep: &Keep
     Ok(batch::value_of(told))
 }
 
-/// A failure without the script's line, which no user has written.
+/// A failure without the script's lines below it, which no user has written: all that have a gutter.
 pub(super) fn unquoted(mut failure: Failure) -> Failure {
-    failure.error.truncate(failure.error.find('\n').unwrap_or(failure.error.len()));
+    let is_quoted = |line: &str| line.get(4..7) == Some(" | ");
+    while let Some((rest, _)) = failure.error.rsplit_once('\n').filter(|(_, line)| is_quoted(line)) {
+        failure.error.truncate(rest.len());
+    }
     failure
 }
 

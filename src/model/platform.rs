@@ -20,7 +20,7 @@ const OF_OTP: &[&str] = &[
 /// Processes that the VM and the application `kernel` start and nobody supervises: by their names, or their modules.
 #[rustfmt::skip]
 const UNSUPERVISED: &[&str] = &[
-    "init", "erl_prim_loader", "application_controller", "application_master", "logger", "user",
+    "init", "prim_file", "erl_prim_loader", "application_controller", "application_master", "logger", "user",
     "socket_registry", "erts_code_purger", "erts_literal_area_collector", "erts_trace_cleaner",
     "erts_dirty_process_signal_handler", "erts_dirty_process_signal_handler_high", "erts_dirty_process_signal_handler_max",
     "user_drv", "prim_tty", "group", "logger_std_h", "logger_olp", "erl_boot_server", "elixir_config",

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Session, Source};
 use crate::breakpoint::{BreakpointId, Condition, MessagePoint, Selector, Test, What, is_meant};
+use crate::codec::redact::is_redacted;
 use crate::model::diff::Step;
 use crate::model::limits::{LOOK_STATE_BYTES_MAX, LOOK_TIMEOUT_MS};
 use crate::model::{ActorId, Atom, Behaviour, Outcome, Pid, Seq, Status, Style, SystemState, Term};
@@ -200,8 +201,9 @@ impl Source {
         let system = self.system_now();
         let row = site.installed.iter().find_map(|pid| system.processes.get(&(*pid).into()))?;
         let state = self.recording().term(row.state?)?;
-        path.get(&state)
-            .is_none()
+        // What was taken out of a recorded state may be there in the process.
+        let is_whole = !self.recording().payload_ref(row.state?).is_some_and(|bytes| is_redacted(&bytes));
+        (is_whole && path.get(&state).is_none())
             .then(|| format!("the state of {} has no field {path}: {}", self.names().name(row.actor), shape(&state)))
     }
 

@@ -21,10 +21,12 @@ fn shop(otp: Otp, scenarios: &str) -> TestNode {
     args.into_iter().fold(Setup::new(otp, App::Shop), Setup::arg).start()
 }
 
-/// `cinema record` of the shop into `flight.cinema` in the node's folder.
+/// `cinema record` of the shop into `flight.cinema` in the node's folder, over what is there.
 fn recorder(node: &TestNode, flags: &str) -> Command {
     let mut command = cinema("record", node);
-    command.args("--trace app:shop --out flight.cinema --progress 100ms".split(' ')).args(flags.split_whitespace());
+    command
+        .args("--trace app:shop --out flight.cinema --force --progress 100ms".split(' '))
+        .args(flags.split_whitespace());
     command
 }
 
@@ -216,6 +218,9 @@ each_otp! {
         // What an earlier recorder has written is there as it was.
         std::fs::write(node.home().join("flight.cinema"), "earlier").expect("the folder is ours");
         assert!(record(&node, "", 1).contains("shop does not run"));
+        let mut command = cinema("record", &node);
+        let said = ended(&command.args(["--out", "flight.cinema"]).output().expect("it runs"), 1);
+        assert!(said.contains("flight.cinema is there already") && said.contains("--force"), "{said}");
         assert_eq!(std::fs::read(node.home().join("flight.cinema")).expect("it is there"), b"earlier");
         node.settled(SOON).assert_none();
     }

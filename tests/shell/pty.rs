@@ -195,6 +195,7 @@ fn ctrl_c_twice_at_the_prompt_ends_the_program() {
     let mut terminal = Terminal::start(&[]);
     terminal.wait_for_prompt();
     terminal.press("\x03");
+    terminal.wait("the prompt again", |text| text.matches('▸').count() > 1);
     terminal.press("\x03");
     assert_eq!(terminal.exit_code(), 130);
 }

@@ -2,7 +2,6 @@
 //! It must not know what lines mean.
 
 use std::path::PathBuf;
-use std::time::Instant;
 
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
@@ -13,7 +12,6 @@ use super::notices::Notices;
 use super::{Flow, Lines};
 use crate::app::console;
 use crate::app::host::Host;
-use crate::app::interrupt::INSIST_WITHIN;
 use crate::app::terminal::Place;
 use crate::app::worker::Worker;
 use crate::model::{Failure, Outcome};
@@ -61,7 +59,6 @@ impl Terminal {
         self.load_history();
         let mut lines = Lines::new(worker, self.place, Some(self.notices.clone()));
         let mut n_interrupts = 0;
-        let mut interrupted: Option<Instant> = None;
         loop {
             match self.editor.readline(&lines.prompt()) {
                 Ok(line) => {
@@ -72,9 +69,8 @@ impl Terminal {
                     }
                 }
                 Err(ReadlineError::Interrupted) => {
-                    let is_insisting = interrupted.is_some_and(|before| before.elapsed() < INSIST_WITHIN);
-                    (n_interrupts, interrupted) = (n_interrupts + 1, Some(Instant::now()));
-                    if let Flow::Leave(code) = lines.interrupt_at_prompt(n_interrupts, is_insisting) {
+                    n_interrupts += 1;
+                    if let Flow::Leave(code) = lines.interrupt_at_prompt(n_interrupts) {
                         return code;
                     }
                 }

@@ -23,7 +23,7 @@ use super::commands::{self, Command};
 use super::console;
 use super::demo;
 use super::host::{Ending, Host};
-use super::interrupt::EXIT_INTERRUPTED;
+use super::interrupt::{self, EXIT_INTERRUPTED};
 use super::terminal::Place;
 use super::terminal::paint;
 use super::worker::Worker;
@@ -130,9 +130,9 @@ impl<'w, H: Host + 'static> Lines<'w, H> {
 
     /// Ctrl-C at the prompt, `n_presses` in a row: the second one interrupts what runs in the background, or leaves when
     /// it follows at once.
-    fn interrupt_at_prompt(&self, n_presses: u32, is_insisting: bool) -> Flow {
+    fn interrupt_at_prompt(&self, n_presses: u32) -> Flow {
         match (self.n_running.load(Ordering::Relaxed), n_presses) {
-            (0, _) if is_insisting => return Flow::Leave(EXIT_INTERRUPTED),
+            (0, _) if interrupt::insists() => return Flow::Leave(EXIT_INTERRUPTED),
             (0, 1) => {}
             (0, _) => console::talk("(Ctrl-D or quit leaves)"),
             (_, 1) => console::talk("(a line runs in the background: Ctrl-C again interrupts it)"),

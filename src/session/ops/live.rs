@@ -166,8 +166,10 @@ impl Perform for LaunchNode {
 
 impl Perform for Nodes {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
-        let beam = session.source_mut()?.beam("list nodes").map_err(|failure| {
-            failure.hint("info() tells of the nodes that were recorded and of their clocks, loss() what was lost")
+        let was_live = session.source()?.recording().info.source == "beam";
+        let beam = session.source_mut()?.beam("list nodes").map_err(|failure| match was_live {
+            true => failure.hint("info() tells of the recorded nodes and their clocks, loss() what was lost"),
+            false => failure,
         })?;
         let (n_dropped, n_redacted) = (beam.counts().n_dropped(), beam.counts().n_redacted());
         let rows = beam.nodes().into_iter().map(|info| NodeRow { info, n_dropped, n_redacted });
