@@ -109,6 +109,9 @@ pub enum Command {
         /// The .cinema file to write
         #[arg(short, long, value_name = "OUT.cinema")]
         out: PathBuf,
+        /// Write over a file that is there already
+        #[arg(long)]
+        force: bool,
     },
     /// Attach to a running Erlang or Elixir node; nothing of ours is left there afterwards
     Attach {

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use super::cli::{Format, Options};
 use super::console::{self, EXIT_FOUND};
 use crate::model::{Failure, FailureKind, Outcome};
+use crate::render::text::counted;
 use crate::store::{Damage, Recording, Report};
 
 /// Findings that are told one by one; JSON has all.
@@ -129,9 +130,14 @@ fn summary(file: &Path, report: &Report) -> String {
     }
     let (n_findings, n_lost) = (report.damage.len(), report.n_lost());
     text.push_str(&format!(
-        "{n_findings} findings; {n_lost} events are lost, {} are there in part\n",
+        "{} and {} in all; {} there in part\n",
+        counted(n_findings as u64, "finding"),
+        counted(n_lost, "lost event"),
         report.n_partial()
     ));
+    if !report.is_complete {
+        text.push_str("the file has no whole directory: how many events lay behind the damage is not known\n");
+    }
     text
 }
 

@@ -265,6 +265,13 @@ fn a_trace_is_imported_into_a_file() {
     assert_eq!(lines.code, 0, "{}", lines.stderr);
     let again = run_in(dir.path(), &["import", "small.jsonl", "-o", "again.cinema"], "");
     assert_eq!(again.stdout, "again.cinema: 10826 events of 10826 messages\n");
+    let over = run_in(dir.path(), &["import", trace.to_str().unwrap(), "-o", "small.cinema"], "");
+    assert!(over.code == 1 && over.stderr.contains("small.cinema is there already"), "{} {}", over.code, over.stderr);
+    // Another name of what is read keeps it.
+    std::fs::copy(&trace, dir.path().join("copy.trace")).unwrap();
+    std::fs::hard_link(dir.path().join("copy.trace"), dir.path().join("link.cinema")).unwrap();
+    let linked = run_in(dir.path(), &["import", "copy.trace", "-o", "link.cinema", "--force"], "");
+    assert_eq!(linked.stdout, "link.cinema: 10826 events of 13399 messages\n");
     let itself = run_in(dir.path(), &["import", "absent.trace", "-o", "small.cinema"], "");
     assert_eq!((itself.code, itself.stderr.contains("no file absent.trace")), (1, true), "{}", itself.stderr);
 }

@@ -1,7 +1,7 @@
 //! `export_to`: recordings and results as files for other programs. It must not know how a format looks.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
@@ -125,12 +125,29 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
     Failure::io(format!("cannot write {}: {error}", path.display()))
 }
 
+/// Opens a file to be written anew. Errors: it is a recording, which may be the one that is open; the path.
+pub(super) fn create(path: &Path) -> Outcome<File> {
+    if path.is_file() && is_recording(path) {
+        return Err(Failure::usage(format!("{} is a recording: nothing is written over it", path.display()))
+            .hint("another name; save(path) writes recordings"));
+    }
+    File::create(path).map_err(|error| cannot_write(path, &error))
+}
+
+/// Whether a file is a session's, or begins with a trace frame of the BEAM's. One that cannot be read is none.
+fn is_recording(path: &Path) -> bool {
+    let mut head = [0; 6];
+    let is_trace =
+        File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && matches!(head, [0, .., 131]);
+    is_trace || Recording::is_session_file(path).unwrap_or(false)
+}
+
 fn write_text(path: &Path, text: &str) -> Outcome<()> {
-    std::fs::write(path, text).map_err(|error| cannot_write(path, &error))
+    create(path)?.write_all(text.as_bytes()).map_err(|error| cannot_write(path, &error))
 }
 
 fn stream(path: &Path, write: impl FnOnce(&mut dyn Write) -> Outcome<u64>) -> Outcome<u64> {
-    let mut out = BufWriter::new(File::create(path).map_err(|error| cannot_write(path, &error))?);
+    let mut out = BufWriter::new(create(path)?);
     let n = write(&mut out)?;
     out.flush().map_err(|error| cannot_write(path, &error))?;
     Ok(n)

@@ -1,5 +1,7 @@
 //! The methods of a query as scripts call them. It must not know how events are found.
 
+use std::ops::Range;
+
 use rhai::plugin::*;
 use rhai::{Array, FnPtr, INT, Map};
 
@@ -35,6 +37,26 @@ fn known<T: Copy>(what: &str, word: &str, all: &[T], name: fn(T) -> &'static str
     })
 }
 
+/// Leaves of what a query holds only what is wanted as well; holding nothing meant everything. Gives whether any is left.
+fn narrow<T: PartialEq>(held: &mut Vec<T>, wanted: Vec<T>) -> bool {
+    if held.is_empty() {
+        *held = wanted;
+    } else {
+        held.retain(|item| wanted.contains(item));
+    }
+    !held.is_empty()
+}
+
+/// The parts that two lists of ranges have in common; an empty first list means everything.
+fn meet(held: &[Range<u64>], wanted: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    if held.is_empty() {
+        return wanted;
+    }
+    let both = |a: &Range<u64>, b: &Range<u64>| a.start.max(b.start)..a.end.min(b.end);
+    let parts = held.iter().flat_map(|a| wanted.iter().map(move |b| both(a, b)));
+    parts.filter(|range| range.start < range.end).collect()
+}
+
 #[export_module]
 mod functions {
     /// Narrows to events for which a closure `|e| ..` is true. Comparisons of kind, class, tag and size are read from columns.
@@ -68,49 +90,59 @@ mod functions {
     #[rhai_fn(return_raw, pure)]
     pub fn kind(query: &mut Query, kinds: Dynamic) -> Raised<Query> {
         let mut narrowed = query.clone();
-        for word in words(&kinds).map_err(raise)? {
-            narrowed.filter.kinds.push(known("kind", &word, Kind::ALL, Kind::as_str).map_err(raise)?);
-        }
+        let words = words(&kinds).map_err(raise)?;
+        let known = words.iter().map(|word| known("kind", word, Kind::ALL, Kind::as_str));
+        let kinds = known.collect::<Outcome<Vec<_>>>().map_err(raise)?;
+        narrowed.is_empty |= !narrow(&mut narrowed.filter.kinds, kinds);
         Ok(narrowed)
     }
     /// Narrows to a class of messages: `call`, `cast`, `info`, `reply` ..
     #[rhai_fn(return_raw, pure)]
     pub fn class(query: &mut Query, classes: Dynamic) -> Raised<Query> {
         let mut narrowed = query.clone();
-        for word in words(&classes).map_err(raise)? {
-            narrowed.filter.classes.push(known("class", &word, Class::ALL, Class::as_str).map_err(raise)?);
-        }
+        let words = words(&classes).map_err(raise)?;
+        let known = words.iter().map(|word| known("class", word, Class::ALL, Class::as_str));
+        let classes = known.collect::<Outcome<Vec<_>>>().map_err(raise)?;
+        narrowed.is_empty |= !narrow(&mut narrowed.filter.classes, classes);
         Ok(narrowed)
     }
     /// Narrows to a message tag, name or module.
     #[rhai_fn(return_raw, pure)]
     pub fn tag(query: &mut Query, tags: Dynamic) -> Raised<Query> {
         let mut narrowed = query.clone();
-        for word in words(&tags).map_err(raise)? {
-            let tag = Atom::try_new(&word).map_err(|error| raise(Failure::usage(error.to_string())))?;
-            narrowed.filter.tags.push(tag);
-        }
+        let atom = |word: &String| Atom::try_new(word).map_err(|error| raise(Failure::usage(error.to_string())));
+        let tags = words(&tags).map_err(raise)?.iter().map(atom).collect::<Raised<Vec<_>>>()?;
+        narrowed.is_empty |= !narrow(&mut narrowed.filter.tags, tags);
         Ok(narrowed)
     }
     /// Narrows to events of a process, as the one who acts.
     #[rhai_fn(name = "pid", name = "process", return_raw, pure)]
     pub fn process(query: &mut Query, process: Dynamic) -> Raised<Query> {
         let mut narrowed = query.clone();
-        narrowed.filter.processes.push(query.actor(&process).map_err(raise)?);
+        let actor = query.actor(&process).map_err(raise)?;
+        narrowed.is_empty |= !narrow(&mut narrowed.filter.processes, vec![actor]);
         Ok(narrowed)
     }
     /// Narrows to events whose other end is a process.
     #[rhai_fn(return_raw, pure)]
     pub fn peer(query: &mut Query, process: Dynamic) -> Raised<Query> {
         let mut narrowed = query.clone();
-        narrowed.filter.peers.push(query.actor(&process).map_err(raise)?);
+        let actor = query.actor(&process).map_err(raise)?;
+        narrowed.is_empty |= !narrow(&mut narrowed.filter.peers, vec![actor]);
         Ok(narrowed)
     }
     /// Narrows to events in which a process is either end.
     #[rhai_fn(return_raw, pure)]
     pub fn involving(query: &mut Query, process: Dynamic) -> Raised<Query> {
         let mut narrowed = query.clone();
-        narrowed.filter.involved.push(query.actor(&process).map_err(raise)?);
+        let actor = query.actor(&process).map_err(raise)?;
+        if narrowed.filter.involved.iter().any(|known| *known != actor) {
+            return Err(raise(
+                Failure::usage("involving is said of one process already")
+                    .hint("events().process(a).peer(b), or with a and b changed, has what is between two"),
+            ));
+        }
+        narrowed.filter.involved = vec![actor];
         Ok(narrowed)
     }
     /// Narrows to events between two moments.
@@ -121,15 +153,16 @@ mod functions {
         let span = span.map_err(|what| raise(Failure::usage(what)))?;
         let ranges = query.api.borrow().and_then(|session| session.source()?.scope_of(Some(&span))).map_err(raise)?;
         let mut narrowed = query.clone();
-        narrowed.filter.ranges = ranges;
-        narrowed.is_empty = narrowed.filter.ranges.is_empty();
+        narrowed.filter.ranges = meet(&query.filter.ranges, ranges);
+        narrowed.is_empty |= narrowed.filter.ranges.is_empty();
         Ok(narrowed)
     }
     /// Narrows to payloads of at least so many bytes.
     #[rhai_fn(pure)]
     pub fn larger(query: &mut Query, n_bytes: INT) -> Query {
         let mut narrowed = query.clone();
-        narrowed.filter.size_bytes_min = Some(u32::try_from(n_bytes.max(0)).unwrap_or(u32::MAX));
+        let n_bytes = u32::try_from(n_bytes.max(0)).unwrap_or(u32::MAX);
+        narrowed.filter.size_bytes_min = narrowed.filter.size_bytes_min.max(Some(n_bytes));
         narrowed
     }
     /// Newest first.
