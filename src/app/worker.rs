@@ -151,10 +151,10 @@ fn serve<H: Host>(host: &mut H, inbox: &Receiver<Request<H>>, names: Option<&Pub
             }
             Err(RecvTimeoutError::Disconnected) => return,
         };
-        if !request.is_glance {
-            interrupt.store(false, Ordering::Relaxed);
-        }
+        // What a task was to be ended by is no business of the next; a look is not ended by it, and leaves it there.
+        let is_left = interrupt.swap(false, Ordering::Relaxed) && request.is_glance;
         let outcome = contained(|| (request.task)(host));
+        interrupt.fetch_or(is_left, Ordering::Relaxed);
         is_live = drain(host);
         if !request.is_glance {
             publish(host);

@@ -138,6 +138,12 @@ fn what_is_wrong_is_said_field_by_field() {
     let endless = server.send("POST", "/api/v1/eval", &[], br#"{"line": "loop {}"}"#);
     assert_eq!(endless.status, 422, "{}", endless.text());
     assert_eq!(server.get(&format!("{BANK}/position"))["data"]["seq"], Value::Null);
+    // Where nothing runs, nothing is ended: what is asked next is answered whole.
+    assert_eq!(server.send("POST", "/api/v1/interrupt", &[], b"").status, 200);
+    for _ in 0..2 {
+        let events = server.get(&format!("{BANK}/events?limit=2"));
+        assert_eq!(events["data"].as_array().map(Vec::len), Some(2), "{events}");
+    }
 }
 
 #[test]
@@ -155,6 +161,7 @@ fn a_read_only_server_shows_and_moves_and_changes_nothing() {
         assert_eq!((status, &problem["code"]), (403, &json!("read_only")), "{path}");
     }
     assert_eq!(server.refused("POST", "/api/v1/eval", &[], br#"{"line": "run()"}"#).0, 403);
+    assert_eq!(server.refused("POST", "/api/v1/interrupt", &[], b"").0, 403);
     // At its end a step would let the sandbox run on.
     server.post(&format!("{BANK}/seek"), json!({"moment": "end"}));
     assert_eq!(server.refused("POST", &format!("{BANK}/step"), &[], b"").0, 403);

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path as FilePath;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
@@ -59,6 +60,10 @@ async fn answer_start(shared: &Shared, path: &HashMap<String, String>) -> Result
 }
 
 async fn interrupt(State(shared): State<Arc<Shared>>) -> Response {
+    if shared.is_read_only {
+        let what = "interrupt would end what others run, and this server only shows the session";
+        return Problem::forbidden("read_only", what).into_response();
+    }
     shared.desk.interrupt();
     respond(Ok(Answer::default()))
 }
@@ -99,7 +104,7 @@ async fn answer_export(
         if format == "cinema" {
             glass.recording.save(&file)?;
         } else {
-            write_recording(&glass.recording, &glass.line, glass.names(), &format, &file)?;
+            write_recording(&glass.recording, &glass.line, glass.names(), &format, &file, &AtomicBool::new(false))?;
         }
         std::fs::read(&file).map_err(|error| Failure::io(format!("cannot read {}: {error}", file.display())))
     });

@@ -5,6 +5,7 @@ use std::io::{BufWriter, Read, Write};
 use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, NativeCallContext};
 
@@ -31,28 +32,31 @@ const FORMATS: &str = "csv, json, jsonl (events), chrome (for Perfetto), mermaid
 /// Rows that are made at a time.
 const STREAMED_ROWS: usize = 1024;
 
-/// Writes the events of `scope`, however many. Errors: the format, the path.
+/// Writes the events of `scope`, however many. Errors: the format, the path, `interrupt`, which is polled.
 pub fn write_recording(
     recording: &Recording,
     scope: &[Range<u64>],
     names: &Names,
     format: &str,
     path: &Path,
+    interrupt: &AtomicBool,
 ) -> Outcome<String> {
     let filter = Filter { ranges: scope.to_vec(), ..Filter::default() };
     let at = scope.last().map_or(Seq(0), |range| Seq(range.end.saturating_sub(1)));
     let syntax = if recording.info.is_elixir { Syntax::Elixir } else { Syntax::Erlang };
     let what = match format {
         "jsonl" => {
-            let n = stream(path, |out| export::events_jsonl(recording, &filter, out))?;
+            let n = stream(path, interrupt, |out| export::events_jsonl(recording, &filter, out))?;
             counted(n, "event")
         }
         "chrome" | "perfetto" => {
-            let n = stream(path, |out| export::chrome_trace(recording, &filter, &|actor| names.name(actor), out))?;
+            let n = stream(path, interrupt, |out| {
+                export::chrome_trace(recording, &filter, &|actor| names.name(actor), out)
+            })?;
             counted(n, "trace event")
         }
         "csv" | "json" => {
-            let n = stream_table(format, syntax, path, |writer| {
+            let n = stream_table(format, syntax, path, interrupt, |writer| {
                 let mut seqs: Vec<Seq> = Vec::with_capacity(STREAMED_ROWS);
                 let selection = Selection::of(&filter);
                 let mut left = recording.seqs(&selection).peekable();
@@ -91,13 +95,14 @@ pub fn write_recording(
 }
 
 /// Writes the current branch of a source.
-fn write_source(source: &Source, format: &str, path: &Path) -> Outcome<String> {
-    write_recording(&source.recording(), &source.scope(), &source.names(), format, path)
+fn write_source(source: &Source, format: &str, path: &Path, interrupt: &AtomicBool) -> Outcome<String> {
+    write_recording(&source.recording(), &source.scope(), &source.names(), format, path, interrupt)
 }
 
-fn write_table(table: &Table, syntax: Syntax, format: &str, path: &Path) -> Outcome<String> {
-    let n =
-        stream_table(format, syntax, path, |writer| writer.push(table).map_err(|error| cannot_write(path, &error)))?;
+fn write_table(table: &Table, syntax: Syntax, format: &str, path: &Path, interrupt: &AtomicBool) -> Outcome<String> {
+    let n = stream_table(format, syntax, path, interrupt, |writer| {
+        writer.push(table).map_err(|error| cannot_write(path, &error))
+    })?;
     Ok(format!("wrote {}: {}", path.display(), counted(n, "row")))
 }
 
@@ -106,10 +111,11 @@ fn stream_table(
     format: &str,
     syntax: Syntax,
     path: &Path,
+    interrupt: &AtomicBool,
     write: impl FnOnce(&mut TableWriter<'_>) -> Outcome<()>,
 ) -> Outcome<u64> {
     let format = TableFormat::from_name(format).ok_or_else(|| unknown(format, TABLE_FORMATS))?;
-    stream(path, |out| {
+    stream(path, interrupt, |out| {
         let mut writer = TableWriter::new(format, syntax, out);
         write(&mut writer)?;
         writer.finish().map_err(|error| cannot_write(path, &error))
@@ -146,8 +152,26 @@ fn write_text(path: &Path, text: &str) -> Outcome<()> {
     create(path)?.write_all(text.as_bytes()).map_err(|error| cannot_write(path, &error))
 }
 
-fn stream(path: &Path, write: impl FnOnce(&mut dyn Write) -> Outcome<u64>) -> Outcome<u64> {
-    let mut out = BufWriter::new(create(path)?);
+/// Refuses to go on once `interrupt` is set.
+struct Interruptible<'i, W> {
+    out: W,
+    interrupt: &'i AtomicBool,
+}
+
+impl<W: Write> Write for Interruptible<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.interrupt.load(Ordering::Relaxed) {
+            return Err(std::io::Error::other("interrupted"));
+        }
+        self.out.write(bytes)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+}
+
+fn stream(path: &Path, interrupt: &AtomicBool, write: impl FnOnce(&mut dyn Write) -> Outcome<u64>) -> Outcome<u64> {
+    let mut out = BufWriter::new(Interruptible { out: create(path)?, interrupt });
     let n = write(&mut out)?;
     out.flush().map_err(|error| cannot_write(path, &error))?;
     Ok(n)
@@ -161,9 +185,10 @@ impl Api {
         format: &str,
         path: &Path,
     ) -> Result<String, Box<EvalAltResult>> {
-        let syntax = self.borrow().map(|session| syntax_of(session.source().ok())).map_err(raise)?;
+        let known = self.borrow().map(|session| (syntax_of(session.source().ok()), session.interrupt().clone()));
+        let (syntax, interrupt) = known.map_err(raise)?;
         if let Some(query) = value.read_lock::<Query>() {
-            return export_query(call, &query, syntax, format, path);
+            return export_query(call, &query, syntax, format, path, &interrupt);
         }
         let shown = shown(value, syntax, limits::QUERY_ROWS_MAX);
         let table =
@@ -172,7 +197,7 @@ impl Api {
             Failure::usage(format!("a value of type {} has no table", value.type_name()))
                 .hint("export_to(\"jsonl\", path)")
         });
-        table.and_then(|table| write_table(table, syntax, format, path)).map_err(raise)
+        table.and_then(|table| write_table(table, syntax, format, path, &interrupt)).map_err(raise)
     }
 }
 
@@ -183,9 +208,10 @@ fn export_query(
     syntax: Syntax,
     format: &str,
     path: &Path,
+    interrupt: &AtomicBool,
 ) -> Result<String, Box<EvalAltResult>> {
     let mut stopped = Ok(());
-    let n = stream_table(format, syntax, path, |writer| {
+    let n = stream_table(format, syntax, path, interrupt, |writer| {
         let mut written = Ok(());
         stopped = query.tables(call, |table| {
             written = writer.push(table).map_err(|error| cannot_write(path, &error));
@@ -206,7 +232,7 @@ pub fn register(engine: &mut Engine, api: &Rc<Api>) {
         .register_into_engine(engine, move |format: &str, path: &str| -> Result<Record, Box<EvalAltResult>> {
             let written = shared
                 .borrow()
-                .and_then(|session| write_source(session.source()?, format, Path::new(path)))
+                .and_then(|session| write_source(session.source()?, format, Path::new(path), session.interrupt()))
                 .map_err(raise)?;
             Ok(Record::said(written))
         });

@@ -211,9 +211,12 @@ impl Perform for Loss {
     }
 }
 
-/// The payload as a term; one that is too deep or damaged says so.
+/// The payload as a term; one that is missing, too deep or damaged says so.
 fn payload_of(recording: &crate::store::Recording, seq: crate::model::Seq) -> Outcome<Term> {
-    let bytes = recording.payload(seq).unwrap_or_default();
+    let Some(bytes) = recording.payload(seq).filter(|bytes| !bytes.is_empty()) else {
+        let what = format!("what #{} carried is not in the recording: it is older than that, or was lost", seq.0);
+        return Err(Failure::not_found(what).hint("loss(), and cinema fsck FILE, tell what is missing"));
+    };
     crate::codec::etf::decode(&bytes)
         .map_err(|error| Failure::bad_input(format!("the payload of #{} ({} bytes): {error}", seq.0, bytes.len())))
 }
