@@ -186,7 +186,7 @@ pub enum Command {
     Fsck { file: PathBuf },
     /// Write what can be saved of a damaged .cinema file to a new one
     Repair { file: PathBuf, out: PathBuf },
-    /// Write a .cinema file in archive form: smaller by half or more, read like any other
+    /// Write a .cinema file in archive form: smaller, by half when it is long, and read like any other
     Compact { file: PathBuf, out: PathBuf },
     /// Load the store with all that it can do for a while, and see that nothing is lost
     Soak {

@@ -395,7 +395,7 @@ impl Recording {
     pub fn save(&self, path: &std::path::Path) -> Outcome<()> {
         file::save(self, path)
     }
-    /// Writes everything into one file in archive form: half the size or less, made and first read more slowly.
+    /// Writes everything into one file in archive form: half the size where there is much of it, made and first read more slowly.
     /// Errors: as of [`Recording::save`].
     pub fn compact(&self, path: &std::path::Path) -> Outcome<()> {
         file::compact(self, path)
