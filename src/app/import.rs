@@ -8,17 +8,17 @@ use std::sync::atomic::Ordering;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{console, interrupt};
-use crate::model::{Failure, Outcome};
-use crate::session::import;
+use crate::model::Outcome;
+use crate::session::{check_new, import};
 
 const BAR: &str = "{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
 
 /// Imports `files` into `out`; tells what there was, and what was damaged. Errors: `out` is there, and not to be
 /// written over.
 pub fn run(files: &[PathBuf], out: &Path, is_forced: bool) -> Outcome<u8> {
-    if out.exists() && !is_forced && files.iter().all(|file| file.exists()) {
-        return Err(Failure::usage(format!("{} is there already: nothing is written over", out.display()))
-            .hint("another name, or --force"));
+    // An input that is not there is told first.
+    if !is_forced && files.iter().all(|file| file.exists()) {
+        check_new(out)?;
     }
     let token = interrupt::listen(false);
     let target =

@@ -43,12 +43,9 @@ pub fn into_file(paths: &[PathBuf], out: &Path, progress: &mut dyn FnMut(Progres
     let names = paths.iter().map(|path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy());
     let title = names.collect::<Vec<_>>().join(", ");
     let durability = Durability { seal_after_ns: i64::MAX, ..Durability::default() };
-    // Another name of a file that is read, or read by others, keeps what it has.
-    match std::fs::remove_file(out) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Failure::io(format!("cannot write {}: {error}", out.display())));
-        }
-        _ => {}
+    // Another name of a file that is read, or read by others, keeps what it has; a device is no such file.
+    if std::fs::symlink_metadata(out).is_ok_and(|meta| meta.is_file()) {
+        std::fs::remove_file(out).map_err(|error| Failure::io(format!("cannot write {}: {error}", out.display())))?;
     }
     let mut recording = Recording::create(out, info(&title), durability)?;
     let report = fill(&mut recording, paths, &Redaction::none(), progress);

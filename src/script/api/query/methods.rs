@@ -37,6 +37,10 @@ fn known<T: Copy>(what: &str, word: &str, all: &[T], name: fn(T) -> &'static str
     })
 }
 
+fn all_known<T: Copy>(what: &str, value: &Dynamic, all: &[T], name: fn(T) -> &'static str) -> Outcome<Vec<T>> {
+    words(value)?.iter().map(|word| known(what, word, all, name)).collect()
+}
+
 /// Leaves of what a query holds only what is wanted as well; holding nothing meant everything. Gives whether any is left.
 fn narrow<T: PartialEq>(held: &mut Vec<T>, wanted: Vec<T>) -> bool {
     if held.is_empty() {
@@ -90,9 +94,7 @@ mod functions {
     #[rhai_fn(return_raw, pure)]
     pub fn kind(query: &mut Query, kinds: Dynamic) -> Raised<Query> {
         let mut narrowed = query.clone();
-        let words = words(&kinds).map_err(raise)?;
-        let known = words.iter().map(|word| known("kind", word, Kind::ALL, Kind::as_str));
-        let kinds = known.collect::<Outcome<Vec<_>>>().map_err(raise)?;
+        let kinds = all_known("kind", &kinds, Kind::ALL, Kind::as_str).map_err(raise)?;
         narrowed.is_empty |= !narrow(&mut narrowed.filter.kinds, kinds);
         Ok(narrowed)
     }
@@ -100,9 +102,7 @@ mod functions {
     #[rhai_fn(return_raw, pure)]
     pub fn class(query: &mut Query, classes: Dynamic) -> Raised<Query> {
         let mut narrowed = query.clone();
-        let words = words(&classes).map_err(raise)?;
-        let known = words.iter().map(|word| known("class", word, Class::ALL, Class::as_str));
-        let classes = known.collect::<Outcome<Vec<_>>>().map_err(raise)?;
+        let classes = all_known("class", &classes, Class::ALL, Class::as_str).map_err(raise)?;
         narrowed.is_empty |= !narrow(&mut narrowed.filter.classes, classes);
         Ok(narrowed)
     }
