@@ -5,6 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Scope;
 use crate::model::display::Syntax;
+use crate::model::quote::is_safe;
 use crate::model::system::label_of;
 use crate::model::{Actor, Atom, Event, Filter, Kind, Origin, ProcessRow, Seq, Status, Term};
 use crate::store::Recording;
@@ -146,7 +147,7 @@ impl Names {
     /// A label is a text for people: it has no quotes, unless it could steer a terminal.
     fn word(&self, word: Atom) -> String {
         let shown = word.display(self.syntax);
-        let is_safe = word.as_str().chars().all(|c| !c.is_control());
+        let is_safe = word.as_str().chars().all(is_safe);
         if is_safe && shown.ends_with(['"', '\'']) { word.as_str().to_string() } else { shown }
     }
 
@@ -168,4 +169,18 @@ fn suffixes(origins: FxHashSet<Origin>) -> FxHashMap<Origin, String> {
         _ => format!("@{}", node.as_str()),
     };
     origins.iter().map(|origin| (*origin, suffix(origin.id().node))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_have_no_quotes_but_cannot_steer_a_terminal() {
+        let word = |text: &str| Names::default().word(Atom::new(text));
+        assert_eq!(word("Task of Orders"), "Task of Orders");
+        assert_eq!(word("{cart,<<\"bob\">>}"), "{cart,<<\"bob\">>}");
+        assert_eq!(word("a\u{1b}[2J"), "'a\\e[2J'");
+        assert_eq!(word("a\u{202e}b"), "'a\\x{202E}b'");
+    }
 }
