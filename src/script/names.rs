@@ -164,18 +164,3 @@ fn plain_doc<'a>(comments: impl Iterator<Item = &'a str>) -> String {
     };
     comments.flat_map(str::lines).map(strip).collect::<Vec<_>>().join("\n").trim().to_string()
 }
-
-/// The known words nearest to `word`, best first; at most three, and only near ones.
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let reach = match word.chars().count() {
-        0..=2 => return Vec::new(),
-        3..=4 => 1,
-        5..=8 => 2,
-        _ => 3,
-    };
-    let known: BTreeSet<&str> = known.into_iter().filter(|k| *k != word).collect();
-    let rank = |k: &&'a str| (strsim::damerau_levenshtein(&word.to_lowercase(), &k.to_lowercase()), *k);
-    let mut ranked: Vec<(usize, &str)> = known.iter().map(rank).filter(|(distance, _)| *distance <= reach).collect();
-    ranked.sort();
-    ranked.into_iter().take(3).map(|(_, k)| k).collect()
-}

@@ -16,7 +16,7 @@ use super::sites::Site;
 use super::value::{ProcessRef, Span};
 use crate::analysis::names::Names;
 use crate::breakpoint;
-use crate::model::{Actor, Failure, Kind, Moment, NewEvent, Outcome, Pid, Seq, SystemState, Term};
+use crate::model::{Actor, Failure, Kind, Moment, NewEvent, Outcome, Pid, Seq, SystemState, Term, nearest};
 use crate::sandbox::beam::Beam;
 use crate::sandbox::{Capabilities, Input, RunEnd, RunLimit, Sandbox};
 use crate::store::{Mark, Recording};
@@ -389,7 +389,7 @@ pub const SYSTEM: Pid = Pid { serial: 0, id: 0, origin: crate::model::Origin::LO
 
 fn unknown_process(text: &str, known: &[String]) -> Failure {
     let failure = Failure::not_found(format!("no process {text:?}"));
-    match super::find::nearest(text, known) {
+    match nearest(text, known.iter().map(String::as_str)).first() {
         Some(near) => failure.hint(format!("did you mean {near:?}?")).hint("processes() lists them"),
         None => failure.hint("processes() lists them"),
     }

@@ -6,7 +6,7 @@ use rhai::plugin::*;
 use rhai::{Array, FnPtr, INT, Map};
 
 use super::{Query, Raised};
-use crate::model::{Atom, Class, Failure, Kind, Outcome, limits};
+use crate::model::{Atom, Class, Failure, Kind, Outcome, limits, nearest};
 use crate::script::api::rows::Rows;
 use crate::script::api::values::{NoClosures, from_dynamic};
 use crate::script::error::raise;
@@ -28,9 +28,8 @@ fn words(value: &Dynamic) -> Outcome<Vec<String>> {
 fn known<T: Copy>(what: &str, word: &str, all: &[T], name: fn(T) -> &'static str) -> Outcome<T> {
     all.iter().copied().find(|item| name(*item) == word).ok_or_else(|| {
         let names: Vec<&str> = all.iter().map(|item| name(*item)).collect();
-        let near = crate::script::names::nearest(word, names.iter().copied()).first().map(|near| near.to_string());
         let failure = Failure::not_found(format!("no {what} {word:?}"));
-        match near {
+        match nearest(word, names.iter().copied()).first() {
             Some(near) => failure.hint(format!("did you mean {near:?}?")),
             None => failure.hint(format!("there are: {}", names.join(", "))),
         }
