@@ -265,6 +265,18 @@ fn a_trace_is_imported_into_a_file() {
     assert_eq!(lines.code, 0, "{}", lines.stderr);
     let again = run_in(dir.path(), &["import", "small.jsonl", "-o", "again.cinema"], "");
     assert_eq!(again.stdout, "again.cinema: 10826 events of 10826 messages\n");
+    // Everything comes back; `at_ns` is the same number as in tables.
+    let export = "export_to(\"jsonl\", \"again.jsonl\")";
+    let rows = run_in(
+        dir.path(),
+        &["open", "again.cinema", "-e", export, "-e", "events().between(\"#5000\", \"#5000\").all()"],
+        "",
+    );
+    let text = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    assert!(text("again.jsonl") == text("small.jsonl"), "an export of what was imported is the export");
+    let at_ns = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["at_ns"].clone();
+    let exported = text("again.jsonl").lines().nth(5000).map(at_ns);
+    assert_eq!(rows.stdout.lines().last().map(at_ns), exported, "{}", rows.stderr);
     let over = run_in(dir.path(), &["import", trace.to_str().unwrap(), "-o", "small.cinema"], "");
     assert!(over.code == 1 && over.stderr.contains("small.cinema is there already"), "{} {}", over.code, over.stderr);
     // Another name of what is read keeps it.
@@ -274,4 +286,43 @@ fn a_trace_is_imported_into_a_file() {
     assert_eq!(linked.stdout, "link.cinema: 10826 events of 13399 messages\n");
     let itself = run_in(dir.path(), &["import", "absent.trace", "-o", "small.cinema"], "");
     assert_eq!((itself.code, itself.stderr.contains("no file absent.trace")), (1, true), "{}", itself.stderr);
+}
+
+#[test]
+fn a_damaged_trace_is_imported_and_the_recording_remembers_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let trace = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ejabberd-small.trace");
+    let bytes = std::fs::read(trace).unwrap();
+    std::fs::write(dir.path().join("cut.trace"), &bytes[..bytes.len() / 2]).unwrap();
+    let done = run_in(dir.path(), &["import", "cut.trace", "-o", "cut.cinema"], "");
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    assert!(done.stderr.starts_with("damaged: cut.trace: truncated frame"), "{}", done.stderr);
+    let place = done.stderr.trim().strip_prefix("damaged: ").unwrap();
+
+    let asked = |what: &str| run_in(dir.path(), &["open", "cut.cinema", "-e", what, "--format", "csv"], "");
+    let info = asked("info()");
+    assert_eq!(info.code, 0, "the file itself is whole");
+    assert!(info.stderr.contains("is damaged in 1 place: loss() lists it"), "{}", info.stderr);
+    assert!(info.stdout.contains(&format!("damaged,{place}\n")), "{}", info.stdout);
+    let loss = asked("loss()").stdout;
+    assert!(loss.lines().count() == 2 && loss.contains(place), "{loss}");
+}
+
+#[test]
+fn an_import_that_fails_leaves_nothing_and_takes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = || {
+        let names =
+            std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    };
+    std::fs::write(dir.path().join("a.txt"), "no trace").unwrap();
+    std::fs::write(dir.path().join("kept.cinema"), "mine").unwrap();
+    let done = run_in(dir.path(), &["import", "a.txt", "-o", "kept.cinema", "--force"], "");
+    assert_eq!((done.code, std::fs::read_to_string(dir.path().join("kept.cinema")).unwrap().as_str()), (1, "mine"));
+    let done = run_in(dir.path(), &["import", "a.txt", "-o", "new.cinema", "--offset", "nonsense"], "");
+    assert_eq!((done.code, done.stderr.contains("\"nonsense\" is no FILE=TIME")), (2, true), "{}", done.stderr);
+    assert_eq!(names(), ["a.txt", "kept.cinema"]);
 }
