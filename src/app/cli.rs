@@ -287,8 +287,8 @@ impl Options {
 /// Reads the command line. The error is the exit code; what there is to say has been said.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, u8> {
     Cli::try_parse_from(args).map_err(|error| {
-        // `--help` and `--version` come as errors, too; a closed pipe is nobody's fault.
-        let _ = error.print();
+        // `--help` and `--version` come as errors, too.
+        super::console::or_end(error.print());
         if let Some(hint) = hint(&error) {
             eprintln!("\n  hint: {hint}");
         }

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{console, interrupt};
-use crate::model::{Failure, Outcome, time};
+use crate::model::{Failure, FailureKind, Outcome, time};
 use crate::session::import::ClockOffset;
 use crate::session::{check_new, import};
 
@@ -34,7 +34,10 @@ pub fn run(files: &[PathBuf], offsets: &[ClockOffset], out: &Path, is_forced: bo
         !token.load(Ordering::Relaxed)
     });
     bar.finish_and_clear();
-    let imported = imported?;
+    let imported = imported.map_err(|failure| match failure.kind {
+        FailureKind::Interrupted => failure.hint(format!("{} has what was read until then", out.display())),
+        _ => failure,
+    })?;
     imported.damage.iter().for_each(|line| console::talk(&format!("damaged: {line}")));
     imported.assumed.iter().for_each(|line| console::talk(&format!("warning: {line}")));
     console::print_line(&format!("{}: {} events of {} messages", out.display(), imported.n_events, imported.n_frames));

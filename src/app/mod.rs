@@ -290,9 +290,13 @@ fn soak(
     if let Some(path) = child {
         return bench::soak::child(&path).map(|()| 0);
     }
-    let folder = folder.unwrap_or_else(std::env::temp_dir).join(format!("cinema-soak-{}", std::process::id()));
+    let parent = folder.unwrap_or_else(std::env::temp_dir);
+    if !parent.is_dir() {
+        return Err(Failure::not_found(format!("no folder {}", parent.display())).hint("make it, or leave --dir out"));
+    }
+    let folder = parent.join(format!("cinema-soak-{}", std::process::id()));
     let failed = |error| Failure::io(format!("{}: {error}", folder.display()));
-    std::fs::create_dir_all(&folder).map_err(failed)?;
+    std::fs::create_dir(&folder).map_err(failed)?;
     let time = std::time::Duration::from_nanos(u64::try_from(ns).unwrap_or(0));
     let plan = bench::soak::Plan { time, folder: folder.clone() };
     let done = bench::soak::soak(&plan, &mut |line| console::talk(&line));

@@ -1,13 +1,13 @@
 //! Events of a recording as JSON lines, whole and streamed: for other programs and for keeping. `sandbox/import` reads
 //! them back.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use serde_json::{Map, Value};
 
 use crate::codec::json::{gives_back, hex, to_json};
 use crate::model::pid::Origin;
-use crate::model::{Class, Event, Failure, Filter, Outcome, Term};
+use crate::model::{Class, Event, Filter, Term};
 use crate::store::Recording;
 
 /// Writes an object per event that matches: `seq`, `at_ns` (since the recording's first event, as in tables), `clock_ns` (the same
@@ -17,12 +17,11 @@ use crate::store::Recording;
 /// `nonode@nohost`. Where the JSON form of a payload does not tell all of it (nodes of pids, funs), `payload_etf` has its
 /// bytes in hexadecimal digits; so has `meta_etf`. Gives the number of events. Cost: a payload decode per event.
 /// Errors: `out` fails.
-pub fn events_jsonl(rec: &Recording, filter: &Filter, out: &mut dyn Write) -> Outcome<u64> {
+pub fn events_jsonl(rec: &Recording, filter: &Filter, out: &mut dyn Write) -> io::Result<u64> {
     let mut n_events = 0;
     let start_ns = rec.time_range_ns().map_or(0, |(start_ns, _)| start_ns);
     for event in rec.scan(filter) {
-        writeln!(out, "{}", object(rec, &event, start_ns))
-            .map_err(|error| Failure::io(format!("cannot write events: {error}")))?;
+        writeln!(out, "{}", object(rec, &event, start_ns))?;
         n_events += 1;
     }
     Ok(n_events)

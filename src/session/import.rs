@@ -60,10 +60,17 @@ pub fn into_file(
     let title = names.collect::<Vec<_>>().join(", ");
     let durability = Durability { seal_after_ns: i64::MAX, ..Durability::default() };
     let fresh = Fresh::at(out)?;
-    let mut recording = Recording::create(fresh.path(), info(&title), durability)?;
-    let report = fill(&mut recording, paths, offsets, &Redaction::none(), progress);
+    // What failed is told of the file that was asked for; what was written of it goes.
+    let failed = |failure: Failure| match failure.kind {
+        FailureKind::Io => {
+            Failure::io(failure.error.replace(&fresh.path().display().to_string(), &out.display().to_string()))
+        }
+        _ => failure,
+    };
+    let mut recording = Recording::create(fresh.path(), info(&title), durability).map_err(failed)?;
+    let report = fill(&mut recording, paths, offsets, &Redaction::none(), progress).map_err(failed);
     if !report.as_ref().is_err_and(|failure| failure.kind != FailureKind::Interrupted) {
-        recording.finish()?;
+        recording.finish().map_err(failed)?;
         drop(recording);
         fresh.keep()?;
     }

@@ -216,6 +216,11 @@ impl Source {
         let Some(span) = span else { return Ok(self.scope()) };
         let (recording, timeline) = (self.recording(), self.timeline());
         let (from, to) = (timeline.resolve(&recording, &span.from)?, timeline.resolve(&recording, &span.to)?);
+        if from > to {
+            let shown = |seq: Option<Seq>| seq.map_or("the start".to_string(), |seq| format!("#{}", seq.0));
+            let what = format!("from {} to {}: the range goes backwards", shown(from), shown(to));
+            return Err(Failure::usage(what).hint("the earlier moment comes first"));
+        }
         let Some(to) = to else { return Ok(Vec::new()) };
         // A range that begins with an event by name includes it.
         let from = match (&span.from, from) {

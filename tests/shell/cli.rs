@@ -174,6 +174,99 @@ fn values_print_in_every_format() {
 }
 
 #[test]
+fn csv_has_values_beside_tables() {
+    check(
+        &["-e", "1 + 1", "-e", "[#{n: 1}]", "-e", "\"a,b\"", "--format", "csv"],
+        expect![[r#"
+        [0]
+        2
+        n
+        1
+        "a,b"
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_less_than_nothing_or_goes_backwards_is_an_error() {
+    let load = "load(\"examples/bank/main.rhai\"); ";
+    for (line, told, hint) in [
+        ("events().top(-1)", "top: -1 is not how many", "a number from 0 on"),
+        ("events().all().top(-5)", "top: -5 is not how many", "a number from 0 on"),
+        ("events().top(-2, \"size\")", "top: -2 is not how many", "a number from 0 on"),
+        ("events().by(\"kind\", -1)", "by: -1 is not how many", "a number from 0 on"),
+        ("events().larger(-1).count()", "larger: -1 is not how many", "a number from 0 on"),
+        ("processes().table(-1)", "table: -1 is not how many", "a number from 0 on"),
+        (
+            "events().between(seq(9), seq(3)).count()",
+            "from #9 to #3: the range goes backwards",
+            "the earlier moment comes first",
+        ),
+        ("latency([\"9ms\", \"start\"])", "to the start: the range goes backwards", "the earlier moment comes first"),
+    ] {
+        let done = run(&["-e", &format!("{load}{line}")], "");
+        let hint = format!("hint: {hint}\n");
+        assert!(
+            done.code == 1 && done.stderr.contains(told) && done.stderr.ends_with(&hint),
+            "{line}: {}",
+            done.stderr
+        );
+    }
+    let done = run(&["-e", &format!("{load}events().between(seq(3), seq(3)).count()")], "");
+    assert_eq!((done.code, done.stdout.lines().last()), (0, Some("1")), "{}", done.stderr);
+}
+
+#[test]
+fn hints_name_types_as_scripts_know_them() {
+    for (line, told) in [
+        ("events(1)", "hint: events() -> query\n"),
+        ("load(\"examples/bank/main.rhai\"); events().first().knd", "hint: did you mean `kind`?\n"),
+        ("load(\"examples/bank/main.rhai\"); events().top(\"x\")", "hint: top(query: query, n: int) -> rows\n"),
+    ] {
+        let done = run(&["-e", line], "");
+        assert!(done.code == 1 && done.stderr.contains(told), "{line}: {}", done.stderr);
+    }
+    let reference = std::fs::read_to_string("docs/reference.md").unwrap();
+    let heads = reference.lines().filter(|line| line.starts_with("### "));
+    let leaks: Vec<&str> =
+        heads.filter(|line| line.contains(['<', '&']) || line.contains(|c: char| c.is_uppercase())).collect();
+    assert_eq!(leaks, [""; 0]);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_written_is_told_but_for_a_pipe_that_nobody_reads() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for args in [&["-e", "1 + 1"][..], &["--help"], &["reference"]] {
+        let done = common::cinema(args).stdout(full()).output().unwrap();
+        let told = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert_eq!(done.status.code(), Some(1), "{args:?}: {told}");
+        assert!(told.starts_with("error: cannot write to standard output: No space left"), "{args:?}: {told}");
+    }
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let done = common::cinema(&["reference"]).stdout(writer).output().unwrap();
+    assert_eq!((done.status.code(), String::from_utf8_lossy(&done.stderr).as_ref()), (Some(1), ""));
+}
+
+#[test]
+fn an_export_that_fails_leaves_what_was_there() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("mine.csv"), "mine").unwrap();
+    let load = format!("load({:?}); ", Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/bank/main.rhai"));
+    let line = format!("{load}export_to(events().where(|e| 1 / (e.seq - 5) > -9), \"csv\", \"mine.csv\")");
+    let done = run_in(dir.path(), &["-e", &line], "");
+    assert!(done.code == 1 && done.stderr.contains("division by zero"), "{}", done.stderr);
+    assert_eq!(std::fs::read_to_string(dir.path().join("mine.csv")).unwrap(), "mine");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing beside it");
+    let done = run_in(dir.path(), &["-e", &format!("{load}export_to(\"jsonl\", \"/dev/full\")")], "");
+    assert!(done.code == 1 && done.stderr.contains("cannot write /dev/full: No space left"), "{}", done.stderr);
+    let done = run_in(dir.path(), &["soak", "--dir", "absent"], "");
+    assert!(done.code == 1 && done.stderr.contains("no folder absent"), "{}", done.stderr);
+    assert!(!dir.path().join("absent").exists());
+}
+
+#[test]
 fn the_demo_leads_to_the_cause_wherever_it_runs() {
     let dir = tempfile::tempdir().unwrap();
     let done = run_in(dir.path(), &["demo"], "");
