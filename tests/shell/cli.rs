@@ -419,3 +419,19 @@ fn an_import_that_fails_leaves_nothing_and_takes_nothing() {
     assert_eq!((done.code, done.stderr.contains("\"nonsense\" is no FILE=TIME")), (2, true), "{}", done.stderr);
     assert_eq!(names(), ["a.txt", "kept.cinema"]);
 }
+
+#[test]
+fn hints_of_commands_name_flags() {
+    for (command, flags, hint) in [
+        ("record", ["--trace", ""], "--trace app:shop"),
+        ("attach", ["--trace", ""], "--trace app:shop"),
+        ("record", ["--seal-after", "0s"], "--seal-after 100ms"),
+        ("attach", ["--record", "x.txt"], "x.txt.cinema"),
+    ] {
+        let files = if command == "record" { &["--out", "x.cinema"][..] } else { &[] };
+        let login = ["nobody@127.0.0.1:1", "--cookie", "none"];
+        let done = run(&[&[command][..], &login, files, &flags].concat(), "");
+        let told = done.stderr.lines().last().unwrap_or_default();
+        assert!(done.code != 0 && told == format!("  hint: {hint}"), "{command} {flags:?}: {}", done.stderr);
+    }
+}
