@@ -127,7 +127,7 @@ pub const SAMPLED_PROCESSES_MAX: usize = 500;
 /// Processes whose callbacks are traced without their states because these are large, per pattern.
 pub const LEAN_PROCESSES_MAX: usize = 100;
 
-/// Blocking calls in one run of one callback on the sim.
+/// Blocking calls in one run of one callback on the sim. Each evaluates the callback once more from its beginning.
 pub const CALLBACK_BLOCKING_CALLS_MAX: usize = 1_000;
 /// Scheduler steps of one `run()` on the sim.
 pub const SIM_STEPS_MAX: u64 = 10_000_000;
