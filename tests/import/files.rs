@@ -192,6 +192,7 @@ fn a_line_that_is_no_event_is_told_with_its_place() {
         r#"{"at_ns":1,"kind":"nothing","process":"<0.1.0>"}"#,
         r#"{"at_ns":1,"kind":"sned","process":"<0.1.0>"}"#,
         r#"{"at_ns":1.5,"kind":"send","process":"<0.1.0>"}"#,
+        r#"{"at_ns":-9223372036854775808,"kind":"send","process":"<0.1.0>"}"#,
         r#"{"seq":-1,"at_ns":1,"kind":"send","process":"<0.1.0>"}"#,
         r#"{"at_ns":1,"kind":"send","process":"lists"}"#,
         r#"{"at_ns":1,"kind":"send","process":"<0.1.0>","payload":{"$tuple":1}}"#,
@@ -205,10 +206,11 @@ fn a_line_that_is_no_event_is_told_with_its_place() {
         hand.jsonl: line 3, column 19: no kind "nothing": it is one of spawn, exit, crash, link, unlink, monitor, demonitor, down, register, unregister, send, receive, handle_start, handle_end, reply, timeout, late_reply, send_to_dead, state_change, code_change, supervisor_restart, child_spec_change, timer_start, timer_fire, timer_cancel, gc, loss, mark, restored, forked, exit_signal, log, input, sample, held, released at byte 95
         hand.jsonl: line 4, column 19: no kind "sned": did you mean "send"? at byte 144
         hand.jsonl: line 5, column 12: invalid type: floating point `1.5`, expected a whole number at byte 190
-        hand.jsonl: line 6, column 9: invalid value: integer `-1`, expected a whole number from 0 on at byte 238
-        hand.jsonl: line 7, column 36: "lists" is no pid or port such as "<0.12.0>" at byte 293
-        hand.jsonl: line 8: payload is not the JSON form of a term at byte 337
-        hand.jsonl: line 9: payload_etf has no pairs of hexadecimal digits at byte 406
+        hand.jsonl: line 6: a clock at -9223372036854775808 ns (limit CLOCK_NS_MAX: 4611686018427387903) at byte 238
+        hand.jsonl: line 7, column 9: invalid value: integer `-1`, expected a whole number from 0 on at byte 303
+        hand.jsonl: line 8, column 36: "lists" is no pid or port such as "<0.12.0>" at byte 358
+        hand.jsonl: line 9: payload is not the JSON form of a term at byte 402
+        hand.jsonl: line 10: payload_etf has no pairs of hexadecimal digits at byte 471
     "#]].assert_eq(&format!("{}\n", told(&report).join("\n")));
     // A loss stands in the place of each; one before the first event has its time.
     let kinds: Vec<&str> = recording.scan(&Filter::default()).map(|event| event.kind.as_str()).collect();
@@ -225,8 +227,8 @@ fn what_is_odd_in_lines_is_taken_and_told() {
     let line = |seq: u64, at_ns: i64, cause: &str| {
         format!(r#"{{"seq":{seq},"at_ns":{at_ns},"kind":"receive","process":"<0.1.0>"{cause}}}"#)
     };
-    let lines =
-        [line(4, 9, ""), line(4, 5, ""), line(3, 5, ""), line(7, i64::MIN, r#","cause":4"#), line(8, i64::MAX, "")];
+    let far = cinema::model::limits::CLOCK_NS_MAX;
+    let lines = [line(4, 9, ""), line(4, 5, ""), line(3, 5, ""), line(7, -far, r#","cause":4"#), line(8, far, "")];
     std::fs::write(&path, lines.join("\n")).expect("the folder is writable");
     let (recording, report) = imported(&[path]);
     assert_eq!(recording.len(), 5);

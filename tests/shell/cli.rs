@@ -435,3 +435,24 @@ fn hints_of_commands_name_flags() {
         assert!(done.code != 0 && told == format!("  hint: {hint}"), "{command} {flags:?}: {}", done.stderr);
     }
 }
+
+#[test]
+fn only_near_names_are_offered() {
+    let load = "load(\"examples/bank/main.rhai\"); ";
+    for (line, hint) in [
+        ("tree(\"legder\")", Some("ledger")),
+        ("state(\"alcie\")", Some("alice")),
+        ("tree(\"x\")", None),
+        ("state(\"tomorrow\")", None),
+        ("on_process(any, \"zzz\")", None),
+    ] {
+        let done = run(&["-e", &format!("{load}{line}")], "");
+        let offered = done.stderr.lines().find_map(|line| line.trim().strip_prefix("hint: did you mean "));
+        assert_eq!(
+            (done.code, offered),
+            (1, hint.map(|name| format!("{name:?}?")).as_deref()),
+            "{line}: {}",
+            done.stderr
+        );
+    }
+}

@@ -139,8 +139,10 @@ fn logs_of(path: &Path) -> Outcome<Vec<TraceLog>> {
         vec![file_log(path)?]
     } else {
         return Err(Failure::bad_input(format!(
-            "{shown} is no binary trace file: no trace message frame (0, u32 size, 131) at byte 0"
+            "{shown} is neither a binary trace file (no trace message frame (0, u32 size, 131) at byte 0) nor JSON lines \
+             (no object at byte 0)"
         ))
+        .hint("export_to(\"jsonl\", path) writes events as JSON lines, an object each")
         .hint("write one with dbg:tracer(port, dbg:trace_port(file, \"x.trace\")) or ttb:tracer(..)"));
     };
     if logs.is_empty() {

@@ -13,7 +13,7 @@ use super::source::OpenFile;
 use super::{EventClock, ImportReport};
 use crate::codec::etf;
 use crate::codec::json::{bytes_of_hex, from_json};
-use crate::model::limits::{DEFECTS_KEPT_MAX, FRAME_BYTES_MAX, PAYLOAD_BYTES_MAX};
+use crate::model::limits::{CLOCK_NS_MAX, DEFECTS_KEPT_MAX, FRAME_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use crate::model::pid::Origin;
 use crate::model::time::show_ns;
 use crate::model::{Actor, ActorId, Atom, CallKey, Class, EventBatch, Kind, NewEvent, Pid, Seq, Syntax, Term, nearest};
@@ -220,6 +220,10 @@ impl<'s> Lines<'s> {
             return Err(format!("{} bytes (limit FRAME_BYTES_MAX: {FRAME_BYTES_MAX})", text.len()).into());
         }
         let line: Line<'_> = serde_json::from_slice(text).map_err(|error| Wrong::json(&error))?;
+        let at_ns = line.clock_ns.unwrap_or(line.at_ns);
+        if at_ns.checked_abs().is_none_or(|distance_ns| distance_ns > CLOCK_NS_MAX) {
+            return Err(format!("a clock at {at_ns} ns (limit CLOCK_NS_MAX: {CLOCK_NS_MAX})").into());
+        }
         let payload = term_bytes("payload", line.payload.as_ref(), line.payload_etf.as_deref())?;
         let meta = term_bytes("meta", line.meta.as_ref(), line.meta_etf.as_deref())?;
         let node = node(line.node.as_ref())?.unwrap_or(Origin::LOCAL);
@@ -233,7 +237,7 @@ impl<'s> Lines<'s> {
         let actor_of = |word: &str, node| actor(word, node).map_err(|what| Wrong::word(text, word, what));
         let tag = line.tag.as_deref().map(|text| Atom::try_new(text).map_err(|error| format!("tag: {error}")));
         let event = NewEvent {
-            at_ns: line.clock_ns.unwrap_or(line.at_ns),
+            at_ns,
             kind: kind.ok_or_else(|| Wrong::unknown(text, "kind", &line.kind, kinds()))?,
             class: class.transpose()?.unwrap_or(Class::None),
             process: actor_of(&line.process, node)?,

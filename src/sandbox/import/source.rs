@@ -9,6 +9,7 @@ use memmap2::Mmap;
 
 use super::clocks::Span;
 use super::files::{Part, TraceLog};
+use crate::model::limits::CLOCK_NS_MAX;
 use crate::model::{Failure, Outcome};
 use crate::sandbox::trace::frames::{Defects, Frame, Frames};
 use crate::sandbox::trace::message::{Message, Stamp, Trace};
@@ -168,7 +169,7 @@ impl<'a> Source<'a> {
     /// The message with its time on the clock that all logs share.
     fn timed(&mut self, mut trace: Trace<'a>) -> Trace<'a> {
         if let Some((stamp, clock)) = &mut trace.stamp {
-            stamp.at_ns = stamp.at_ns.saturating_add(self.offset_ns);
+            stamp.at_ns = stamp.at_ns.saturating_add(self.offset_ns).clamp(-CLOCK_NS_MAX, CLOCK_NS_MAX);
             match &mut self.span {
                 Some(span) => span.last_ns = span.last_ns.max(stamp.at_ns),
                 None => self.span = Some(Span::new(trace.who.origin(), *clock, stamp.at_ns)),
