@@ -408,7 +408,8 @@ impl Recording {
     pub fn damage(&self) -> Vec<String> {
         let of_segment = |segment: &Arc<Segment>| {
             let (why, offset) = (segment.known_damage()?, segment.offsets.image);
-            let lost = ranges(&[segment.head.start..segment.head.end()]);
+            let seqs = segment.head.start..segment.head.end();
+            let lost = ranges(std::slice::from_ref(&seqs));
             Some(format!("the segment at offset {offset} is damaged ({why}): events {lost} are not there"))
         };
         let of_block = |(start, block_idx): (u64, usize)| {
