@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{console, interrupt};
 use crate::model::{Failure, FailureKind, Outcome, time};
+use crate::render::text::counted;
 use crate::session::import::ClockOffset;
 use crate::session::{check_new, import};
 
@@ -41,13 +42,9 @@ pub fn run(files: &[PathBuf], offsets: &[ClockOffset], out: &Path, is_forced: bo
     imported.damage.iter().for_each(|line| console::talk(&format!("damaged: {line}")));
     imported.assumed.iter().for_each(|line| console::talk(&format!("warning: {line}")));
     let damaged = if imported.damage.is_empty() { "" } else { ", not whole: loss() lists what is damaged" };
-    let (events, messages) = (count(imported.n_events, "event"), count(imported.n_frames, "message"));
+    let (events, messages) = (counted(imported.n_events, "event"), counted(imported.n_frames, "message"));
     console::print_line(&format!("{}: {events} of {messages}{damaged}", out.display()));
     Ok(if imported.damage.is_empty() { 0 } else { console::EXIT_ERROR })
-}
-
-fn count(n: u64, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Reads `FILE=TIME`, as `--offset` takes it.

@@ -18,6 +18,7 @@ const SHOWN_DEFECTS: usize = 20;
 pub(super) const DAMAGED_PLACES: &str = "damaged places";
 const DAMAGED: &str = "damaged";
 const ASSUMED: &str = "assumed";
+const INTERRUPTED: &str = "interrupted";
 
 /// Imports trace files, a folder or JSON lines, without what is to be redacted. Damage becomes warnings; everything before it
 /// is there.
@@ -69,7 +70,11 @@ pub fn into_file(
     };
     let mut recording = Recording::create(fresh.path(), info(&title), durability).map_err(failed)?;
     let report = fill(&mut recording, paths, offsets, &Redaction::none(), progress).map_err(failed);
-    if !report.as_ref().is_err_and(|failure| failure.kind != FailureKind::Interrupted) {
+    let is_interrupted = report.as_ref().is_err_and(|failure| failure.kind == FailureKind::Interrupted);
+    if is_interrupted {
+        recording.info.notes.push((INTERRUPTED.to_string(), "the import, before the end of its files".to_string()));
+    }
+    if report.is_ok() || is_interrupted {
         recording.finish().map_err(failed)?;
         drop(recording);
         fresh.keep()?;

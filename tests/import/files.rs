@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cinema::export::events_jsonl;
-use cinema::model::{Atom, EventBatch, Filter, Kind, Origin, Pid, Seq, Syntax, Term};
+use cinema::model::{Atom, EventBatch, FailureKind, Filter, Kind, Origin, Pid, Seq, Syntax, Term};
 use cinema::sandbox::import::{ClockOffset, ImportReport, check, import_all};
 use cinema::session::import::into_file;
 use cinema::store::{Recording, RecordingInfo};
@@ -257,6 +257,15 @@ fn a_file_is_imported_into_a_file() {
     let (kept, warnings) = Recording::open(&out).expect("it was completed");
     assert_eq!((warnings.len(), kept.len()), (0, imported.n_events));
     assert_eq!(listing(&kept), listing(&recorded(&source).0));
+    let mut n_looks = 0;
+    let cut = into_file(std::slice::from_ref(&source), &[], &out, &mut |_| {
+        n_looks += 1;
+        n_looks < 2
+    });
+    assert_eq!(cut.err().map(|failure| failure.kind), Some(FailureKind::Interrupted));
+    let (part, warnings) = Recording::open(&out).expect("what was read is kept");
+    assert!(warnings.is_empty() && !part.is_empty() && part.len() < imported.n_events);
+    assert!(part.info.notes.iter().any(|(name, _)| name == "interrupted"), "and says that it is a part");
     let itself = into_file(std::slice::from_ref(&out), &[], &out, &mut |_| true);
     assert!(itself.is_err() && Recording::open(&out).is_ok(), "nothing is overwritten by itself");
     assert!(check(&[folder.path().join("absent")], &[]).is_err());
