@@ -157,7 +157,7 @@ fn damage_met_later_is_told() {
     let why = "its checksum is wrong";
     assert_eq!(
         opened.damage(),
-        [format!("the segment at offset {at} is damaged ({why}): events #400 to #800 are not there")]
+        [format!("the segment at offset {at} is damaged ({why}): events #400 to #799 are not there")]
     );
 }
 
