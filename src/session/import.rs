@@ -31,6 +31,10 @@ pub struct Imported {
 /// read: memory is bounded. `progress` is called every few thousand events; its `false` interrupts, and what was
 /// imported until then is in the file. Errors: those of the files, of `out`, interruption.
 pub fn into_file(paths: &[PathBuf], out: &Path, progress: &mut dyn FnMut(Progress) -> bool) -> Outcome<Imported> {
+    if let Some(path) = paths.iter().find(|path| path.is_file() && Recording::is_session_file(path).unwrap_or(false)) {
+        return Err(Failure::usage(format!("{} is a session file: there is nothing to import", path.display()))
+            .hint(format!("cinema open {}", path.display())));
+    }
     // What cannot be imported, and what is imported, is not to be overwritten.
     import::check(paths)?;
     let is_out =
