@@ -303,6 +303,7 @@ impl Source {
         let mut director = Director::new(&self.recording, &mut self.breakpoints, context, None);
         let drained = sandbox.drain(&mut director);
         let (hits, failure, _) = director.finish();
+        self.seal_overdue();
         if is_following {
             self.timelines[0].to_end(&self.recording.borrow());
         }
@@ -312,6 +313,14 @@ impl Source {
         drained?;
         self.renew_sites();
         Ok(true)
+    }
+
+    /// A system that has become silent must not keep its last events from the file.
+    fn seal_overdue(&mut self) {
+        let now_ns = self.sandbox.as_mut().and_then(|sandbox| sandbox.clock_ns());
+        if let Some(now_ns) = now_ns {
+            self.recording.borrow_mut().seal_overdue(now_ns);
+        }
     }
 
     /// Goes along with a live system again, from the end on.
@@ -338,6 +347,7 @@ impl Source {
         let mut director = Director::new(&self.recording, &mut self.breakpoints, context, self.stopped_before.take());
         let end = go(sandbox.as_mut(), &mut director);
         let (hits, failure, stopped_before) = director.finish();
+        self.seal_overdue();
         self.stopped_before = stopped_before;
         self.timelines[0].to_end(&self.recording.borrow());
         self.is_following = hits.is_empty();

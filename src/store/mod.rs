@@ -127,7 +127,7 @@ pub struct Recording {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Durability {
     pub sync: SyncPolicy,
-    /// Nanoseconds of the events' own clock after which a tail is sealed.
+    /// Nanoseconds of the events' own clock after which a tail is sealed; in a live system that clock goes on without events.
     pub seal_after_ns: i64,
     /// Bytes that the file may have; recording ends with an error before it has more.
     pub file_bytes_max: u64,

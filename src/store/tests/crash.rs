@@ -189,6 +189,12 @@ fn tail_is_sealed_by_the_events_clock() {
     assert_eq!(recording.segments.len(), 4, "a segment per millisecond and its first event");
     let (opened, _) = Recording::open(&scratch.path).unwrap();
     assert!(opened.len() >= 4_000);
+    // What waits does not wait for the next event.
+    recording.seal_overdue(5_000_000);
+    assert_eq!(recording.segments.len(), 4, "not yet");
+    recording.seal_overdue(6_000_000);
+    recording.settle();
+    assert_eq!(Recording::open(&scratch.path).unwrap().0.len(), 5_000);
 }
 
 /// The child of the test below: says what is sealed, until it is killed.
