@@ -189,9 +189,21 @@ pub enum Command {
     /// Check a .cinema file as a whole: what is damaged, where, and what is lost; exit code 3 when something is
     Fsck { file: PathBuf },
     /// Write what can be saved of a damaged .cinema file to a new one
-    Repair { file: PathBuf, out: PathBuf },
+    Repair {
+        file: PathBuf,
+        out: PathBuf,
+        /// Write over OUT when it is there
+        #[arg(long)]
+        force: bool,
+    },
     /// Write a .cinema file in archive form: smaller, by half when it is long, and read like any other
-    Compact { file: PathBuf, out: PathBuf },
+    Compact {
+        file: PathBuf,
+        out: PathBuf,
+        /// Write over OUT when it is there
+        #[arg(long)]
+        force: bool,
+    },
     /// Load the store with all that it can do for a while, and see that nothing is lost
     Soak {
         /// How long: 1h, 5min, 30s

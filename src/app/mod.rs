@@ -59,8 +59,8 @@ fn run(cli: Cli) -> u8 {
         }
         Some(Command::Import { files, out, offset, force }) => import::run(&files, &offset, &out, force),
         Some(Command::Fsck { file }) => files::fsck(&file, &cli.options),
-        Some(Command::Repair { file, out }) => files::repair(&file, &out, &cli.options),
-        Some(Command::Compact { file, out }) => files::compact(&file, &out, &cli.options),
+        Some(Command::Repair { file, out, force }) => files::repair(&file, &out, force, &cli.options),
+        Some(Command::Compact { file, out, force }) => files::compact(&file, &out, force, &cli.options),
         Some(Command::Soak { ns, dir, child }) => soak(ns, dir, child, &cli.options, place),
         command => with_session(command, &cli.options, place),
     };

@@ -15,7 +15,8 @@ use crate::store::Recording;
 /// `peer`, `tag`, `call`, `cause`, `size_bytes`, `payload`, `meta`; what an event has not is left out. `node` is
 /// `[name, creation]` of the process's node, `peer_node` of the peer's where it is another; without them it is
 /// `nonode@nohost`. Where the JSON form of a payload does not tell all of it (nodes of pids, funs), `payload_etf` has its
-/// bytes in hexadecimal digits; so has `meta_etf`. Gives the number of events. Cost: a payload decode per event.
+/// bytes in hexadecimal digits; so has `meta_etf`. `lost` names what damage of the file took: a payload that is not there
+/// and not in it never was. Gives the number of events. Cost: a payload decode per event.
 /// Errors: `out` fails.
 pub fn events_jsonl(rec: &Recording, filter: &Filter, out: &mut dyn Write) -> io::Result<u64> {
     let mut n_events = 0;
@@ -53,6 +54,8 @@ fn object(rec: &Recording, event: &Event, start_ns: i64) -> Value {
     let [json, etf] = term_json(rec.term(event.seq), payload.as_deref());
     tell("payload", json);
     tell("payload_etf", etf);
+    let lost = rec.lost_fields(event.seq);
+    tell("lost", (!lost.is_empty()).then_some(lost).into());
     let [json, etf] = term_json(rec.meta(event.seq), rec.meta_ref(event.seq).as_deref());
     tell("meta", json);
     tell("meta_etf", etf);

@@ -39,6 +39,10 @@ pub const KEYFRAME_EVENTS: usize = 1 << 14;
 /// Bytes of newest states that are compared with the next ones for the index of changed paths; beyond it all are forgotten,
 /// and the next state of each process counts as having changed everything.
 pub const STATES_COMPARED_BYTES_MAX: usize = 64 << 20;
+/// The fewest bytes that a ring recording may be bounded to.
+pub const RING_BYTES_MIN: u64 = 64 << 10;
+/// Bytes of states that a ring recording keeps when the events that carried them are gone, those of living processes first.
+pub const RING_STATE_BYTES_MAX: usize = 16 << 20;
 /// Rows of ended processes that a ring recording keeps when their events are gone: those that ended last.
 pub const RING_DEAD_ROWS_MAX: usize = 10_000;
 /// Bytes of a keyframe's rows that a file may make us inflate.

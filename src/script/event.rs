@@ -78,6 +78,12 @@ impl EventHandle {
             None => self.context.recording.borrow().term(self.event.seq),
         }
     }
+    fn meta(&self) -> Option<Term> {
+        self.pending.is_none().then(|| self.context.recording.borrow().meta(self.event.seq))?
+    }
+    fn lost(&self) -> Vec<String> {
+        if self.pending.is_some() { Vec::new() } else { self.context.recording.borrow().lost_fields(self.event.seq) }
+    }
     fn process(&self, actor: Actor) -> ProcessHandle {
         ProcessHandle { actor, at: self.event.seq, context: self.context.clone() }
     }
@@ -181,10 +187,21 @@ mod functions {
     pub fn size(e: &mut EventHandle) -> INT {
         INT::from(e.event.size_bytes)
     }
-    /// What the event carries: a message as it was sent, a reason, a state; `()` when nothing.
+    /// What the event carries: a message as it was sent, a reason, a state; `()` when nothing, and also when it is lost: then
+    /// `lost` has `"payload"`.
     #[rhai_fn(get = "payload", pure)]
     pub fn payload(e: &mut EventHandle) -> Dynamic {
         e.term().map_or(Dynamic::UNIT, |term| to_dynamic(&term))
+    }
+    /// What is known of the event beside itself, as a map: `late_ns`, `since` ..; `()` when nothing.
+    #[rhai_fn(get = "meta", pure)]
+    pub fn meta(e: &mut EventHandle) -> Dynamic {
+        e.meta().map_or(Dynamic::UNIT, |meta| to_dynamic(&meta))
+    }
+    /// Names of the fields that damage of the file took, as `"payload"`; none when the event is whole.
+    #[rhai_fn(get = "lost", pure)]
+    pub fn lost(e: &mut EventHandle) -> rhai::Array {
+        e.lost().into_iter().map(Dynamic::from).collect()
     }
     /// The payload without the wrapping of a call or a cast.
     #[rhai_fn(get = "message", pure)]

@@ -48,6 +48,10 @@ pub fn into_file(
     out: &Path,
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Outcome<Imported> {
+    if let Some(path) = paths.iter().find(|path| path.is_file() && Recording::is_session_file(path).unwrap_or(false)) {
+        return Err(Failure::usage(format!("{} is a session file: there is nothing to import", path.display()))
+            .hint(format!("cinema open {}", path.display())));
+    }
     // What cannot be imported, and what is imported, is not to be overwritten.
     import::check(paths, offsets)?;
     let is_out =

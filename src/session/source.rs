@@ -16,7 +16,7 @@ use super::sites::Site;
 use super::value::{ProcessRef, Span};
 use crate::analysis::names::Names;
 use crate::breakpoint;
-use crate::model::{Actor, Failure, Kind, Moment, NewEvent, Outcome, Pid, Seq, SystemState, Term, nearest};
+use crate::model::{Actor, Failure, Filter, Kind, Moment, NewEvent, Outcome, Pid, Seq, SystemState, Term, nearest};
 use crate::sandbox::beam::Beam;
 use crate::sandbox::{Capabilities, Input, RunEnd, RunLimit, Sandbox};
 use crate::store::{Mark, Recording};
@@ -114,6 +114,10 @@ impl Source {
             notes.push(("evicted".into(), format!("{}; begins at #{}", gone.describe(), recording.first().0)));
             let more = [("marks evicted", gone.n_marks), ("ended processes forgotten", gone.n_forgotten)];
             notes.extend(more.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.into(), n.to_string())));
+        }
+        let n_losses = recording.count(&Filter::kind(Kind::Loss));
+        if n_losses > 0 {
+            notes.push(("losses".into(), format!("{n_losses} events say that something is lost: loss() lists what")));
         }
         SourceInfo {
             id,
@@ -427,12 +431,12 @@ mod tests {
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[3_000] ^= 1;
         std::fs::write(&path, bytes).unwrap();
-        let (opened, warnings) = Recording::open_as_large(&path).unwrap();
+        let (opened, report) = Recording::open_as_large(&path).unwrap();
         let mut source = Source::recorded("large".into(), opened);
         // The timeline looks at the events when it is made.
         let _ = source.recording().event(Seq(7));
         let told = source.new_damage();
-        assert!(warnings.is_empty() && told.len() == 1 && told[0].contains("the segment at offset"), "{told:?}");
+        assert!(report.is_whole() && told.len() == 1 && told[0].contains("the segment at offset"), "{told:?}");
         assert!(source.new_damage().is_empty());
     }
 }

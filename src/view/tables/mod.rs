@@ -11,7 +11,7 @@ pub use live::{held, nodes};
 pub use plan::plan;
 pub use processes::{comparison, history, mailbox, process_fields, processes, system_fields};
 pub use session::{
-    branches, breakpoints, hits, marks, position_fields, recorded_fields, source_fields, sources, spans,
+    branches, breakpoints, hits, losses, marks, position_fields, recorded_fields, source_fields, sources, spans,
 };
 pub use traffic::{calls, chain, events, evidence, findings, latency, messages, pairs};
 
@@ -57,11 +57,14 @@ impl<'a> Of<'a> {
         });
         name.map_or(Cell::Empty, Cell::Text)
     }
-    /// What an event carries, without the wrapping of calls and casts.
+    /// What an event carries, without the wrapping of calls and casts; `(lost)` where damage took it.
     fn payload(&self, seq: Seq) -> Cell {
         match self.recording.term(seq) {
             Some(term) => Cell::Term(term.unwrapped()),
             None if self.recording.payload(seq).is_some() => Cell::Text("(too deep to show)".into()),
+            None if self.recording.lost_fields(seq).iter().any(|field| field == "payload") => {
+                Cell::Text("(lost)".into())
+            }
             None => Cell::Empty,
         }
     }
