@@ -17,6 +17,8 @@ pub struct Loss {
     pub reason: &'static str,
     /// Where the damage lies, in the file in which it was found.
     pub offset: Option<u64>,
+    /// What is damaged, where an import tells it: the file, and the place in it.
+    pub what: Option<String>,
 }
 
 /// Why events were lost, as a loss event says it.
@@ -34,8 +36,9 @@ impl Recording {
         let filter = Filter { ranges: ranges.to_vec(), ..Filter::kind(Kind::Loss) };
         for event in self.scan(&filter) {
             let loss = self.loss_of(event.seq);
-            let is_more =
-                |last: &&mut Loss| loss.reason == DAMAGE && (last.reason, last.offset) == (DAMAGE, loss.offset);
+            let is_more = |last: &&mut Loss| {
+                loss.reason == DAMAGE && (last.reason, last.offset, &last.what) == (DAMAGE, loss.offset, &loss.what)
+            };
             match losses.last_mut().filter(is_more) {
                 Some(last) => {
                     last.seqs.end = loss.seqs.end;
@@ -59,6 +62,9 @@ impl Recording {
             n_events: number("total").unwrap_or(1),
             reason: if is_damage { DAMAGE } else { DROPPED },
             offset: number("offset"),
+            what: fields
+                .and_then(|fields| fields.get_atom("what")?.as_binary())
+                .map(|text| String::from_utf8_lossy(text).into_owned()),
         }
     }
 
@@ -68,7 +74,13 @@ impl Recording {
         let loss = |segment: &'r std::sync::Arc<super::Segment>| {
             let inside = |range: &Range<u64>| range.start.max(segment.head.start)..range.end.min(segment.head.end());
             let offset = Some(segment.offsets.image as u64);
-            let of = move |seqs: Range<u64>| Loss { n_events: seqs.end - seqs.start, seqs, reason: DAMAGE, offset };
+            let of = move |seqs: Range<u64>| Loss {
+                n_events: seqs.end - seqs.start,
+                seqs,
+                reason: DAMAGE,
+                offset,
+                what: None,
+            };
             ranges.iter().map(inside).filter(|seqs| !seqs.is_empty()).map(of).collect::<Vec<_>>()
         };
         damaged.flat_map(loss)

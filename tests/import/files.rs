@@ -71,7 +71,10 @@ fn a_file_that_is_missing_in_a_set_is_a_loss_in_its_place() {
         let (recording, report) = imported(&paths);
         assert_eq!(tags(&recording), ["a", "b", "d"]);
         assert_eq!(told(&report), [what]);
-        assert_eq!(losses(&recording), [(Some("b"), format!("#{{damaged => <<\"{what}\">>,places => 1}}"))]);
+        assert_eq!(
+            losses(&recording),
+            [(Some("b"), format!("#{{places => 1,reason => damage,what => <<\"{what}\">>}}"))]
+        );
     }
     // Where the numbers have gone round, the one gap is where the set begins.
     write_trace(&path(0), &[("e", 5)]);
@@ -264,7 +267,7 @@ fn a_file_is_imported_into_a_file() {
     });
     assert_eq!(cut.err().map(|failure| failure.kind), Some(FailureKind::Interrupted));
     let (part, warnings) = Recording::open(&out).expect("what was read is kept");
-    assert!(warnings.is_empty() && !part.is_empty() && part.len() < imported.n_events);
+    assert!(warnings.damage.is_empty() && !part.is_empty() && part.len() < imported.n_events);
     assert!(part.info.notes.iter().any(|(name, _)| name == "interrupted"), "and says that it is a part");
     let itself = into_file(std::slice::from_ref(&out), &[], &out, &mut |_| true);
     assert!(itself.is_err() && Recording::open(&out).is_ok(), "nothing is overwritten by itself");

@@ -196,7 +196,11 @@ impl<'s> Lines<'s> {
         std::mem::take(&mut self.damaged_before).iter().for_each(|what| self.push_loss(at_ns, what));
     }
     fn push_loss(&mut self, at_ns: i64, what: &str) {
-        let entries = [(Term::atom("damaged"), Term::binary(what)), (Term::atom("total"), Term::Int(1))];
+        let entries = [
+            (Term::atom("reason"), Term::atom("damage")),
+            (Term::atom("total"), Term::Int(1)),
+            (Term::atom("what"), Term::binary(what)),
+        ];
         let mut payload = Vec::new();
         etf::encode(&Term::map(entries), &mut payload);
         self.batch.push(&NewEvent { payload: &payload, ..NewEvent::new(at_ns, Kind::Loss, Pid::local(0)) });

@@ -110,7 +110,7 @@ pub fn branches(rows: &[Branch]) -> Table {
 
 /// What is lost, a row per stretch.
 pub fn losses(of: &Of<'_>, rows: &[Loss]) -> Table {
-    let mut table = Table::new("losses", &[">seq", ">last", ">at_ns", ">events", "reason", ">offset"]);
+    let mut table = Table::new("losses", &[">seq", ">last", ">at_ns", ">events", "reason", ">offset", "what"]);
     for row in rows {
         table.push(vec![
             Cell::Seq(Seq(row.seqs.start)),
@@ -119,6 +119,7 @@ pub fn losses(of: &Of<'_>, rows: &[Loss]) -> Table {
             count(row.n_events),
             text(row.reason),
             row.offset.map_or(Cell::Empty, count),
+            row.what.as_deref().map_or(Cell::Empty, text),
         ]);
     }
     table

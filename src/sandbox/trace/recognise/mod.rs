@@ -196,8 +196,9 @@ impl Recogniser {
     /// was lost.
     pub fn lose_damaged(&mut self, at_ns: i64, what: &str, n_places: u64) {
         let mut payload = Fields::default();
-        payload.value("damaged", &Term::binary(what));
         payload.int("places", i64::try_from(n_places).unwrap_or(i64::MAX));
+        payload.word("reason", "damage");
+        payload.value("what", &Term::binary(what));
         self.emit_loss(at_ns, payload);
     }
 
