@@ -306,7 +306,7 @@ impl<'f> Walk<'f> {
         let known = &complete.segments;
         let place_of = |place: &SegmentPlace| {
             let at = known.binary_search_by_key(&place.head.start, |known| known.head.start).ok()?;
-            Some(known[at].image.start)
+            (known[at].head == place.head).then_some(known[at].image.start)
         };
         let are_known = self.found.iter().all(|place| place_of(place).is_some());
         if self.found.iter().all(|place| place_of(place) == Some(place.image.start)) {
