@@ -7,6 +7,8 @@ import { readFilter } from "./filter.js";
 import { choose, doc, found, look, names, on } from "./state.js";
 
 const PAGE = 80;
+/** While the cursor runs: what is in sight, and how often. */
+const PAGE_RUNNING = 24, RUNNING_MS = 400;
 const COLUMNS = ["seq", "at_ns", "kind", "process", "peer", "tag", "payload"];
 
 export function makeEvents(root, actions) {
@@ -38,9 +40,10 @@ export function makeEvents(root, actions) {
     const isThere = now === key && rows.length && doc.seq >= rows[0].seq && doc.seq <= rows.at(-1).seq;
     if (isThere || (now === key && (look.filter || look.range))) return markHere();
     key = now;
-    const around = Math.max(0, (doc.seq ?? 0) - PAGE / 2);
+    const limit = doc.state === "paused" ? PAGE : PAGE_RUNNING;
+    const around = Math.max(0, (doc.seq ?? 0) - (doc.state === "paused" ? limit / 2 : 6));
     if (look.filter || look.range || around === 0) load({});
-    else load({ after: around });
+    else load({ after: around, limit });
   }
 
   function draw(meta) {
@@ -70,8 +73,10 @@ export function makeEvents(root, actions) {
   function markHere(isNew = false) {
     for (const tr of box.querySelectorAll("tr[data-seq]")) {
       const seq = Number(tr.dataset.seq), isHere = seq === doc.seq;
-      tr.className = `pick ${isHere ? "here" : seq > (doc.seq ?? -1) ? "future" : "past"}`;
-      if (isHere) { tr.setAttribute("aria-current", "true"); } else tr.removeAttribute("aria-current");
+      const name = `pick ${isHere ? "here" : seq > (doc.seq ?? -1) ? "future" : "past"}`;
+      if (tr.className !== name) tr.className = name;
+      if (isHere) tr.setAttribute("aria-current", "true");
+      else if (tr.ariaCurrent) tr.removeAttribute("aria-current");
       if (isHere && look.drawer === "events") scrollTo(tr, isNew);
     }
   }
@@ -89,8 +94,7 @@ export function makeEvents(root, actions) {
   let pending = 0;
   on(["syntax", "is_elixir", "hits"], () => { if (rows.length && look.drawer === "events") draw(meta); });
   on(["position", "filter", "range", "drawer", "n_recorded"], () => {
-    // While the cursor runs, four times a second.
-    pending ||= setTimeout(() => { pending = 0; follow(); }, doc.state === "paused" ? 0 : 250);
+    pending ||= setTimeout(() => { pending = 0; follow(); }, doc.state === "paused" ? 0 : RUNNING_MS);
   });
   return { show: () => { put(root, box); key = ""; follow(); } };
 }

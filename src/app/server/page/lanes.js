@@ -1,8 +1,8 @@
-// Drawing lanes: what stands still (lanes, bars, arrows, points, densities) and what moves (the playhead, messages under
-// way). It draws what it is given and knows no server.
+// Drawing lanes: what stands still (lanes, bars, arrows, points, densities) and messages under way. It draws what it is
+// given and knows no server.
 
 import { clip, duration, h } from "./format.js";
-import { STYLES, color, mark, reducedMotion } from "./paint.js";
+import { STYLES, color, mark } from "./paint.js";
 import { doc, found, look, nameOf } from "./state.js";
 
 const BAR = 0.52;
@@ -230,58 +230,37 @@ function drawDensity(context, scene) {
   context.globalAlpha = 1;
 }
 
-/** What moves: the future is veiled, messages run along their arrows with the playhead. */
-export function drawMoving(context, scene) {
-  const { width, height } = scene;
-  context.clearRect(0, 0, width, height);
-  const x = scene.toX(scene.playhead);
-  if (x < width && doc.seq !== undefined) {
-    context.fillStyle = color("bg");
-    context.globalAlpha = 0.4;
-    context.fillRect(Math.max(0, x), 0, width, height);
-    context.globalAlpha = 1;
-  }
-  const isMoving = doc.state !== "paused" && !reducedMotion.matches;
-  if (look.view === "messages" && !scene.data.density && isMoving) drawUnderway(context, scene, x);
-  if (doc.event && !scene.data.density) drawHere(context, scene);
-  if (x >= -1 && x <= width + 1) {
-    context.fillStyle = color("cursor");
-    context.fillRect(Math.round(x) - 0.75, 0, 1.5, height);
-  }
-}
+/** How far behind the playhead messages under way are drawn. */
+export const TRAIL = 220;
+/** How far behind it one that arrived still glows. */
+const GLOW = 46;
 
-function drawUnderway(context, scene, x) {
-  const trail = 46;
+export const laneOf = (scene, process) => scene.data.lanes.findIndex((lane) => lane.process === process);
+
+/** Messages under way when the playhead is at `x`, on a canvas that ends there: dots that run along their arrows. */
+export function drawUnderway(context, scene, x) {
+  context.clearRect(0, 0, TRAIL + 8, scene.height);
+  context.save();
+  context.translate(TRAIL - x, 0);
   for (const arrow of scene.data.arrows) {
     const [x0, y0, x1, y1] = arrowEnds(scene, arrow);
-    if (x0 > x || x1 < x - trail) continue;
-    const share = x1 > x0 ? Math.min(1, (x - x0) / (x1 - x0)) : 1;
-    if (share >= 1) {
+    if (x0 > x || x1 < x - GLOW) continue;
+    if (x1 <= x) {
       // Arrived: it glows for a moment.
-      highlight(context, scene, arrow, Math.max(0, 1 - (x - x1) / trail) * 0.9, 2.4);
+      highlight(context, scene, arrow, Math.max(0, 1 - (x - x1) / GLOW) * 0.9, 2.4);
       continue;
     }
-    const [px, py] = [x0 + (x1 - x0) * share, y0 + (y1 - y0) * share];
+    const y = y0 + (y1 - y0) * ((x - x0) / (x1 - x0));
     context.globalAlpha = 1;
     context.strokeStyle = context.fillStyle = color(STYLES[arrow[6]].color);
     context.lineWidth = 3;
-    context.beginPath(); context.moveTo(x0, y0); context.lineTo(px, py); context.stroke();
-    context.beginPath(); context.arc(px, py, 5, 0, 7); context.fill();
+    context.beginPath(); context.moveTo(x0, y0); context.lineTo(x, y); context.stroke();
+    context.beginPath(); context.arc(x, y, 5, 0, 7); context.fill();
     context.strokeStyle = color("bg");
     context.lineWidth = 1.5;
     context.stroke();
   }
-  context.globalAlpha = 1;
-}
-
-/** A ring at the event that one stands on. */
-function drawHere(context, scene) {
-  const lane = scene.data.lanes.findIndex((candidate) => candidate.process === doc.event.process);
-  const x = scene.toX(scene.playhead);
-  if (lane < 0 || x < 0 || x > scene.width) return;
-  context.strokeStyle = color("cursor");
-  context.lineWidth = 2;
-  context.beginPath(); context.arc(x, yOf(scene, lane), 6, 0, 7); context.stroke();
+  context.restore();
 }
 
 /** What is under the pointer: its seq, its process, and what to say about it. */

@@ -1,5 +1,5 @@
-// The scrubber: the whole line with its density, what stands out in it, marks and breakpoints, and where one is. The
-// control itself is a native range input above the canvas.
+// The scrubber: the whole line with its density, what stands out in it, marks and breakpoints, and where one is: a
+// needle above the canvas. The control itself is a native range input above both.
 
 import * as api from "./api.js";
 import { Axis } from "./axis.js";
@@ -14,7 +14,7 @@ const TICKS_HEIGHT = 14;
 /** @param {(seq: number|null) => void} seek */
 export function makeScrubber(seek) {
   const root = document.querySelector("#scrubber");
-  const canvas = root.querySelector("canvas");
+  const canvas = root.querySelector("canvas"), needle = root.querySelector(".needle"), past = root.querySelector(".past");
   const input = root.querySelector("input");
   let axis = new Axis(overview.axis);
   let isDragging = false;
@@ -53,11 +53,9 @@ export function makeScrubber(seek) {
   // Arrow keys are those of the page: by events, not by thousandths.
   input.addEventListener("keydown", (event) => { if (/^(Arrow|Home|End|Page)/.test(event.key)) event.preventDefault(); });
 
-  // What stands still is drawn once, and copied under what moves.
-  const still = document.createElement("canvas");
   let isStale = true;
   function drawStill(width, height, base) {
-    const context = sharpen(still, width, height);
+    const context = sharpen(canvas, width, height);
     context.clearRect(0, 0, width, height);
     drawDensity(context, width, base);
     drawTicks(context, width, base, axis);
@@ -84,29 +82,15 @@ export function makeScrubber(seek) {
   }
   on(["breakpoints", "n_recorded", "state"], findHits);
 
-  let shown = 0, drawnAt = -1, size = { width: root.clientWidth, height: root.clientHeight };
+  let shown = 0, size = { width: root.clientWidth, height: root.clientHeight };
   function draw() {
     const { width, height } = size;
-    const base = height - TICKS_HEIGHT;
+    if (isStale) { isStale = false; drawStill(width, height, height - TICKS_HEIGHT); }
     const target = shareOf(doc.seq);
     shown = reducedMotion.matches || doc.state === "paused" || Math.abs(target - shown) > 0.05 ? target : shown + (target - shown) * 0.35;
-    if (Math.abs(target - shown) > 1e-4) tell("position");
-    const x = Math.round(shown * width) + 0.5;
-    if (!isStale && x === drawnAt) return;
-    drawnAt = x;
-    if (isStale) { isStale = false; drawStill(width, height, base); }
-    const context = sharpen(canvas, width, height);
-    context.clearRect(0, 0, width, height);
-    context.drawImage(still, 0, 0, width, height);
-    context.fillStyle = color("accent");
-    context.globalAlpha = 0.09;
-    context.fillRect(0, 0, x, base);
-    context.globalAlpha = 1;
-    context.fillStyle = color("cursor");
-    context.fillRect(x - 1, 0, 2, base);
-    context.beginPath();
-    context.moveTo(x - 6, 0); context.lineTo(x + 6, 0); context.lineTo(x, 8);
-    context.fill();
+    if (Math.abs(target - shown) > 1e-4) tell("moved");
+    needle.style.transform = `translateX(${(shown * width).toFixed(1)}px)`;
+    past.style.transform = `scaleX(${shown.toFixed(5)})`;
   }
 
   function drawDensity(context, width, base) {
@@ -170,11 +154,11 @@ export function makeScrubber(seek) {
       near.map((item) => h("div", `${item.kind.replaceAll("_", " ")} · ${item.process} · #${item.seq}`))));
   });
   root.addEventListener("pointerleave", hideTip);
-  new ResizeObserver(() => { size = { width: root.clientWidth, height: root.clientHeight }; isStale = true; tell("position"); }).observe(root);
+  new ResizeObserver(() => { size = { width: root.clientWidth, height: root.clientHeight }; isStale = true; tell("moved"); }).observe(root);
 
   const STILL = ["overview", "from", "to", "marks", "hits", "range", "theme", "isFitted"];
   on(STILL, () => { isStale = true; });
-  on(["position", ...STILL], draw);
+  on(["position", "moved", ...STILL], draw);
   on(["position"], () => {
     if (!isDragging) input.value = Math.round(shareOf(doc.seq) * 100_000);
     const here = doc.event ? `${doc.event.kind.replaceAll("_", " ")} ${nameOf(doc.event.process)}` : "start";

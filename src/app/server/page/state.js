@@ -1,7 +1,7 @@
 // What the page knows: the session's document as the server keeps it, and what this viewer has chosen. Everything
 // that is shown follows from here; whoever changes something says so, and the others hear it at the next frame.
 
-import { sandbox, token } from "./api.js";
+import * as api from "./api.js";
 
 export const VIEWS = ["processes", "messages", "supervision", "graph"];
 
@@ -109,8 +109,8 @@ function scheduleUrl() {
 
 export function fragment(withToken) {
   const values = new URLSearchParams();
-  if (withToken) values.set("token", token);
-  if (sandbox) values.set("s", sandbox);
+  if (withToken) values.set("token", api.token);
+  if (api.sandbox) values.set("s", api.sandbox);
   values.set("v", look.view);
   if (doc.seq !== null && doc.seq !== undefined) values.set("at", doc.seq);
   if (!look.isFitted) { values.set("f", Math.round(look.from)); values.set("t", Math.round(look.to)); }
