@@ -18,7 +18,7 @@ use crate::app::live::Live;
 use crate::breakpoint::{Condition, Search};
 use crate::export;
 use crate::model::{Atom, Class, Event, Filter, Kind, Moment, Outcome, Seq, Style, Syntax, limits};
-use crate::script::api::syntax_of;
+use crate::script::api::{Reach, syntax_of};
 use crate::session::value::{Param, ProcessRef, Span};
 use crate::session::{Session, Source, SourceId};
 use crate::store::Recording;
@@ -158,7 +158,7 @@ pub fn of_current(live: &mut Live, query: Vec<(String, String)>) -> Result<Answe
 fn find(live: &mut Live, id: SourceId, mut page: Page) -> Result<(Table, Syntax, Option<u64>), Problem> {
     let condition = match &page.condition {
         Some(text) => {
-            let value = live.console().argument(text, limits::SERVER_SCRIPT_OPERATIONS_MAX)?;
+            let value = live.argument("where", text, Reach::Values)?;
             Some(Condition::from_value(value).map_err(|what| Problem::field("where", what))?)
         }
         None => None,
