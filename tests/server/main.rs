@@ -164,6 +164,15 @@ fn what_is_wrong_is_said_field_by_field() {
     let (status, problem) = post("operations/step_back", r#"{"n": 0}"#);
     assert_eq!((status, &problem["hints"][0]), (422, &json!("step_back() goes the other way")), "{problem}");
 
+    for limit in ["0", "10001", "1000000"] {
+        let (status, problem) = server.refused("GET", &format!("{BANK}/events?limit={limit}"), &[], b"");
+        assert_eq!((status, &problem["errors"][0]["field"]), (422, &json!("limit")));
+    }
+    let (status, problem) = post("playback/play", r#"{"speed": 1e300}"#);
+    assert!(status == 422 && problem["detail"].as_str().unwrap().contains("PLAYBACK_SPEED_MAX"), "{problem}");
+    let help = server.post("/api/v1/eval", json!({"line": "help seek"}));
+    assert!(help["data"][0]["text"].as_str().unwrap().contains("seek("), "{help}");
+
     assert_eq!(post("seek", "{").0, 400);
     assert_eq!(post("seek", "[1]").0, 400);
     assert_eq!(post("seek", r#"{"moment": "nowhere"}"#).0, 404);
@@ -241,6 +250,44 @@ fn a_recording_goes_out_and_comes_in_again() {
     }
     assert_eq!(server.refused("GET", &format!("{BANK}/export?format=pdf"), &[], b"").0, 422);
     assert_eq!(server.refused("POST", "/api/v1/import?name=x", &[], b"no recording at all").0, 422);
+}
+
+#[test]
+fn what_is_damaged_is_told_who_opens_it() {
+    let server = Server::bank(&[]);
+    let mut bytes = server.send("GET", &format!("{BANK}/export"), &[], b"").body;
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 64].fill(0xAA);
+    let opened = server.send("POST", "/api/v1/import?name=broken.cinema", &[], &bytes).json();
+    let warnings = opened["meta"]["warnings"].as_array().unwrap_or_else(|| panic!("{opened}"));
+    assert!(!warnings.is_empty() && warnings[0].as_str().unwrap().contains("offset"), "{opened}");
+    let whole = server.get(BANK);
+    assert_eq!(whole["meta"].get("warnings"), None, "{whole}");
+}
+
+#[test]
+fn marks_are_moved_with_their_notes_and_removed() {
+    let server = Server::bank(&[]);
+    let marks = || server.get(&format!("{BANK}/marks"))["data"].clone();
+    server.post(&format!("{BANK}/marks"), json!({"name": "here", "moment": "#10"}));
+    server.post(&format!("{BANK}/notes"), json!({"moment": "#10", "text": "it begins"}));
+    server.post(&format!("{BANK}/marks"), json!({"name": "here", "moment": "#20"}));
+    assert_eq!((&marks()[0]["seq"], &marks()[0]["note"]), (&json!(20), &json!("it begins")));
+    assert_eq!(server.send("DELETE", &format!("{BANK}/marks/here"), &[], b"").status, 200);
+    assert_eq!(marks(), json!([]));
+    assert_eq!(server.refused("DELETE", &format!("{BANK}/marks/here"), &[], b"").0, 404);
+}
+
+#[test]
+fn processes_are_found_by_the_names_they_are_shown_by() {
+    let server = Server::start(&[], &["tests/data/ejabberd-small.trace"]);
+    let name = server.get(&format!("{BANK}/events?limit=1"))["data"][0]["process"].clone();
+    server.post(&format!("{BANK}/seek"), json!({"moment": "start"}));
+    for moment in ["start", "#0", "end"] {
+        server.post(&format!("{BANK}/seek"), json!({"moment": moment}));
+        let found = server.get(&format!("{BANK}/events?limit=3&process={}", name.as_str().unwrap()));
+        assert!(!found["data"].as_array().unwrap().is_empty(), "{moment}");
+    }
 }
 
 #[test]

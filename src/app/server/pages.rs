@@ -83,7 +83,7 @@ impl Page {
                 "to" => to = Some(moment(&text)?),
                 "after" => page.after = Some(number("after", &text)?),
                 "before" => page.before = Some(number("before", &text)?),
-                "limit" => page.n_rows = (number("limit", &text)? as usize).clamp(1, limits::SERVER_ROWS_MAX),
+                "limit" => page.n_rows = rows(number("limit", &text)?)?,
                 "format" => {}
                 _ => {
                     return Err(Problem::field(
@@ -98,6 +98,14 @@ impl Page {
         }
         Ok(page)
     }
+}
+
+fn rows(n: u64) -> Result<usize, Problem> {
+    let n_rows = usize::try_from(n).ok().filter(|n| (1..=limits::SERVER_ROWS_MAX).contains(n));
+    n_rows.ok_or_else(|| {
+        let max = limits::SERVER_ROWS_MAX;
+        Problem::field("limit", format!("expected 1 to {max} rows of a page, got {n}")).hint("meta.next leads on")
+    })
 }
 
 fn unknown<'a>(field: &str, text: &str, known: impl Iterator<Item = &'a str>) -> Problem {

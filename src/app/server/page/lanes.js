@@ -3,7 +3,7 @@
 
 import { clip, duration, h } from "./format.js";
 import { STYLES, color, mark } from "./paint.js";
-import { doc, found, look, nameOf } from "./state.js";
+import { found, look, nameOf, overview } from "./state.js";
 
 const BAR = 0.52;
 const FAINT = 0.12;
@@ -29,7 +29,7 @@ export function drawStill(context, scene) {
 
 function drawGrid(context, scene) {
   context.fillStyle = color("grid");
-  for (const tick of scene.axis.ticks(scene.range[0], scene.range[1], scene.width, scene.data.start_ns)) {
+  for (const tick of scene.axis.ticks(scene.range[0], scene.range[1], scene.width)) {
     context.fillRect(Math.round(tick.x), 0, 1, scene.height);
   }
   context.strokeStyle = color("ink3");
@@ -59,7 +59,7 @@ function drawRange(context, scene) {
   const [first, last] = [scene.axis.seqs[0] ?? 0, scene.axis.seqs.at(-1) ?? -1];
   context.fillStyle = color("exit");
   context.globalAlpha = 0.35;
-  if (!scene.data.density) found.hits.filter((seq) => seq >= first && seq <= last).forEach((seq) => context.fillRect(Math.round(xOf(seq)), 0, 1, scene.height));
+  if (!scene.data.density) found.hits.filter(({ seq }) => seq >= first && seq <= last).forEach(({ seq }) => context.fillRect(Math.round(xOf(seq)), 0, 1, scene.height));
   context.globalAlpha = 1;
   if (!look.range || look.range[1] < first || look.range[0] > last) return;
   const [x0, x1] = [xOf(look.range[0]), Math.max(xOf(look.range[0]) + 2, xOf(look.range[1]))];
@@ -210,7 +210,20 @@ function drawPoint(context, scene, [lane, share, seq, kind]) {
   context.globalAlpha = 1;
 }
 
+/** Hatches what is not counted yet: from an `x` on, down to `height`. */
+export function drawUncounted(context, x, width, height) {
+  context.save();
+  context.beginPath(); context.rect(x, 0, width - x, height); context.clip();
+  context.strokeStyle = color("line2");
+  context.lineWidth = 1;
+  context.beginPath();
+  for (let at = x - height; at < width; at += 9) { context.moveTo(at, height); context.lineTo(at + height, 0); }
+  context.stroke();
+  context.restore();
+}
+
 function drawDensity(context, scene) {
+  if (!scene.data.is_complete) drawUncounted(context, Math.max(0, scene.toX(scene.axis.ofSeq(overview.n_covered))), scene.width, scene.height);
   const { density, density_edges: edges } = scene.data;
   const most = Math.max(1, ...density.map((bins) => Math.max(0, ...bins)));
   const top = Math.log(most + 1);

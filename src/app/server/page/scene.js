@@ -53,10 +53,11 @@ export function makeScene(actions) {
     const only = wantedLanes();
     const isWhole = wide.from === 0 && wide.to === overview.n_events;
     const key = `${api.sandbox}-${wide.from}-${wide.to}-${doc.n_recorded ?? overview.n_recorded}-${doc.branch}-${only}`;
+    const mine = api.sandbox;
     let data = cache.get(key);
     if (!data) {
       try { data = await ask({ ...(isWhole ? {} : wide), only }); } catch (error) { return actions.complain(error); }
-      if (!data) return;
+      if (!data || mine !== api.sandbox) return;
       Object.assign(data, { version: data.n_recorded, only });
       if (data.is_complete) cache.set(key, data);
       else setTimeout(() => { if (scene.data === data) { scene.data = { ...data, version: -1 }; load(); } }, 400);
@@ -71,6 +72,18 @@ export function makeScene(actions) {
     tell("window");
     if (!isPainted) draw();
   }
+  /** Shows nothing: another sandbox is on its way, which may be empty. */
+  function clear() {
+    scene.data = null;
+    scene.isStale = true;
+    for (const canvas of [still, moving, axisBox.firstChild]) canvas.width = 0;
+    ring.hidden = true;
+    corner.textContent = "nothing is recorded yet";
+    column.show([]);
+    put(notes);
+  }
+  on(["forgotten"], clear);
+
   /** The first picture does not wait. */
   const loadSoon = () => { timer ||= setTimeout(() => { timer = 0; load(); }, scene.data ? LOAD_MS : 0); };
 
@@ -87,7 +100,7 @@ export function makeScene(actions) {
     corner.textContent = scene.data.subtitle.replace("; quiet stretches are cut out", "");
     corner.title = scene.data.subtitle;
     const texts = [...scene.data.notes];
-    if (!scene.data.is_complete) texts.unshift("still counting …");
+    if (!scene.data.is_complete) texts.unshift("still counting: where it is hatched, events are not counted yet");
     if (scene.data.gaps.length) texts.push("quiet stretches are cut out");
     put(notes, look.view === "messages" ? legend() : "", h("span.said", { title: texts.join("\n") }, texts.join(" · ")), twin.toggle);
     still.setAttribute("aria-label", `${look.view}: ${scene.data.subtitle}. The table below says the same.`);
@@ -148,7 +161,7 @@ export function makeScene(actions) {
     context.clearRect(0, 0, axisBox.clientWidth, 26);
     context.font = "11px system-ui, sans-serif";
     context.textBaseline = "middle";
-    for (const tick of scene.axis.ticks(scene.range[0], scene.range[1], scene.width, scene.data.start_ns)) {
+    for (const tick of scene.axis.ticks(scene.range[0], scene.range[1], scene.width)) {
       context.fillStyle = color("ink2");
       context.textAlign = tick.x < 14 ? "left" : "center";
       context.fillText(tick.text, Math.max(3, tick.x), 12);
@@ -160,7 +173,7 @@ export function makeScene(actions) {
     const isInside = (seq) => seq >= (scene.axis.seqs[0] ?? 0) && seq <= (scene.axis.seqs.at(-1) ?? -1);
     for (const item of (doc.marks || []).filter(({ seq }) => isInside(seq))) mark(context, "mark", xOf(item.seq), 21.5, 4);
     context.fillStyle = color("exit");
-    for (const seq of found.hits.filter(isInside)) {
+    for (const { seq } of found.hits.filter((hit) => isInside(hit.seq))) {
       context.beginPath();
       context.arc(xOf(seq), 22, 3, 0, 7);
       context.fill();

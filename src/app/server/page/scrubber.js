@@ -4,6 +4,7 @@
 import * as api from "./api.js";
 import { Axis } from "./axis.js";
 import { duration, h, number } from "./format.js";
+import { drawUncounted } from "./lanes.js";
 import { color, mark, reducedMotion, sharpen } from "./paint.js";
 import { doc, found, look, nameOf, on, overview, rankOf, seqAt, tell } from "./state.js";
 import { showTip, hideTip } from "./tip.js";
@@ -57,13 +58,14 @@ export function makeScrubber(seek) {
   function drawStill(width, height, base) {
     const context = sharpen(canvas, width, height);
     context.clearRect(0, 0, width, height);
+    if (overview.is_complete === false) drawUncounted(context, shareOf(overview.n_covered) * width, width, base);
     drawDensity(context, width, base);
     drawTicks(context, width, base, axis);
     drawWindow(context, width, base, axis);
     for (const item of overview.markers) mark(context, item.kind, item.share * width, 7, 3.6);
     for (const item of doc.marks || []) mark(context, "mark", shareOf(item.seq) * width, base - 8, 4);
     context.fillStyle = color("exit");
-    for (const seq of found.hits) {
+    for (const { seq } of found.hits) {
       context.beginPath();
       context.arc(shareOf(seq) * width, base - 1, 2.6, 0, 7);
       context.fill();
@@ -77,7 +79,7 @@ export function makeScrubber(seek) {
     const key = JSON.stringify([set.map(({ id }) => id), doc.n_recorded]);
     if (key === hitsOf || doc.state !== "paused") return;
     hitsOf = key;
-    try { found.hits = set.length ? (await api.operation("hits")).data.map((row) => row.seq) : []; } catch { found.hits = []; }
+    try { found.hits = set.length ? (await api.operation("hits")).data : []; } catch { found.hits = []; }
     tell("hits");
   }
   on(["breakpoints", "n_recorded", "state"], findHits);
@@ -118,7 +120,7 @@ export function makeScrubber(seek) {
     context.font = "10.5px system-ui, sans-serif";
     context.fillStyle = color("ink3");
     context.textBaseline = "top";
-    for (const tick of axis.ticks(0, 1, width, overview.start_ns, 96)) {
+    for (const tick of axis.ticks(0, 1, width, 96)) {
       context.fillRect(Math.round(tick.x), base, 1, 3);
       context.textAlign = tick.x < 16 ? "left" : tick.x > width - 24 ? "right" : "center";
       context.fillText(tick.text, tick.x, base + 3);
@@ -150,13 +152,14 @@ export function makeScrubber(seek) {
     if (!overview.n_events || share < 0 || share > 1) return;
     const near = overview.markers.filter((item) => Math.abs(item.share - share) * root.clientWidth < 6).slice(0, 4);
     const seq = Math.round(axis.seqOf(share));
-    showTip(event.clientX, event.clientY, h("div", h("b", `#${number(seq)}`), `  ${duration(axis.timeOf(share) - overview.start_ns)}`,
-      near.map((item) => h("div", `${item.kind.replaceAll("_", " ")} · ${item.process} · #${item.seq}`))));
+    showTip(event.clientX, event.clientY, h("div", h("b", `#${number(seq)}`), `  ${duration(axis.timeOf(share))}`,
+      found.hits.filter((hit) => Math.abs(shareOf(hit.seq) - share) * root.clientWidth < 4).slice(0, 3).map((hit) => h("div", `● ${hit.name} · #${hit.seq}`)), near.map((item) => h("div", `${item.kind.replaceAll("_", " ")} · ${item.process} · #${item.seq}`))));
   });
   root.addEventListener("pointerleave", hideTip);
   new ResizeObserver(() => { size = { width: root.clientWidth, height: root.clientHeight }; isStale = true; tell("moved"); }).observe(root);
 
-  const STILL = ["overview", "from", "to", "marks", "hits", "range", "theme", "isFitted"];
+  on(["forgotten"], () => { axis = new Axis(overview.axis); });
+  const STILL = ["forgotten", "overview", "from", "to", "marks", "hits", "range", "theme", "isFitted"];
   on(STILL, () => { isStale = true; });
   on(["position", "moved", ...STILL], draw);
   on(["position"], () => {
