@@ -301,6 +301,25 @@ test("the view as a table, in the dark, without motion", async () => {
   await page.end();
 });
 
+test("in a small window nothing is cut off or covered", async () => {
+  for (const [width, height] of [[1280, 800], [800, 600], [400, 700]]) {
+    const page = await open(server, { viewport: { width, height } });
+    const size = `${width}x${height}`;
+    const fits = (selector) => page.evaluate((selector) => [...document.querySelectorAll(selector)].filter(({ offsetParent }) => offsetParent).every((element) => element.scrollWidth <= element.clientWidth + 1 && element.getBoundingClientRect().right <= innerWidth + 1), selector);
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${size} scrolls sideways`);
+    await page.waitForSelector("#drawer tr.here");
+    assert.ok(await page.evaluate(() => { const [row, box] = ["#drawer tr.here", "#drawer"].map((selector) => document.querySelector(selector).getBoundingClientRect()); return row.height > 0 && row.top >= box.top && row.bottom <= box.bottom + 1; }), `${size}: the row where one stands is in sight`);
+    assert.ok(await fits(".pager .button"), `${size}: pager`);
+    await page.keyboard.press("4");
+    await page.waitForFunction(() => document.querySelectorAll(".graph .n").length > 5);
+    assert.ok(await fits(".stage .legend, .stage .legend span"), `${size}: legend`);
+    assert.ok(await page.evaluate(() => { const box = document.querySelector(".graph").getBoundingClientRect(); return [...document.querySelectorAll(".graph .n")].every((node) => { const { left, right, top, bottom } = node.getBoundingClientRect(); return left >= box.left - 1 && right <= box.right + 1 && top >= box.top - 1 && bottom <= box.bottom + 1; }); }), `${size}: the whole graph`);
+    await page.keyboard.press("?");
+    assert.ok(await fits("dialog, .keys div"), `${size}: help`);
+    await page.end();
+  }
+});
+
 test("a link leads to the same moment, view and filter", async () => {
   const page = await open(server, { fragment: "&v=processes&at=123&f=100&t=200&q=kind%3Areceive" });
   await page.at(123);
