@@ -125,7 +125,7 @@ pub fn record(worker: &Worker<Live>, target: &Target, trace: &Trace, flight: &Fl
         options.script(),
         console::EXIT_FOUND
     );
-    match worker.ask(move |live| live.eval(&line, false).map_err(nodes::unquoted))? {
+    match worker.ask(move |live| live.eval(&line, false).map_err(nodes::of_flags))? {
         Ending::Exit(code) => Ok(code),
         told @ Ending::Value(_) => batch::code_of(Ok(told)),
     }

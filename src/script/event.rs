@@ -28,6 +28,11 @@ impl Context {
     pub fn recording(&self) -> &SharedRecording {
         &self.recording
     }
+    /// A time on the recording's clock, from its first event on: as tables and moments tell it.
+    fn since_start_ns(&self, at_ns: i64) -> i64 {
+        let recording = self.recording.borrow();
+        at_ns.saturating_sub(recording.event(recording.first()).map_or(at_ns, |first| first.at_ns))
+    }
     /// The names of the recording's processes; read again when the recording has grown past `at`.
     pub fn names(&self, at: Seq) -> Rc<Names> {
         let mut cached = self.names.borrow_mut();
@@ -127,15 +132,20 @@ mod functions {
     pub fn seq(e: &mut EventHandle) -> INT {
         e.event.seq.0 as INT
     }
-    /// The event's clock in nanoseconds: virtual on a sim, monotonic on the BEAM.
+    /// Nanoseconds since the recording's first event.
     #[rhai_fn(get = "at_ns", pure)]
     pub fn at_ns(e: &mut EventHandle) -> INT {
-        e.event.at_ns
+        e.context.since_start_ns(e.event.at_ns)
     }
-    /// The event's clock in microseconds.
+    /// Microseconds since the recording's first event.
     #[rhai_fn(get = "at_us", pure)]
     pub fn at_us(e: &mut EventHandle) -> rhai::FLOAT {
-        e.event.at_ns as rhai::FLOAT / 1e3
+        e.context.since_start_ns(e.event.at_ns) as rhai::FLOAT / 1e3
+    }
+    /// The event's own clock in nanoseconds: virtual on a sim, monotonic on the BEAM, since 1970 where a trace has wall time.
+    #[rhai_fn(get = "clock_ns", pure)]
+    pub fn clock_ns(e: &mut EventHandle) -> INT {
+        e.event.at_ns
     }
     /// What happened: `send`, `receive`, `state_change`, `crash` ..
     #[rhai_fn(get = "kind", pure)]

@@ -7,6 +7,7 @@
 mod compare;
 mod director;
 mod find;
+pub mod fresh;
 pub mod import;
 mod live;
 mod live_options;

@@ -16,7 +16,7 @@ use super::sites::Site;
 use super::value::{ProcessRef, Span};
 use crate::analysis::names::Names;
 use crate::breakpoint;
-use crate::model::{Actor, Failure, Filter, Kind, Moment, NewEvent, Outcome, Pid, Seq, SystemState, Term};
+use crate::model::{Actor, Failure, Filter, Kind, Moment, NewEvent, Outcome, Pid, Seq, SystemState, Term, nearest};
 use crate::sandbox::beam::Beam;
 use crate::sandbox::{Capabilities, Input, RunEnd, RunLimit, Sandbox};
 use crate::store::{Mark, Recording};
@@ -220,6 +220,11 @@ impl Source {
         let Some(span) = span else { return Ok(self.scope()) };
         let (recording, timeline) = (self.recording(), self.timeline());
         let (from, to) = (timeline.resolve(&recording, &span.from)?, timeline.resolve(&recording, &span.to)?);
+        if from > to {
+            let shown = |seq: Option<Seq>| seq.map_or("the start".to_string(), |seq| format!("#{}", seq.0));
+            let what = format!("from {} to {}: the range goes backwards", shown(from), shown(to));
+            return Err(Failure::usage(what).hint("the earlier moment comes first"));
+        }
         let Some(to) = to else { return Ok(Vec::new()) };
         // A range that begins with an event by name includes it.
         let from = match (&span.from, from) {
@@ -403,7 +408,7 @@ pub const SYSTEM: Pid = Pid { serial: 0, id: 0, origin: crate::model::Origin::LO
 
 fn unknown_process(text: &str, known: &[String]) -> Failure {
     let failure = Failure::not_found(format!("no process {text:?}"));
-    match super::find::nearest(text, known) {
+    match nearest(text, known.iter().map(String::as_str)).first() {
         Some(near) => failure.hint(format!("did you mean {near:?}?")).hint("processes() lists them"),
         None => failure.hint("processes() lists them"),
     }

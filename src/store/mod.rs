@@ -416,8 +416,9 @@ impl Recording {
     pub fn damage(&self) -> Vec<String> {
         let of_segment = |segment: &Arc<Segment>| {
             let (why, offset) = (segment.known_damage()?, segment.offsets.image);
-            let (start, last) = (segment.head.start, segment.head.end() - 1);
-            Some(format!("the segment at offset {offset} is damaged ({why}): events #{start} to #{last} are not there"))
+            let seqs = segment.head.start..segment.head.end();
+            let lost = ranges(std::slice::from_ref(&seqs));
+            Some(format!("the segment at offset {offset} is damaged ({why}): events {lost} are not there"))
         };
         let of_block = |(start, block_idx): (u64, usize)| {
             format!(

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::model::{Failure, Outcome};
 use crate::sandbox::sim::{Sim, SimOptions};
 use crate::sandbox::trace::Redaction;
+use crate::session::import::DAMAGED_PLACES;
 use crate::session::operation::{Perform, operations};
 use crate::session::reply::Reply;
 use crate::session::value::{Options, Value};
@@ -137,6 +138,10 @@ fn open_recording(session: &Session, path: &Path, title: &str, redaction: &Redac
             return Err(Failure::unsupported("a session file is opened as it was saved: nothing is redacted in it"));
         }
         let (mut recording, report) = Recording::open(path)?;
+        if let Some((_, n)) = recording.info.notes.iter().find(|(name, _)| name == DAMAGED_PLACES) {
+            let places = if n == "1" { "1 place: loss() lists it" } else { &format!("{n} places: loss() lists them") };
+            session.warn(format!("what this was imported from is damaged in {places}"));
+        }
         recording.info.notes.extend(report.note());
         let name = path.display().to_string();
         if let Some(unfinished) = report.unfinished(&name) {

@@ -78,6 +78,8 @@ pub(super) fn record(session: &mut Session, plan: Plan) -> Outcome<Recorded> {
                 if files.is_empty() { "in memory".to_string() } else { format!("saved to {}", files.join(", ")) };
             return Err(Failure::new(failure.kind, format!("{}; {n_events} events are {place}", failure.error)));
         }
+        // What ended it is most often why nothing can be saved.
+        (End::Failed(failure), Err(unsaved)) if failure.error == unsaved.error => return Err(unsaved),
         (End::Failed(failure), Err(unsaved)) => {
             return Err(Failure::new(failure.kind, format!("{}, and {}", failure.error, unsaved.error)));
         }

@@ -40,7 +40,7 @@ impl<'a> Of<'a> {
         if self.recording.info.is_elixir { Syntax::Elixir } else { Syntax::Erlang }
     }
     fn since_start(&self, at_ns: i64) -> Cell {
-        Cell::Ns(at_ns - self.start_ns)
+        Cell::Ns(at_ns.saturating_sub(self.start_ns))
     }
     fn name(&self, actor: Option<Actor>, at: Seq) -> Cell {
         actor.map_or(Cell::Empty, |actor| Cell::Text(self.names.at(actor, at)))

@@ -46,7 +46,7 @@ pub fn source_fields(info: &SourceInfo) -> Table {
         ("can", text(capable)),
         ("events", count(info.n_events)),
         ("branches", count(info.n_branches)),
-        ("length_ns", info.time_range_ns.map_or(Cell::Empty, |(first, last)| Cell::Ns(last - first))),
+        ("length_ns", info.time_range_ns.map_or(Cell::Empty, |(first, last)| Cell::Ns(last.saturating_sub(first)))),
     ];
     rows.extend(info.notes.iter().map(|(name, value)| (name.as_str(), text(value))));
     fields(format!("sandbox {}", info.id.0), rows)
