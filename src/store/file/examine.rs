@@ -80,7 +80,7 @@ impl Examination<'_> {
             next_seq = head.end();
             if self.is_torn(&place.image) && segment.check().is_err() {
                 let (offset, n_bytes) = (place.image.start, place.image.len());
-                let lost = vec![head.start..head.end()];
+                let lost = std::iter::once(head.start..head.end()).collect();
                 self.damage.push(Damage { lost, ..Damage::at(Part::End, offset, n_bytes, TORN) });
                 return;
             }
