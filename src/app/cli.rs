@@ -101,7 +101,8 @@ pub enum Command {
     },
     /// Import traces into a .cinema file, larger than memory: trace files of dbg or ttb, or exported JSON lines
     ///
-    /// Files of a wrapped set (name0.trace, name1.trace ..) are put in order, those of several nodes merged by time.
+    /// Files of a wrapped set (name0.trace, name1.trace ..) are put in order, those of several nodes merged by time. What is
+    /// damaged or missing is told, and stands as a loss among the events; the exit code is 1 then.
     Import {
         /// Trace files, folders of ttb, or one .jsonl file as export_to("jsonl", ..) writes it
         #[arg(required = true, value_name = "FILE")]
@@ -109,6 +110,9 @@ pub enum Command {
         /// The .cinema file to write
         #[arg(short, long, value_name = "OUT.cinema")]
         out: PathBuf,
+        /// Add to the times of a trace file, where nodes' clocks differ: b.trace=-1.5s; may be given several times
+        #[arg(long, value_name = "FILE=TIME", value_parser = super::import::read_offset, allow_hyphen_values = true)]
+        offset: Vec<crate::session::import::ClockOffset>,
         /// Write over a file that is there already
         #[arg(long)]
         force: bool,
@@ -185,9 +189,21 @@ pub enum Command {
     /// Check a .cinema file as a whole: what is damaged, where, and what is lost; exit code 3 when something is
     Fsck { file: PathBuf },
     /// Write what can be saved of a damaged .cinema file to a new one
-    Repair { file: PathBuf, out: PathBuf },
+    Repair {
+        file: PathBuf,
+        out: PathBuf,
+        /// Write over OUT when it is there
+        #[arg(long)]
+        force: bool,
+    },
     /// Write a .cinema file in archive form: smaller, by half when it is long, and read like any other
-    Compact { file: PathBuf, out: PathBuf },
+    Compact {
+        file: PathBuf,
+        out: PathBuf,
+        /// Write over OUT when it is there
+        #[arg(long)]
+        force: bool,
+    },
     /// Load the store with all that it can do for a while, and see that nothing is lost
     Soak {
         /// How long: 1h, 5min, 30s
@@ -283,8 +299,8 @@ impl Options {
 /// Reads the command line. The error is the exit code; what there is to say has been said.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, u8> {
     Cli::try_parse_from(args).map_err(|error| {
-        // `--help` and `--version` come as errors, too; a closed pipe is nobody's fault.
-        let _ = error.print();
+        // `--help` and `--version` come as errors, too.
+        super::console::or_end(error.print());
         if let Some(hint) = hint(&error) {
             eprintln!("\n  hint: {hint}");
         }

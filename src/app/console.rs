@@ -23,14 +23,36 @@ pub fn take_output() {
     IS_OUTPUT_TAKEN.store(true, Ordering::Relaxed);
 }
 
-/// Writes a result to standard output. Where nobody reads any more (`cinema .. | head`), the program ends quietly.
+/// Writes a result to standard output.
 pub fn print(text: &str) {
     if IS_OUTPUT_TAKEN.load(Ordering::Relaxed) {
         return talk(text);
     }
     let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(i32::from(EXIT_ERROR));
+    or_end(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+/// Ends the program when standard output cannot be written: quietly where nobody reads any more (`cinema .. | head`), with
+/// the reason where there is one (a full disk).
+pub fn or_end(written: std::io::Result<()>) {
+    let Err(error) = written else { return };
+    if error.kind() != std::io::ErrorKind::BrokenPipe {
+        talk(&format!("error: cannot write to standard output: {error}"));
+    }
+    std::process::exit(i32::from(EXIT_ERROR));
+}
+
+/// Standard output as a writer that never fails: see [`or_end`].
+pub struct Out;
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        or_end(std::io::stdout().lock().write_all(bytes));
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        or_end(std::io::stdout().lock().flush());
+        Ok(())
     }
 }
 

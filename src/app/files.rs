@@ -6,8 +6,9 @@ use serde_json::{Value as Json, json};
 
 use super::cli::{Format, Options};
 use super::console::{self, EXIT_FOUND};
-use crate::model::{Failure, FailureKind, Outcome};
+use crate::model::{Failure, Outcome};
 use crate::render::text::counted;
+use crate::session::{check_name, check_new};
 use crate::store::{Damage, Recording, Report};
 
 /// Findings that are told one by one; JSON has all.
@@ -20,17 +21,18 @@ pub fn fsck(file: &Path, options: &Options) -> Outcome<u8> {
         console::print_line(&document(file, &report).to_string());
     } else {
         console::print(&summary(file, &report));
-        if !report.damage.is_empty() {
+        if report.is_damaged() {
             console::talk(&format!("  hint: cinema repair {} OUT.cinema", file.display()));
         }
     }
-    Ok(if report.damage.is_empty() { 0 } else { EXIT_FOUND })
+    Ok(if report.is_damaged() { EXIT_FOUND } else { 0 })
 }
 
 /// Writes what can be saved of `file` to `out`.
-pub fn repair(file: &Path, out: &Path, options: &Options) -> Outcome<u8> {
-    check_new(file, out)?;
-    let (recording, report) = Recording::rescue(file)?;
+pub fn repair(file: &Path, out: &Path, is_forced: bool, options: &Options) -> Outcome<u8> {
+    check_out(file, out, is_forced)?;
+    let (mut recording, report) = Recording::rescue(file)?;
+    recording.info.notes.extend(report.note().map(|(name, what)| (format!("repaired; was {name}"), what)));
     if report.is_archive {
         recording.compact(out)?;
     } else {
@@ -50,13 +52,14 @@ pub fn repair(file: &Path, out: &Path, options: &Options) -> Outcome<u8> {
 }
 
 /// Writes `file` to `out` in archive form.
-pub fn compact(file: &Path, out: &Path, options: &Options) -> Outcome<u8> {
-    check_new(file, out)?;
-    let (recording, warnings) = Recording::open_whole(file)?;
-    if let Some(first) = warnings.first() {
+pub fn compact(file: &Path, out: &Path, is_forced: bool, options: &Options) -> Outcome<u8> {
+    check_out(file, out, is_forced)?;
+    let (recording, report) = Recording::rescue(file)?;
+    if let Some(first) = report.damage.first().filter(|_| report.is_damaged()) {
         return Err(Failure::bad_input(format!("{} is damaged: {first}", file.display()))
             .hint(format!("cinema repair {} OUT.cinema", file.display())));
     }
+    report.unfinished(&file.display().to_string()).iter().for_each(|unfinished| console::talk(unfinished));
     recording.compact(out)?;
     let (before, after) = (size(file)?, size(out)?);
     let n_events = recording.n_held();
@@ -87,18 +90,15 @@ fn size(path: &Path) -> Outcome<u64> {
     std::fs::metadata(path).map(|meta| meta.len()).map_err(failed)
 }
 
-/// Errors: there is a file at `out` already, `file` itself most of all.
-fn check_new(file: &Path, out: &Path) -> Outcome<()> {
+/// Errors: there is a file at `out` already, unless it `is_forced`; `file` itself whatever is said.
+fn check_out(file: &Path, out: &Path, is_forced: bool) -> Outcome<()> {
+    check_name(out)?;
     let real = |path: &Path| std::fs::canonicalize(path).ok();
     if real(file).is_some() && real(file) == real(out) {
         let what = format!("{} is the file itself: nothing is changed in place", out.display());
         return Err(Failure::usage(what).hint("name another file"));
     }
-    if out.symlink_metadata().is_ok() {
-        let what = format!("{} is there already: nothing is written over", out.display());
-        return Err(Failure::new(FailureKind::Usage, what).hint("name another file, or remove that one"));
-    }
-    Ok(())
+    if is_forced { Ok(()) } else { check_new(out) }
 }
 
 fn summary(file: &Path, report: &Report) -> String {
@@ -108,7 +108,7 @@ fn summary(file: &Path, report: &Report) -> String {
         None => "no events".to_string(),
     };
     let form = if report.is_archive { "archive form" } else { "plain form" };
-    let end = if report.is_complete { "finished" } else { "not finished" };
+    let end = if report.is_complete && !report.is_unfinished() { "finished" } else { "not finished" };
     let mut text = format!(
         "{}: version {}, {form}, {} bytes, {end}\n{seqs} in {} segments; {} keyframes, {} marks\n",
         file.display(),
@@ -118,7 +118,11 @@ fn summary(file: &Path, report: &Report) -> String {
         report.n_keyframes,
         report.n_marks
     );
-    if report.damage.is_empty() {
+    if let Some(unfinished) = report.unfinished(&file.display().to_string()) {
+        text.push_str(&format!("{unfinished}\n"));
+        return text;
+    }
+    if report.is_whole() {
         text.push_str("no damage\n");
         return text;
     }
@@ -164,7 +168,8 @@ fn document(file: &Path, report: &Report) -> Json {
         "version": report.version,
         "form": if report.is_archive { "archive" } else { "plain" },
         "bytes": report.n_bytes,
-        "finished": report.is_complete,
+        "finished": report.is_complete && !report.is_unfinished(),
+        "damaged": report.is_damaged(),
         "seqs": [report.seqs.start, report.seqs.end],
         "segments": report.n_segments,
         "keyframes": report.n_keyframes,

@@ -20,8 +20,8 @@ pub struct Flight {
     /// The .cinema file; with a trigger or rotation FILE-0001.cinema, FILE-0002.cinema ..
     #[arg(long, value_name = "FILE", value_parser = file)]
     out: PathBuf,
-    /// Keep only the newest: 64MB of memory, 5min or 100000 events
-    #[arg(long, value_name = "SIZE|TIME|EVENTS", value_parser = amount)]
+    /// Keep only the newest: at most 64MB of memory, at least 5min or 100000 events
+    #[arg(long, value_name = "SIZE|TIME|EVENTS", value_parser = ring)]
     ring: Option<String>,
     /// Save the time around each event that meets this: on_result("timeout"), or |e| e.kind == "crash"
     #[arg(long, value_name = "CONDITION")]
@@ -66,6 +66,12 @@ fn amount(value: &str) -> Result<String, String> {
     }
 }
 
+/// An amount that holds something.
+fn ring(value: &str) -> Result<String, String> {
+    let written = amount(value)?;
+    Amount::parse(value).and_then(Amount::ring).map(|_| written).map_err(|failure| failure.error)
+}
+
 /// A time as a script writes it; `()` for none.
 fn time(value: &str) -> Result<String, String> {
     match value {
@@ -108,6 +114,7 @@ pub fn record(worker: &Worker<Live>, target: &Target, trace: &Trace, flight: &Fl
         ("time", flight.time.clone()),
         ("size", flight.size.clone()),
         ("progress", flight.progress.clone()),
+        ("force", (!is_whole && flight.safety.force).then(|| "true".to_string())),
     ];
     for (key, value) in given {
         value.into_iter().for_each(|value| options.put(key, value));
@@ -118,7 +125,7 @@ pub fn record(worker: &Worker<Live>, target: &Target, trace: &Trace, flight: &Fl
         options.script(),
         console::EXIT_FOUND
     );
-    match worker.ask(move |live| live.eval(&line, false).map_err(nodes::unquoted))? {
+    match worker.ask(move |live| live.eval(&line, false).map_err(nodes::of_flags))? {
         Ending::Exit(code) => Ok(code),
         told @ Ending::Value(_) => batch::code_of(Ok(told)),
     }

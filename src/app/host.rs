@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::model::Outcome;
+use crate::model::{Outcome, nearest};
 use crate::script::api::FunctionHelp;
 
 /// The session as the shell drives it. It lives on one thread and is made there.
@@ -60,8 +60,7 @@ impl Names {
     }
     /// The known function that is spelt most like `name`, if any is near enough to be meant.
     pub fn nearest(&self, name: &str) -> Option<&str> {
-        let scored = self.functions.iter().map(|f| (strsim::jaro_winkler(name, &f.name), f.name.as_str()));
-        scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
+        nearest(name, self.functions.iter().map(|f| f.name.as_str())).first().copied()
     }
 }
 

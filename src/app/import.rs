@@ -8,14 +8,17 @@ use std::sync::atomic::Ordering;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{console, interrupt};
-use crate::model::Outcome;
+use crate::model::{Failure, FailureKind, Outcome, time};
+use crate::session::import::ClockOffset;
 use crate::session::{check_new, import};
 
 const BAR: &str = "{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
 
 /// Imports `files` into `out`; tells what there was, and what was damaged. Errors: `out` is there, and not to be
 /// written over.
-pub fn run(files: &[PathBuf], out: &Path, is_forced: bool) -> Outcome<u8> {
+///
+/// The exit code is an error's when something was damaged: what could be read is in the file all the same.
+pub fn run(files: &[PathBuf], offsets: &[ClockOffset], out: &Path, is_forced: bool) -> Outcome<u8> {
     // An input that is not there is told first.
     if !is_forced && files.iter().all(|file| file.exists()) {
         check_new(out)?;
@@ -25,14 +28,33 @@ pub fn run(files: &[PathBuf], out: &Path, is_forced: bool) -> Outcome<u8> {
         if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(None, target);
     bar.set_style(ProgressStyle::with_template(BAR).expect("the template above is one"));
-    let imported = import::into_file(files, out, &mut |progress| {
+    let imported = import::into_file(files, offsets, out, &mut |progress| {
         bar.set_length(progress.n_bytes_total);
         bar.set_position(progress.n_bytes_read);
         !token.load(Ordering::Relaxed)
     });
     bar.finish_and_clear();
-    let imported = imported?;
-    imported.damage.iter().for_each(|line| console::talk(&format!("warning: {line}")));
-    console::print_line(&format!("{}: {} events of {} messages", out.display(), imported.n_events, imported.n_frames));
-    Ok(0)
+    let imported = imported.map_err(|failure| match failure.kind {
+        FailureKind::Interrupted => failure.hint(format!("{} has what was read until then", out.display())),
+        _ => failure,
+    })?;
+    imported.damage.iter().for_each(|line| console::talk(&format!("damaged: {line}")));
+    imported.assumed.iter().for_each(|line| console::talk(&format!("warning: {line}")));
+    let damaged = if imported.damage.is_empty() { "" } else { ", not whole: loss() lists what is damaged" };
+    let (events, messages) = (count(imported.n_events, "event"), count(imported.n_frames, "message"));
+    console::print_line(&format!("{}: {events} of {messages}{damaged}", out.display()));
+    Ok(if imported.damage.is_empty() { 0 } else { console::EXIT_ERROR })
+}
+
+fn count(n: u64, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+/// Reads `FILE=TIME`, as `--offset` takes it.
+pub fn read_offset(text: &str) -> Outcome<ClockOffset> {
+    let usage =
+        || Failure::usage(format!("{text:?} is no FILE=TIME")).hint("b.trace=-1.5s adds to the times of b.trace");
+    let (file, time) = text.rsplit_once('=').ok_or_else(usage)?;
+    let ns = time::parse_duration_ns(time.trim_start_matches('+'))?;
+    Ok(ClockOffset { file: file.into(), ns })
 }

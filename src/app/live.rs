@@ -19,7 +19,7 @@ use crate::model::{Failure, Outcome, Syntax, limits, time};
 use crate::render::{self, text::TextOptions};
 use crate::sandbox::beam::options::CookieSource;
 use crate::script::ScriptEnd;
-use crate::script::api::{self, Console, ConsoleOptions, FunctionHelp, Output, Shown, shown, syntax_of};
+use crate::script::api::{self, Block, Console, ConsoleOptions, FunctionHelp, Output, Shown, shown, syntax_of};
 use crate::session::{Notice, SharedSession};
 use crate::timeline::PlaybackState;
 
@@ -53,6 +53,8 @@ pub struct Live {
     is_background: Rc<Cell<bool>>,
     /// Something that was opened is not whole.
     has_damage: Rc<Cell<bool>>,
+    /// What went wrong with a live recording, as far as it was told.
+    told: Option<Failure>,
     /// Who looks on by each server; shared with the function `serve`.
     viewers: Viewers,
     /// The functions as published, and how many names they were made of.
@@ -105,6 +107,7 @@ impl Live {
             is_shell: setup.is_shell,
             is_background,
             has_damage,
+            told: None,
             viewers: Viewers::default(),
             functions: (0, Arc::default()),
         }
@@ -149,7 +152,10 @@ impl Live {
 
     /// Completes what goes to files as it grows.
     pub fn finish(&mut self) -> Outcome<()> {
-        self.console.session.borrow_mut().finish()
+        self.console.session.borrow_mut().finish().map_err(|failure| match &self.told {
+            Some(told) if *told == failure => Failure::new(failure.kind, "the recording is not whole, as said above"),
+            _ => failure,
+        })
     }
 
     /// The cookie of nodes that are attached to.
@@ -187,7 +193,7 @@ impl Live {
         let played = if self.place.is_interactive() {
             playback::play_live(&mut film, direction, speed, &self.interrupt)
         } else {
-            playback::print_all(&mut film, direction, &self.interrupt, &mut std::io::stdout().lock())
+            playback::print_all(&mut film, direction, &self.interrupt, &mut console::Out)
         };
         if let Ok(source) = self.console.session.borrow_mut().source_mut() {
             source.timeline_mut().0.pause();
@@ -243,9 +249,20 @@ fn text_of(shown: &Shown, format: Format, options: &TextOptions) -> Outcome<Stri
         (Format::Jsonl, Some(table)) => Ok(export::jsonl(table)),
         (Format::Csv, Some(table)) => Ok(export::csv(table, options.syntax)),
         (Format::Json | Format::Jsonl, None) => Ok(shown.json.clone().unwrap_or_default().to_string()),
-        (Format::Csv, None) => Err(Failure::unsupported("this result is no table: csv has nothing to write")
-            .hint("--format json, or a part of it that is a table")),
+        (Format::Csv, None) => csv_of(shown, options),
         (Format::Table | Format::Auto, _) => Ok(shown.to_text(options)),
+    }
+}
+
+/// What is no single table as csv: its first table or, of a plain value, that value.
+fn csv_of(shown: &Shown, options: &TextOptions) -> Outcome<String> {
+    if let Some(table) = shown.blocks.iter().find_map(Block::as_table) {
+        return Ok(export::csv(table, options.syntax));
+    }
+    match &shown.blocks[..] {
+        [Block::Text(text)] => Ok(export::csv_value(text.trim_end_matches('\n'))),
+        _ => Err(Failure::unsupported("this result is no table: csv has nothing to write")
+            .hint("--format json, or a part of it that is a table")),
     }
 }
 
@@ -306,7 +323,11 @@ impl Host for Live {
     fn drain(&mut self) -> bool {
         let mut session = self.console.session.borrow_mut();
         session.drain().unwrap_or_else(|failure| {
-            session.warn(failure.to_string());
+            // It is the same at every look, and once is enough.
+            if self.told.as_ref() != Some(&failure) {
+                session.warn(failure.in_one_line());
+                self.told = Some(failure);
+            }
             false
         })
     }

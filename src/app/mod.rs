@@ -57,10 +57,10 @@ fn run(cli: Cli) -> u8 {
             let store = bench::StoreOptions { trace, n_events: events, curve };
             measure(what, quick, store, &cli.options, place)
         }
-        Some(Command::Import { files, out, force }) => import::run(&files, &out, force),
+        Some(Command::Import { files, out, offset, force }) => import::run(&files, &offset, &out, force),
         Some(Command::Fsck { file }) => files::fsck(&file, &cli.options),
-        Some(Command::Repair { file, out }) => files::repair(&file, &out, &cli.options),
-        Some(Command::Compact { file, out }) => files::compact(&file, &out, &cli.options),
+        Some(Command::Repair { file, out, force }) => files::repair(&file, &out, force, &cli.options),
+        Some(Command::Compact { file, out, force }) => files::compact(&file, &out, force, &cli.options),
         Some(Command::Soak { ns, dir, child }) => soak(ns, dir, child, &cli.options, place),
         command => with_session(command, &cli.options, place),
     };
@@ -291,9 +291,13 @@ fn soak(
     if let Some(path) = child {
         return bench::soak::child(&path).map(|()| 0);
     }
-    let folder = folder.unwrap_or_else(std::env::temp_dir).join(format!("cinema-soak-{}", std::process::id()));
+    let parent = folder.unwrap_or_else(std::env::temp_dir);
+    if !parent.is_dir() {
+        return Err(Failure::not_found(format!("no folder {}", parent.display())).hint("make it, or leave --dir out"));
+    }
+    let folder = parent.join(format!("cinema-soak-{}", std::process::id()));
     let failed = |error| Failure::io(format!("{}: {error}", folder.display()));
-    std::fs::create_dir_all(&folder).map_err(failed)?;
+    std::fs::create_dir(&folder).map_err(failed)?;
     let time = std::time::Duration::from_nanos(u64::try_from(ns).unwrap_or(0));
     let plan = bench::soak::Plan { time, folder: folder.clone() };
     let done = bench::soak::soak(&plan, &mut |line| console::talk(&line));

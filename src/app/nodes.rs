@@ -183,16 +183,34 @@ pub fn attach(worker: &Worker<Live>, target: &Target, trace: &Trace, keep: &Keep
     let line = format!("attach({}, {})", text(&target.node), options.script());
     let told = worker.ask(move |live| {
         live.set_cookie(cookie);
-        super::host::Host::eval(live, &line, false).map_err(unquoted)
+        super::host::Host::eval(live, &line, false).map_err(of_flags)
     })?;
     Ok(batch::value_of(told))
 }
 
-/// A failure without the script's lines below it, which no user has written: all that have a gutter.
-pub(super) fn unquoted(mut failure: Failure) -> Failure {
+/// What hints say in a script, and on the command line.
+const SAID_IN_FLAGS: &[(&str, &str)] = &[
+    ("start_tracing(\"app:shop\")", "--trace app:shop"),
+    ("start_tracing(\"applications\")", "--trace applications"),
+    ("start_tracing(what, #{redact: ()})", "--no-redact"),
+    ("seal_after: \"100ms\"", "--seal-after 100ms"),
+    ("sync: \"none\"", "--sync \"none\""),
+    ("record: \"run.cinema\"", "--record run.cinema"),
+    ("processes() lists them", "cinema attach NODE -e 'processes()' lists them"),
+    ("beam(#{pa: [\"ebin\"], start: \"shop:start()\"})", "--pa ebin --start 'shop:start()'"),
+    ("beam(#{mix: \"my_app\"})", "--mix my_app"),
+    ("help record", "cinema record --help"),
+];
+
+/// A failure as one of flags: without the script's lines below it, which no user has written (all that have a gutter), and with
+/// hints that name flags.
+pub(super) fn of_flags(mut failure: Failure) -> Failure {
     let is_quoted = |line: &str| line.get(4..7) == Some(" | ");
     while let Some((rest, _)) = failure.error.rsplit_once('\n').filter(|(_, line)| is_quoted(line)) {
         failure.error.truncate(rest.len());
+    }
+    for hint in &mut failure.hints {
+        *hint = SAID_IN_FLAGS.iter().fold(std::mem::take(hint), |hint, (call, flag)| hint.replace(call, flag));
     }
     failure
 }
@@ -216,7 +234,7 @@ pub fn launch(worker: &Worker<Live>, launch: &Launch, trace: &Trace, keep: &Keep
     trace.put(&mut options)?;
     keep.put(&mut options)?;
     let line = format!("beam({})", options.script());
-    Ok(batch::value_of(worker.ask(move |live| super::host::Host::eval(live, &line, false).map_err(unquoted))?))
+    Ok(batch::value_of(worker.ask(move |live| super::host::Host::eval(live, &line, false).map_err(of_flags))?))
 }
 
 impl Trace {

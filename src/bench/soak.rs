@@ -169,9 +169,9 @@ impl Soak<'_> {
     }
 
     fn reopen(&mut self, path: &Path, order: &Order, n_events: u64) -> Outcome<()> {
-        let (opened, warnings) = Recording::open_whole(path)?;
+        let (opened, report) = Recording::open_whole(path)?;
         let name = path.display();
-        self.checks.is_true(warnings.is_empty(), || format!("{name} opens with {warnings:?}"));
+        self.checks.is_true(report.is_whole(), || format!("{name} opens with {report:?}"));
         self.checks.is_true(opened.len() == n_events, || format!("{name} has {} of {n_events} events", opened.len()));
         self.checks.n_opened += 1;
         self.checks.view(&opened, self.workload, order, n_events);

@@ -9,7 +9,7 @@ use super::{Candidate, Roster};
 use crate::codec::walk::RawTerm;
 use crate::model::diff::Step;
 use crate::model::{
-    Actor, ActorId, Atom, Class, Event, Failure, Filter, Kind, Origin, Outcome, Path, Style, Syntax, Term,
+    Actor, ActorId, Atom, Class, Event, Failure, Filter, Kind, Origin, Outcome, Path, Style, Syntax, Term, nearest,
 };
 
 /// Which processes a condition is about. Names and modules mean those at the moment of the event.
@@ -118,13 +118,9 @@ pub fn event_kinds(name: &str) -> Outcome<Vec<Kind>> {
         "end" => Ok(vec![Kind::Exit, Kind::Crash]),
         name => Kind::from_name(name).map(|kind| vec![kind]).ok_or_else(|| {
             let all: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
-            let nearest = all.iter().max_by(|a, b| {
-                let near = |word: &str| strsim::jaro_winkler(word, name);
-                near(a).total_cmp(&near(b))
-            });
             let failure = Failure::usage(format!("no event is called {name:?}"));
-            let failure = match nearest {
-                Some(nearest) => failure.hint(format!("did you mean {nearest:?}?")),
+            let failure = match nearest(name, all.iter().copied()).first() {
+                Some(near) => failure.hint(format!("did you mean {near:?}?")),
                 None => failure,
             };
             failure.hint(format!("events: restart, end, {}", all.join(", ")))

@@ -2,11 +2,11 @@
 //! as slices, messages as flow arrows, ends and timeouts as instants.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::model::{Actor, Event, Failure, Filter, Kind, Outcome, Seq};
+use crate::model::{Actor, Event, Filter, Kind, Seq};
 use crate::store::Recording;
 
 const KINDS: &[Kind] = &[
@@ -28,10 +28,10 @@ pub fn chrome_trace(
     filter: &Filter,
     name: &dyn Fn(Actor) -> String,
     out: &mut dyn Write,
-) -> Outcome<u64> {
+) -> io::Result<u64> {
     let start_ns = rec.time_range_ns().map_or(0, |(first, _)| first);
     let mut tracer = Tracer { start_ns, name, tracks: BTreeMap::new(), open: BTreeMap::new(), out, n_events: 0 };
-    tracer.run(rec, filter).map_err(|error| Failure::io(format!("cannot write the trace: {error}")))?;
+    tracer.run(rec, filter)?;
     Ok(tracer.n_events)
 }
 

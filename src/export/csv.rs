@@ -8,6 +8,13 @@ pub fn csv(table: &Table, syntax: Syntax) -> String {
     [head(table), rows(table, syntax)].concat()
 }
 
+/// One value on a line of its own.
+pub fn csv_value(text: &str) -> String {
+    let mut out = String::new();
+    push_line(&mut out, std::iter::once(text.to_string()));
+    out
+}
+
 pub(super) fn head(table: &Table) -> String {
     let mut out = String::new();
     push_line(&mut out, table.columns.iter().map(|column| column.name.clone()));

@@ -1,32 +1,34 @@
 //! Events of a recording as JSON lines, whole and streamed: for other programs and for keeping. `sandbox/import` reads
 //! them back.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use serde_json::{Map, Value};
 
 use crate::codec::json::{gives_back, hex, to_json};
 use crate::model::pid::Origin;
-use crate::model::{Class, Event, Failure, Filter, Outcome, Term};
+use crate::model::{Class, Event, Filter, Term};
 use crate::store::Recording;
 
-/// Writes an object per event that matches: `seq`, `at_ns` (the event's own clock), `kind`, `class`, `process`,
+/// Writes an object per event that matches: `seq`, `at_ns` (since the recording's first event, as in tables), `clock_ns` (the same
+/// moment on the recorded system's clock, where that does not begin at 0), `kind`, `class`, `process`,
 /// `peer`, `tag`, `call`, `cause`, `size_bytes`, `payload`, `meta`; what an event has not is left out. `node` is
 /// `[name, creation]` of the process's node, `peer_node` of the peer's where it is another; without them it is
 /// `nonode@nohost`. Where the JSON form of a payload does not tell all of it (nodes of pids, funs), `payload_etf` has its
-/// bytes in hexadecimal digits; so has `meta_etf`. Gives the number of events. Cost: a payload decode per event.
+/// bytes in hexadecimal digits; so has `meta_etf`. `lost` names what damage of the file took: a payload that is not there
+/// and not in it never was. Gives the number of events. Cost: a payload decode per event.
 /// Errors: `out` fails.
-pub fn events_jsonl(rec: &Recording, filter: &Filter, out: &mut dyn Write) -> Outcome<u64> {
+pub fn events_jsonl(rec: &Recording, filter: &Filter, out: &mut dyn Write) -> io::Result<u64> {
     let mut n_events = 0;
+    let start_ns = rec.time_range_ns().map_or(0, |(start_ns, _)| start_ns);
     for event in rec.scan(filter) {
-        writeln!(out, "{}", object(rec, &event))
-            .map_err(|error| Failure::io(format!("cannot write events: {error}")))?;
+        writeln!(out, "{}", object(rec, &event, start_ns))?;
         n_events += 1;
     }
     Ok(n_events)
 }
 
-fn object(rec: &Recording, event: &Event) -> Value {
+fn object(rec: &Recording, event: &Event, start_ns: i64) -> Value {
     let mut fields = Map::new();
     let mut tell = |name: &str, value: Value| {
         if !value.is_null() {
@@ -36,7 +38,8 @@ fn object(rec: &Recording, event: &Event) -> Value {
     let node = event.process.origin();
     let peer_node = event.peer.map_or(node, |peer| peer.origin());
     tell("seq", event.seq.0.into());
-    tell("at_ns", event.at_ns.into());
+    tell("at_ns", event.at_ns.saturating_sub(start_ns).into());
+    tell("clock_ns", (start_ns != 0).then_some(event.at_ns).into());
     tell("kind", event.kind.as_str().into());
     tell("class", (event.class != Class::None).then(|| event.class.as_str()).into());
     tell("process", event.process.to_string().into());
@@ -51,6 +54,8 @@ fn object(rec: &Recording, event: &Event) -> Value {
     let [json, etf] = term_json(rec.term(event.seq), payload.as_deref());
     tell("payload", json);
     tell("payload_etf", etf);
+    let lost = rec.lost_fields(event.seq);
+    tell("lost", (!lost.is_empty()).then_some(lost).into());
     let [json, etf] = term_json(rec.meta(event.seq), rec.meta_ref(event.seq).as_deref());
     tell("meta", json);
     tell("meta_etf", etf);

@@ -106,12 +106,12 @@ fn events_as_lines() {
     check(
         &String::from_utf8(out).unwrap(),
         expect![[r#"
-        {"seq":0,"at_ns":1000,"kind":"send","class":"call","process":"<0.1.0>","peer":"<0.2.0>","tag":"get","size_bytes":10,"payload":{"$tuple":["get",1]}}
-        {"seq":1,"at_ns":2000,"kind":"receive","class":"call","process":"<0.2.0>","tag":"get","cause":0,"size_bytes":0}
-        {"seq":2,"at_ns":2500,"kind":"handle_start","class":"call","process":"<0.2.0>","tag":"get","cause":1,"size_bytes":0}
-        {"seq":3,"at_ns":4000,"kind":"handle_end","process":"<0.2.0>","cause":2,"size_bytes":0}
-        {"seq":4,"at_ns":5000,"kind":"crash","process":"<0.2.0>","size_bytes":0}
-    "#]],
+            {"seq":0,"at_ns":0,"clock_ns":1000,"kind":"send","class":"call","process":"<0.1.0>","peer":"<0.2.0>","tag":"get","size_bytes":10,"payload":{"$tuple":["get",1]}}
+            {"seq":1,"at_ns":1000,"clock_ns":2000,"kind":"receive","class":"call","process":"<0.2.0>","tag":"get","cause":0,"size_bytes":0}
+            {"seq":2,"at_ns":1500,"clock_ns":2500,"kind":"handle_start","class":"call","process":"<0.2.0>","tag":"get","cause":1,"size_bytes":0}
+            {"seq":3,"at_ns":3000,"clock_ns":4000,"kind":"handle_end","process":"<0.2.0>","cause":2,"size_bytes":0}
+            {"seq":4,"at_ns":4000,"clock_ns":5000,"kind":"crash","process":"<0.2.0>","size_bytes":0}
+        "#]],
     );
 }
 

@@ -63,6 +63,13 @@ impl Failure {
         self.hints.push(hint.into());
         self
     }
+    /// Error and hints without line breaks, for where a line is all the room.
+    pub fn in_one_line(&self) -> String {
+        match self.hints.is_empty() {
+            true => self.error.clone(),
+            false => format!("{} (hint: {})", self.error, self.hints.join("; ")),
+        }
+    }
 }
 
 impl fmt::Display for Failure {

@@ -39,6 +39,10 @@ pub const KEYFRAME_EVENTS: usize = 1 << 14;
 /// Bytes of newest states that are compared with the next ones for the index of changed paths; beyond it all are forgotten,
 /// and the next state of each process counts as having changed everything.
 pub const STATES_COMPARED_BYTES_MAX: usize = 64 << 20;
+/// The fewest bytes that a ring recording may be bounded to.
+pub const RING_BYTES_MIN: u64 = 64 << 10;
+/// Bytes of states that a ring recording keeps when the events that carried them are gone, those of living processes first.
+pub const RING_STATE_BYTES_MAX: usize = 16 << 20;
 /// Rows of ended processes that a ring recording keeps when their events are gone: those that ended last.
 pub const RING_DEAD_ROWS_MAX: usize = 10_000;
 /// Bytes of a keyframe's rows that a file may make us inflate.
@@ -54,6 +58,8 @@ pub const PAYLOAD_BYTES_MAX: usize = 64 << 20;
 pub const FRAME_BYTES_MAX: usize = 256 << 20;
 /// Events held back to put late ones in their place.
 pub const REORDER_EVENTS: usize = 4096;
+/// How far from its zero a clock that is imported may stand, in ns (146 years): so that a difference of two times is one.
+pub const CLOCK_NS_MAX: i64 = i64::MAX / 2;
 /// Defects of a damaged file that are kept with their offsets; more are only counted.
 pub const DEFECTS_KEPT_MAX: usize = 1_000;
 /// Files that one import merges (a wrapped set, or the nodes of a ttb folder).
@@ -127,7 +133,7 @@ pub const SAMPLED_PROCESSES_MAX: usize = 500;
 /// Processes whose callbacks are traced without their states because these are large, per pattern.
 pub const LEAN_PROCESSES_MAX: usize = 100;
 
-/// Blocking calls in one run of one callback on the sim.
+/// Blocking calls in one run of one callback on the sim. Each evaluates the callback once more from its beginning.
 pub const CALLBACK_BLOCKING_CALLS_MAX: usize = 1_000;
 /// Scheduler steps of one `run()` on the sim.
 pub const SIM_STEPS_MAX: u64 = 10_000_000;

@@ -6,9 +6,9 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, ParseError, ParseErrorType, Po
 use super::convert::Unconvertible;
 use super::engine::Host;
 use super::excerpt::Place;
-use super::names::{Names, nearest, plain_type};
+use super::names::{Names, plain_type};
 use super::profile::Profile;
-use crate::model::{Failure, FailureKind, limits};
+use crate::model::{Failure, FailureKind, limits, nearest};
 
 /// A failure as an error of the script that caused it: scripts can catch it, and it comes out as it went in.
 pub fn raise(failure: Failure) -> Box<EvalAltResult> {

@@ -28,6 +28,11 @@ impl Context {
     pub fn recording(&self) -> &SharedRecording {
         &self.recording
     }
+    /// A time on the recording's clock, from its first event on: as tables and moments tell it.
+    fn since_start_ns(&self, at_ns: i64) -> i64 {
+        let recording = self.recording.borrow();
+        at_ns.saturating_sub(recording.event(recording.first()).map_or(at_ns, |first| first.at_ns))
+    }
     /// The names of the recording's processes; read again when the recording has grown past `at`.
     pub fn names(&self, at: Seq) -> Rc<Names> {
         let mut cached = self.names.borrow_mut();
@@ -72,6 +77,12 @@ impl EventHandle {
             Some(bytes) => etf::decode(bytes).ok(),
             None => self.context.recording.borrow().term(self.event.seq),
         }
+    }
+    fn meta(&self) -> Option<Term> {
+        self.pending.is_none().then(|| self.context.recording.borrow().meta(self.event.seq))?
+    }
+    fn lost(&self) -> Vec<String> {
+        if self.pending.is_some() { Vec::new() } else { self.context.recording.borrow().lost_fields(self.event.seq) }
     }
     fn process(&self, actor: Actor) -> ProcessHandle {
         ProcessHandle { actor, at: self.event.seq, context: self.context.clone() }
@@ -121,15 +132,20 @@ mod functions {
     pub fn seq(e: &mut EventHandle) -> INT {
         e.event.seq.0 as INT
     }
-    /// The event's clock in nanoseconds: virtual on a sim, monotonic on the BEAM.
+    /// Nanoseconds since the recording's first event.
     #[rhai_fn(get = "at_ns", pure)]
     pub fn at_ns(e: &mut EventHandle) -> INT {
-        e.event.at_ns
+        e.context.since_start_ns(e.event.at_ns)
     }
-    /// The event's clock in microseconds.
+    /// Microseconds since the recording's first event.
     #[rhai_fn(get = "at_us", pure)]
     pub fn at_us(e: &mut EventHandle) -> rhai::FLOAT {
-        e.event.at_ns as rhai::FLOAT / 1e3
+        e.context.since_start_ns(e.event.at_ns) as rhai::FLOAT / 1e3
+    }
+    /// The event's own clock in nanoseconds: virtual on a sim, monotonic on the BEAM, since 1970 where a trace has wall time.
+    #[rhai_fn(get = "clock_ns", pure)]
+    pub fn clock_ns(e: &mut EventHandle) -> INT {
+        e.event.at_ns
     }
     /// What happened: `send`, `receive`, `state_change`, `crash` ..
     #[rhai_fn(get = "kind", pure)]
@@ -171,10 +187,21 @@ mod functions {
     pub fn size(e: &mut EventHandle) -> INT {
         INT::from(e.event.size_bytes)
     }
-    /// What the event carries: a message as it was sent, a reason, a state; `()` when nothing.
+    /// What the event carries: a message as it was sent, a reason, a state; `()` when nothing, and also when it is lost: then
+    /// `lost` has `"payload"`.
     #[rhai_fn(get = "payload", pure)]
     pub fn payload(e: &mut EventHandle) -> Dynamic {
         e.term().map_or(Dynamic::UNIT, |term| to_dynamic(&term))
+    }
+    /// What is known of the event beside itself, as a map: `late_ns`, `since` ..; `()` when nothing.
+    #[rhai_fn(get = "meta", pure)]
+    pub fn meta(e: &mut EventHandle) -> Dynamic {
+        e.meta().map_or(Dynamic::UNIT, |meta| to_dynamic(&meta))
+    }
+    /// Names of the fields that damage of the file took, as `"payload"`; none when the event is whole.
+    #[rhai_fn(get = "lost", pure)]
+    pub fn lost(e: &mut EventHandle) -> rhai::Array {
+        e.lost().into_iter().map(Dynamic::from).collect()
     }
     /// The payload without the wrapping of a call or a cast.
     #[rhai_fn(get = "message", pure)]

@@ -133,27 +133,34 @@ fn returns(function: &Value) -> String {
     }
 }
 
-/// A Rust type as scripts know it: `&mut ImmutableString` is `string`.
+/// A Rust type as scripts know it: `&mut ImmutableString` is `string`, `Result<EventHandle, ..>` is `event`.
 pub(super) fn plain_type(rust: &str) -> String {
     let rust = rust.trim().trim_start_matches("&mut ").trim_start_matches("&");
-    let inner = ["Result<", "RhaiResultOf<", "Raised<"].iter().find_map(|prefix| rust.strip_prefix(prefix));
-    if let Some(inner) = inner {
-        let end = inner.rfind(",Box<").or_else(|| inner.rfind(", Box<")).unwrap_or(inner.len());
-        return plain_type(inner[..end].trim_end_matches('>'));
-    }
-    let last = rust.rsplit("::").next().unwrap_or(rust);
-    match last {
+    let (path, arguments) = rust.split_once('<').unwrap_or((rust, ""));
+    let name = path.rsplit("::").next().unwrap_or(path);
+    match name {
+        "Result" | "RhaiResultOf" | "Raised" => return plain_type(first_argument(arguments)),
+        "Vec" => "array",
         "str" | "str | ImmutableString | String" | "String" | "ImmutableString" => "string",
         "i64" | "INT" => "int",
         "f64" | "FLOAT" => "float",
-        "FnPtr" => "Fn",
-        "Array" | "Vec<Dynamic>" => "array",
-        "Map" => "map",
-        "Blob" => "blob",
+        "Range" | "RangeInclusive" | "ExclusiveRange" | "InclusiveRange" => "range",
+        "FnPtr" | "Fn" => "closure",
         "Dynamic" | "?" => "any",
-        other => other,
+        other => other.strip_suffix("Handle").unwrap_or(other),
     }
-    .to_string()
+    .to_lowercase()
+}
+
+/// What stands before the first comma, or the closing bracket, of a type's arguments.
+fn first_argument(arguments: &str) -> &str {
+    let mut depth = 0;
+    let end = arguments.find(|c| {
+        let is_end = depth == 0 && matches!(c, ',' | '>');
+        depth += i32::from(c == '<') - i32::from(c == '>');
+        is_end
+    });
+    &arguments[..end.unwrap_or(arguments.len())]
 }
 
 fn plain_doc<'a>(comments: impl Iterator<Item = &'a str>) -> String {
@@ -163,19 +170,4 @@ fn plain_doc<'a>(comments: impl Iterator<Item = &'a str>) -> String {
         line.trim_end_matches("*/").trim()
     };
     comments.flat_map(str::lines).map(strip).collect::<Vec<_>>().join("\n").trim().to_string()
-}
-
-/// The known words nearest to `word`, best first; at most three, and only near ones.
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let reach = match word.chars().count() {
-        0..=2 => return Vec::new(),
-        3..=4 => 1,
-        5..=8 => 2,
-        _ => 3,
-    };
-    let known: BTreeSet<&str> = known.into_iter().filter(|k| *k != word).collect();
-    let rank = |k: &&'a str| (strsim::damerau_levenshtein(&word.to_lowercase(), &k.to_lowercase()), *k);
-    let mut ranked: Vec<(usize, &str)> = known.iter().map(rank).filter(|(distance, _)| *distance <= reach).collect();
-    ranked.sort();
-    ranked.into_iter().take(3).map(|(_, k)| k).collect()
 }

@@ -7,9 +7,8 @@ use rhai::{AST, ASTNode, Expr, FnCallExpr, INT, Stmt};
 use super::closure::Closure;
 use super::control::Control;
 use super::engine::{Host, build};
-use super::names::nearest;
 use super::profile::Profile;
-use crate::model::{Atom, Class, Failure, Filter, Kind, Outcome};
+use crate::model::{Atom, Class, Failure, Filter, Kind, Outcome, nearest};
 
 /// What of a closure's body is a conjunction of field comparisons.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -77,12 +77,6 @@ pub fn known(system: &SystemState, text: &str) -> Vec<String> {
     known
 }
 
-/// The nearest of `known` to `text`, when it is near enough to be a slip.
-pub fn nearest<'k>(text: &str, known: &'k [String]) -> Option<&'k str> {
-    let score = |name: &&String| (strsim::jaro_winkler(text, name) * 1000.0) as u32;
-    known.iter().max_by_key(score).filter(|name| score(name) > 800).map(String::as_str)
-}
-
 /// Serial and id of `<0.12.0>`, `#PID<0.12.0>` or `0.12.0`.
 fn pid_numbers(text: &str) -> Option<(u32, u32)> {
     let inner = text.trim_start_matches("#PID").trim_start_matches('<').trim_end_matches('>');

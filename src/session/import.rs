@@ -4,35 +4,55 @@
 use std::path::{Path, PathBuf};
 
 use super::Session;
-use crate::model::{EventBatch, Failure, NewEvent, Outcome};
-pub use crate::sandbox::import::Progress;
+use super::fresh::Fresh;
+use crate::model::{EventBatch, Failure, FailureKind, NewEvent, Outcome};
 use crate::sandbox::import::{self, ImportReport, import_all};
+pub use crate::sandbox::import::{ClockOffset, Progress};
 use crate::sandbox::trace::{Redaction, Veil};
 use crate::store::{Durability, Recording, RecordingInfo};
+
+/// Damaged places that are told one by one; the recording's losses tell them all.
+const SHOWN_DEFECTS: usize = 20;
+
+/// Notes of a recording about its import.
+pub(super) const DAMAGED_PLACES: &str = "damaged places";
+const DAMAGED: &str = "damaged";
+const ASSUMED: &str = "assumed";
 
 /// Imports trace files, a folder or JSON lines, without what is to be redacted. Damage becomes warnings; everything before it
 /// is there.
 pub(super) fn recording(session: &Session, path: &Path, title: &str, redaction: &Redaction) -> Outcome<Recording> {
     let mut recording = Recording::new(info(title));
     let paths = [path.to_path_buf()];
-    let report = fill(&mut recording, &paths, redaction, &mut |_| !session.is_interrupted())?;
+    let report = fill(&mut recording, &paths, &[], redaction, &mut |_| !session.is_interrupted())?;
     damage(&report).into_iter().for_each(|warning| session.report_damage(warning));
+    report.assumed.into_iter().for_each(|what| session.warn(what));
     Ok(recording)
 }
 
-/// A recording that was imported into a file, and what was damaged.
+/// A recording that was imported into a file, what was damaged, and what was taken for granted.
 pub struct Imported {
     pub n_frames: u64,
     pub n_events: u64,
     pub damage: Vec<String>,
+    pub assumed: Vec<String>,
 }
 
-/// Imports `paths`, trace files merged by time or one of JSON lines, into the session file `out`, which grows while they are
+/// Imports `paths`, trace files merged by time or one of JSON lines, into the session file `out`, which is there when all is
 /// read: memory is bounded. `progress` is called every few thousand events; its `false` interrupts, and what was
-/// imported until then is in the file. Errors: those of the files, of `out`, interruption.
-pub fn into_file(paths: &[PathBuf], out: &Path, progress: &mut dyn FnMut(Progress) -> bool) -> Outcome<Imported> {
+/// imported until then is in the file. Errors: those of the files, of `out`, which is left as it was; interruption.
+pub fn into_file(
+    paths: &[PathBuf],
+    offsets: &[ClockOffset],
+    out: &Path,
+    progress: &mut dyn FnMut(Progress) -> bool,
+) -> Outcome<Imported> {
+    if let Some(path) = paths.iter().find(|path| path.is_file() && Recording::is_session_file(path).unwrap_or(false)) {
+        return Err(Failure::usage(format!("{} is a session file: there is nothing to import", path.display()))
+            .hint(format!("cinema open {}", path.display())));
+    }
     // What cannot be imported, and what is imported, is not to be overwritten.
-    import::check(paths)?;
+    import::check(paths, offsets)?;
     let is_out =
         |path: &&PathBuf| path.canonicalize().is_ok_and(|path| out.canonicalize().is_ok_and(|out| out == path));
     if let Some(path) = paths.iter().find(is_out) {
@@ -43,15 +63,24 @@ pub fn into_file(paths: &[PathBuf], out: &Path, progress: &mut dyn FnMut(Progres
     let names = paths.iter().map(|path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy());
     let title = names.collect::<Vec<_>>().join(", ");
     let durability = Durability { seal_after_ns: i64::MAX, ..Durability::default() };
-    // Another name of a file that is read, or read by others, keeps what it has; a device is no such file.
-    if std::fs::symlink_metadata(out).is_ok_and(|meta| meta.is_file()) {
-        std::fs::remove_file(out).map_err(|error| Failure::io(format!("cannot write {}: {error}", out.display())))?;
+    let fresh = Fresh::at(out)?;
+    // What failed is told of the file that was asked for; what was written of it goes.
+    let failed = |failure: Failure| match failure.kind {
+        FailureKind::Io => {
+            Failure::io(failure.error.replace(&fresh.path().display().to_string(), &out.display().to_string()))
+        }
+        _ => failure,
+    };
+    let mut recording = Recording::create(fresh.path(), info(&title), durability).map_err(failed)?;
+    let report = fill(&mut recording, paths, offsets, &Redaction::none(), progress).map_err(failed);
+    if !report.as_ref().is_err_and(|failure| failure.kind != FailureKind::Interrupted) {
+        recording.finish().map_err(failed)?;
+        drop(recording);
+        fresh.keep()?;
     }
-    let mut recording = Recording::create(out, info(&title), durability)?;
-    let report = fill(&mut recording, paths, &Redaction::none(), progress);
-    recording.finish()?;
     let report = report?;
-    Ok(Imported { n_frames: report.n_frames, n_events: report.n_events, damage: damage(&report) })
+    let damage = damage(&report);
+    Ok(Imported { n_frames: report.n_frames, n_events: report.n_events, damage, assumed: report.assumed })
 }
 
 fn info(title: &str) -> RecordingInfo {
@@ -62,6 +91,7 @@ fn info(title: &str) -> RecordingInfo {
 fn fill(
     recording: &mut Recording,
     paths: &[PathBuf],
+    offsets: &[ClockOffset],
     redaction: &Redaction,
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Outcome<ImportReport> {
@@ -75,7 +105,7 @@ fn fill(
             }
         })
     };
-    let report = import_all(paths, &mut append, progress)?;
+    let report = import_all(paths, offsets, &mut append, progress)?;
     describe(recording, &report);
     if let Some(veil) = &veil {
         let what = format!("{}: {} values", redaction.describe(), veil.n_redacted());
@@ -87,9 +117,9 @@ fn fill(
 /// What was damaged, a line each.
 fn damage(report: &ImportReport) -> Vec<String> {
     let defects = &report.defects;
-    let mut lines: Vec<String> = defects.kept.iter().map(ToString::to_string).collect();
-    if defects.n_total > defects.kept.len() as u64 {
-        lines.push(format!("{} damaged places in all", defects.n_total));
+    let mut lines: Vec<String> = defects.kept.iter().take(SHOWN_DEFECTS).map(ToString::to_string).collect();
+    if defects.n_total > lines.len() as u64 {
+        lines.push(format!("{} damaged places in all: loss() lists them", defects.n_total));
     }
     lines
 }
@@ -111,4 +141,9 @@ fn describe(recording: &mut Recording, report: &ImportReport) {
     if report.n_late > 0 {
         note("late", report.n_late.to_string());
     }
+    if report.defects.n_total > 0 {
+        note(DAMAGED_PLACES, report.defects.n_total.to_string());
+        report.defects.kept.iter().take(SHOWN_DEFECTS).for_each(|defect| note(DAMAGED, defect.to_string()));
+    }
+    report.assumed.iter().for_each(|what| note(ASSUMED, what.clone()));
 }

@@ -7,6 +7,7 @@
 mod compare;
 mod director;
 mod find;
+pub mod fresh;
 pub mod import;
 mod live;
 mod live_options;
@@ -20,6 +21,8 @@ mod source;
 pub mod value;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,6 +42,8 @@ pub use source::{SharedRecording, Source, SourceId, TimelineId};
 /// What the operations work on. Cheap to make; nothing runs before a source is opened.
 pub struct Session {
     sources: Vec<Source>,
+    /// Session files that were opened or written here, by their real names.
+    own_files: BTreeSet<PathBuf>,
     current: Option<SourceId>,
     /// The seed of sandboxes that do not name one.
     pub seed: u64,
@@ -67,6 +72,7 @@ impl Session {
     pub fn new(loader: Box<dyn ModuleLoader>, interrupt: Arc<AtomicBool>) -> Session {
         Session {
             sources: Vec::new(),
+            own_files: BTreeSet::new(),
             current: None,
             seed: 1,
             cookie: CookieSource::Home,
@@ -115,6 +121,16 @@ impl Session {
         }
         self.current = Some(id);
         Ok(())
+    }
+
+    /// Notes a session file that this session opened or wrote.
+    fn note_own(&mut self, path: &Path) {
+        self.own_files.extend(path.canonicalize());
+    }
+    /// Errors: there is a file at `path` that is not one of this session.
+    fn check_own(&self, path: &Path) -> Outcome<()> {
+        let is_own = path.canonicalize().is_ok_and(|real| self.own_files.contains(&real));
+        if is_own { Ok(()) } else { check_new(path) }
     }
 
     /// The current source with what a run of it needs.

@@ -15,7 +15,7 @@ use crate::model::diff::Change;
 use crate::model::{Actor, Pid, Seq, Status, Term};
 use crate::sandbox::beam::{HeldProcess, NodeInfo};
 use crate::sandbox::{Capabilities, RunEnd};
-use crate::store::{Branch, Mark};
+use crate::store::{Branch, Loss, Mark};
 use crate::timeline::Position;
 
 /// The result of an operation.
@@ -28,6 +28,13 @@ pub enum Reply {
     Int(i64),
     Text(String),
     Term(Term),
+    /// A state, the event that carried it, and what is to be told of events lost since.
+    State {
+        term: Term,
+        seq: Seq,
+        lost: Option<String>,
+    },
+    Losses(Vec<Loss>),
     Pid(Pid),
     Position(Position),
     Stop(StopReport),

@@ -10,7 +10,7 @@ use crate::breakpoint::{BreakpointId, Condition, MessagePoint, Selector, Test, W
 use crate::codec::redact::is_redacted;
 use crate::model::diff::Step;
 use crate::model::limits::{LOOK_STATE_BYTES_MAX, LOOK_TIMEOUT_MS};
-use crate::model::{ActorId, Atom, Behaviour, Outcome, Pid, Seq, Status, Style, SystemState, Term};
+use crate::model::{ActorId, Atom, Behaviour, Outcome, Pid, Seq, Status, Style, SystemState, Term, nearest};
 use crate::sandbox::beam::agent::{HoldOptions, Phase};
 use crate::sandbox::beam::guard::{Comparison, Guard};
 
@@ -186,8 +186,8 @@ impl Source {
                     _ => return "inside no process: it is not alive".to_string(),
                 };
                 let known = super::find::known(&self.system_now(), atom.as_str());
-                let near = super::find::nearest(atom.as_str(), &known);
-                let meant = near.map_or(String::new(), |near| format!(" (did you mean {near:?}?)"));
+                let near = nearest(atom.as_str(), known.iter().map(String::as_str));
+                let meant = near.first().map_or(String::new(), |near| format!(" (did you mean {near:?}?)"));
                 format!("inside no process yet: no {sort} {}{meant}; one that comes gets it", atom.as_str())
             }
             (n, _) => format!("inside {n} processes"),

@@ -16,7 +16,7 @@ use super::sites::Site;
 use super::value::{ProcessRef, Span};
 use crate::analysis::names::Names;
 use crate::breakpoint;
-use crate::model::{Actor, Failure, Kind, Moment, NewEvent, Outcome, Pid, Seq, SystemState, Term};
+use crate::model::{Actor, Failure, Filter, Kind, Moment, NewEvent, Outcome, Pid, Seq, SystemState, Term, nearest};
 use crate::sandbox::beam::Beam;
 use crate::sandbox::{Capabilities, Input, RunEnd, RunLimit, Sandbox};
 use crate::store::{Mark, Recording};
@@ -117,6 +117,10 @@ impl Source {
             notes.push(("evicted".into(), format!("{}; begins at #{}", gone.describe(), recording.first().0)));
             let more = [("marks evicted", gone.n_marks), ("ended processes forgotten", gone.n_forgotten)];
             notes.extend(more.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.into(), n.to_string())));
+        }
+        let n_losses = recording.count(&Filter::kind(Kind::Loss));
+        if n_losses > 0 {
+            notes.push(("losses".into(), format!("{n_losses} events say that something is lost: loss() lists what")));
         }
         SourceInfo {
             id,
@@ -219,6 +223,11 @@ impl Source {
         let Some(span) = span else { return Ok(self.scope()) };
         let (recording, timeline) = (self.recording(), self.timeline());
         let (from, to) = (timeline.resolve(&recording, &span.from)?, timeline.resolve(&recording, &span.to)?);
+        if from > to {
+            let shown = |seq: Option<Seq>| seq.map_or("the start".to_string(), |seq| format!("#{}", seq.0));
+            let what = format!("from {} to {}: the range goes backwards", shown(from), shown(to));
+            return Err(Failure::usage(what).hint("the earlier moment comes first"));
+        }
         let Some(to) = to else { return Ok(Vec::new()) };
         // A range that begins with an event by name includes it.
         let from = match (&span.from, from) {
@@ -305,6 +314,7 @@ impl Source {
         let mut director = Director::new(&self.recording, &mut self.breakpoints, context, None);
         let drained = sandbox.drain(&mut director);
         let (hits, failure, _) = director.finish();
+        self.seal_overdue();
         if is_following {
             self.timelines[0].to_end(&self.recording.borrow());
         }
@@ -314,6 +324,14 @@ impl Source {
         drained?;
         self.renew_sites();
         Ok(true)
+    }
+
+    /// A system that has become silent must not keep its last events from the file.
+    fn seal_overdue(&mut self) {
+        let now_ns = self.sandbox.as_mut().and_then(|sandbox| sandbox.clock_ns());
+        if let Some(now_ns) = now_ns {
+            self.recording.borrow_mut().seal_overdue(now_ns);
+        }
     }
 
     /// Goes along with a live system again, from the end on.
@@ -340,6 +358,7 @@ impl Source {
         let mut director = Director::new(&self.recording, &mut self.breakpoints, context, self.stopped_before.take());
         let end = go(sandbox.as_mut(), &mut director);
         let (hits, failure, stopped_before) = director.finish();
+        self.seal_overdue();
         self.stopped_before = stopped_before;
         self.timelines[0].to_end(&self.recording.borrow());
         self.is_following = hits.is_empty();
@@ -407,7 +426,7 @@ pub const SYSTEM: Pid = Pid { serial: 0, id: 0, origin: crate::model::Origin::LO
 
 fn unknown_process(text: &str, known: &[String]) -> Failure {
     let failure = Failure::not_found(format!("no process {text:?}"));
-    match super::find::nearest(text, known) {
+    match nearest(text, known.iter().map(String::as_str)).first() {
         Some(near) => failure.hint(format!("did you mean {near:?}?")).hint("processes() lists them"),
         None => failure.hint("processes() lists them"),
     }
@@ -430,12 +449,12 @@ mod tests {
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[3_000] ^= 1;
         std::fs::write(&path, bytes).unwrap();
-        let (opened, warnings) = Recording::open_as_large(&path).unwrap();
+        let (opened, report) = Recording::open_as_large(&path).unwrap();
         let mut source = Source::recorded("large".into(), opened);
         // The timeline looks at the events when it is made.
         let _ = source.recording().event(Seq(7));
         let told = source.new_damage();
-        assert!(warnings.is_empty() && told.len() == 1 && told[0].contains("the segment at offset"), "{told:?}");
+        assert!(report.is_whole() && told.len() == 1 && told[0].contains("the segment at offset"), "{told:?}");
         assert!(source.new_damage().is_empty());
     }
 }

@@ -105,13 +105,21 @@ impl Recording {
         self.n_sealed_bytes + pending + self.tail.n_bytes()
     }
 
-    /// Whether the tail has waited long enough to go to the file.
+    /// Gives the tail to the file when it has waited long enough at `now_ns` of the events' clock, although nothing new comes.
+    pub fn seal_overdue(&mut self, now_ns: i64) {
+        if self.writer.has_file() && self.is_overdue_at(now_ns) {
+            self.seal_tail();
+        }
+    }
+
     fn is_overdue(&self) -> bool {
-        self.seal_after_ns < i64::MAX
-            && self
-                .tail
-                .time_range_ns()
-                .is_some_and(|(min_ns, max_ns)| max_ns.saturating_sub(min_ns) >= self.seal_after_ns)
+        self.tail.time_range_ns().is_some_and(|(_, latest_ns)| self.is_overdue_at(latest_ns))
+    }
+
+    /// Whether the tail has waited long enough to go to the file.
+    fn is_overdue_at(&self, now_ns: i64) -> bool {
+        let is_old = |(earliest_ns, _)| now_ns.saturating_sub(earliest_ns) >= self.seal_after_ns;
+        self.seal_after_ns < i64::MAX && self.tail.time_range_ns().is_some_and(is_old)
     }
 
     /// Closes the tail, if it has events, and goes on with an empty one. A large tail is sealed by the writer.

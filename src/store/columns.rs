@@ -208,6 +208,14 @@ impl Columns<'_> {
             None => self.ends().get(number - 1) as usize,
         }
     }
+    /// Where each payload ends, in order, instead of what was in `ends`.
+    pub fn payload_ends(&self, ends: &mut Vec<i64>) {
+        if self.end_open.is_empty() {
+            return self.ends().read_all(self.n_payloads, ends);
+        }
+        ends.clear();
+        ends.extend(self.end_open.iter().map(|end| i64::from(u32::from_le_bytes(*end))));
+    }
     /// The first payload number, from 1, whose payload ends beyond `end` in the payload stream; one more than there are when none does.
     pub fn first_payload_beyond(&self, end: usize) -> usize {
         let (mut first, mut last) = (1, self.n_payloads + 1);

@@ -20,22 +20,38 @@ fn hash(gram: u32) -> usize {
     (gram.wrapping_mul(0x9E37_79B1) >> (32 - BITS_MAX.trailing_zeros())) as usize
 }
 
-/// Whether the lower three bytes are all visible ASCII, `' '` to `'~'`. Only a byte below borrows from the next one.
+/// The high bit of each byte that is not visible ASCII, `' '` to `'~'`. Nothing carries from one byte to the next.
 #[inline]
-fn are_visible(gram: u32) -> bool {
-    let gram = gram & 0xFF_FFFF;
-    let high = gram & 0x80_8080;
-    let low = gram.wrapping_sub(0x20_2020) & 0x80_8080;
-    let above = (gram & 0x7F_7F7F).wrapping_add(0x01_0101) & 0x80_8080;
-    (high | low | above) == 0
+fn invisible(word: u64) -> u64 {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let is_below = !((word | HIGH) - 0x2020_2020_2020_2020);
+    let is_above = (word & !HIGH) + 0x0101_0101_0101_0101;
+    (word | is_below | is_above) & HIGH
+}
+
+/// Where a gram goes in the filter: [`BITS_MAX`], nowhere, when its bytes are not all visible.
+#[inline]
+fn place_of(gram: u64, invisible: u64) -> usize {
+    if invisible & 0x80_8080 == 0 { hash(gram as u32 & 0xFF_FFFF) } else { BITS_MAX }
 }
 
 /// The filter of a block's bytes.
 pub fn filter(block: &[u8]) -> Vec<u8> {
     // A byte per hash, one more for what is no text: plain stores, without reading what is there.
     let mut seen = [0u8; BITS_MAX + 1];
-    for gram in grams(block) {
-        seen[if are_visible(gram) { hash(gram) } else { BITS_MAX }] = 1;
+    // Eight bytes have three of the grams, and their visibility is found at once.
+    const GRAMS_PER_WORD: usize = (8 - GRAM) / STRIDE + 1;
+    let mut rest = block;
+    while let Some(word) = rest.first_chunk() {
+        let word = u64::from_le_bytes(*word);
+        let unseen = invisible(word);
+        for shift in (0..GRAMS_PER_WORD).map(|n| n * STRIDE * 8) {
+            seen[place_of(word >> shift, unseen >> shift)] = 1;
+        }
+        rest = &rest[GRAMS_PER_WORD * STRIDE..];
+    }
+    for gram in grams(rest) {
+        seen[place_of(gram.into(), invisible(gram.into()))] = 1;
     }
     let mut bits = [0u64; BITS_MAX / 64];
     for (word, seen) in bits.iter_mut().zip(seen.chunks_exact(64)) {
@@ -66,7 +82,9 @@ pub fn may_contain(filter: &[u8], text: &[u8], is_any_case: bool) -> bool {
     };
     let has_in_a_case = |gram: u32| has(gram) || (is_any_case && cases(gram).any(has));
     let is_at = |first: usize| {
-        grams(text.get(first..).unwrap_or_default()).filter(|gram| are_visible(*gram)).all(has_in_a_case)
+        grams(text.get(first..).unwrap_or_default())
+            .filter(|gram| invisible((*gram).into()) & 0x80_8080 == 0)
+            .all(has_in_a_case)
     };
     (0..STRIDE).any(is_at)
 }
@@ -101,6 +119,18 @@ fn grams(bytes: &[u8]) -> impl Iterator<Item = u32> + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_byte_is_visible_whatever_stands_beside_it() {
+        for byte in 0..=255u8 {
+            for beside in [0x00, 0x1F, 0x20, 0x7E, 0x7F, 0x80, 0xFF] {
+                let word = u64::from_le_bytes([beside, byte, beside, beside, byte, byte, beside, byte]);
+                let is_visible = |byte: u8| (b' '..=b'~').contains(&byte);
+                let expected = word.to_le_bytes().map(|byte| if is_visible(byte) { 0 } else { 0x80 });
+                assert_eq!(invisible(word).to_le_bytes(), expected, "{word:#x}");
+            }
+        }
+    }
 
     #[test]
     fn what_is_there_passes_and_most_of_the_rest_does_not() {

@@ -12,13 +12,14 @@
 //! reaches back behind the base says more than it must, never less. It must not know how events are stored.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::bytes::Bytes;
 use super::dictionary::{Dictionaries, Recent};
 use super::rows::{MAILBOX_LISTED_MAX, RowReader, RowWriter, StoredRow};
+use super::states::States;
 use super::wire::{Reader, put_varint};
 use crate::model::system::Rows;
 use crate::model::{Actor, ActorId, Atom, Pid, ProcessRow, Seq, Status, SystemState, limits};
@@ -46,6 +47,8 @@ pub struct Keyframes {
     pub branch_bases: BTreeMap<u64, Checkpoint>,
     /// Rows of processes that ended before this seq are forgotten.
     pub dead_before: u64,
+    /// What the rows of the base refer to and is gone; of a file, read from its base when it is asked for.
+    pub states: OnceLock<States>,
     /// The rows at the last checkpoint, to be folded on; `None` until the next one is due.
     pub live: Option<Folder>,
 }
@@ -165,7 +168,8 @@ impl Keyframes {
         put_varint(&mut delta, live.n_lost);
         for place in changed {
             let row = &live.rows[place as usize].row;
-            put_entry(&mut delta, row.actor, Some((row, MAILBOX_LISTED_MAX)), dictionaries);
+            let row = StoredEntry { row, n_listed_max: MAILBOX_LISTED_MAX, state: None };
+            put_entry(&mut delta, row.row.actor, Some(row), dictionaries);
         }
         for actor in gone {
             put_entry(&mut delta, actor, None, dictionaries);
@@ -190,6 +194,28 @@ impl Keyframes {
     /// The system at the recording's start. `None` when the base of a file is damaged.
     pub fn restore_base(&self, dictionaries: &Dictionaries) -> Option<Folder> {
         Some(self.overlay(self.base.iter(), dictionaries)?.0)
+    }
+
+    /// What carried the states at the recording's start.
+    pub fn states(&self, dictionaries: &Dictionaries) -> &States {
+        self.states.get_or_init(|| {
+            let delta = self.base.as_ref().and_then(Checkpoint::inflate).unwrap_or_default();
+            let state = |entry: Entry<'_>| {
+                let mut reader = RowReader { bytes: Reader::new(entry.row), dictionaries };
+                let seq = reader.row(entry.actor)?.row.state?;
+                let n_bytes = reader.bytes.count()?;
+                Some((seq, reader.bytes.take(n_bytes)?.to_vec()))
+            };
+            Entries::new(&delta, dictionaries).filter_map(state).collect()
+        })
+    }
+
+    /// The base as a file has it: with states.
+    pub fn base_with_states(&self, dictionaries: &Dictionaries) -> Option<Checkpoint> {
+        let base = self.base.clone()?;
+        let states = self.states(dictionaries);
+        let Some(rows) = self.restore_base(dictionaries).filter(|_| !states.is_empty()) else { return Some(base) };
+        Some(Checkpoint { delta: rows.to_bytes(dictionaries, states).into(), checksum: None, ..base })
     }
 
     /// The system from which the branch that begins at `start` goes on; `None` when its past is not gone.
@@ -235,12 +261,14 @@ impl Keyframes {
 
     /// Makes `base`, the system after the first `n_events` events, the beginning: what covers fewer goes. Gives by how
     /// many bytes the keyframes grew.
-    pub fn rebase(&mut self, n_events: u64, base: Folder, dictionaries: &Dictionaries) -> isize {
+    pub fn rebase(&mut self, n_events: u64, base: Folder, states: States, dictionaries: &Dictionaries) -> isize {
         let n_bytes_before = self.n_bytes();
         let n_gone = self.checkpoints.partition_point(|checkpoint| checkpoint.n_events <= n_events);
         self.checkpoints.drain(..n_gone);
         self.n_evicted += n_gone;
-        self.base = Some(Checkpoint { n_events, delta: base.to_bytes(dictionaries).into(), checksum: None });
+        let delta = base.to_bytes(dictionaries, &States::default()).into();
+        self.base = Some(Checkpoint { n_events, delta, checksum: None });
+        self.states = OnceLock::from(states);
         self.branch_bases.retain(|start, _| *start >= n_events);
         if self.checkpoints.is_empty() {
             self.live = Some(base);
@@ -268,7 +296,7 @@ impl Keyframes {
         self.checkpoints.truncate(n_good);
         self.branch_bases.retain(|_, base| !is_damaged(base));
         if let Some(base) = self.base.as_mut().filter(|base| is_damaged(base)) {
-            (base.delta, base.checksum) = (Folder::default().to_bytes(dictionaries).into(), None);
+            (base.delta, base.checksum) = (Folder::default().to_bytes(dictionaries, &States::default()).into(), None);
         }
         self.live = None;
         damaged
@@ -276,7 +304,8 @@ impl Keyframes {
 
     /// Keeps the system from which the branch that begins at `start` goes on.
     pub fn keep_branch_base(&mut self, start: u64, rows: &Folder, dictionaries: &Dictionaries) {
-        let base = Checkpoint { n_events: start, delta: rows.to_bytes(dictionaries).into(), checksum: None };
+        let delta = rows.to_bytes(dictionaries, &States::default()).into();
+        let base = Checkpoint { n_events: start, delta, checksum: None };
         self.branch_bases.insert(start, base);
     }
 
@@ -299,7 +328,8 @@ impl Keyframes {
 
     /// Bytes of memory that the keyframes hold.
     fn n_bytes(&self) -> usize {
-        self.all().map(|checkpoint| checkpoint.delta.owned_len()).sum()
+        let n_states = self.states.get().map_or(0, States::n_bytes);
+        n_states + self.all().map(|checkpoint| checkpoint.delta.owned_len()).sum::<usize>()
     }
 }
 
@@ -339,11 +369,24 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
-/// Appends an entry: a row, with the longest mailbox that is listed in it, or that there is none.
-fn put_entry(delta: &mut Vec<u8>, actor: Actor, row: Option<(&ProcessRow, usize)>, dictionaries: &Dictionaries) {
+/// What is written of a row.
+struct StoredEntry<'a> {
+    row: &'a ProcessRow,
+    /// The longest mailbox that is listed.
+    n_listed_max: usize,
+    /// What carried its state, where that event is gone.
+    state: Option<&'a [u8]>,
+}
+
+/// Appends an entry: a row, or that there is none.
+fn put_entry(delta: &mut Vec<u8>, actor: Actor, entry: Option<StoredEntry<'_>>, dictionaries: &Dictionaries) {
     let mut bytes = Vec::new();
-    if let Some((row, n_listed_max)) = row {
+    if let Some(StoredEntry { row, n_listed_max, state }) = entry {
         RowWriter { out: &mut bytes, dictionaries }.row(row, n_listed_max);
+        if let Some(state) = state {
+            put_varint(&mut bytes, state.len() as u64);
+            bytes.extend_from_slice(state);
+        }
     }
     RowWriter { out: delta, dictionaries }.actor(actor);
     put_varint(delta, bytes.len() as u64);
@@ -352,13 +395,24 @@ fn put_entry(delta: &mut Vec<u8>, actor: Actor, row: Option<(&ProcessRow, usize)
 
 impl Folder {
     /// All rows as a delta on nothing, with whole mailboxes.
-    fn to_bytes(&self, dictionaries: &Dictionaries) -> Vec<u8> {
+    fn to_bytes(&self, dictionaries: &Dictionaries, states: &States) -> Vec<u8> {
         let mut delta = Vec::new();
         put_varint(&mut delta, self.n_lost);
         for slot in &self.rows {
-            put_entry(&mut delta, slot.row.actor, Some((&slot.row, usize::MAX)), dictionaries);
+            let state = slot.row.state.and_then(|seq| states.get(seq));
+            let row = StoredEntry { row: &slot.row, n_listed_max: usize::MAX, state: state.map(|state| &state[..]) };
+            put_entry(&mut delta, slot.row.actor, Some(row), dictionaries);
         }
         deflate(&delta)
+    }
+
+    /// The events before `start` that carry states: of living processes first, then the newest.
+    pub fn states_before(&self, start: u64) -> Vec<Seq> {
+        let state =
+            |slot: &Slot| slot.row.state.filter(|seq| seq.0 < start).map(|seq| (slot.row.status != Status::Dead, seq));
+        let mut states: Vec<(bool, Seq)> = self.rows.iter().filter_map(state).collect();
+        states.sort_unstable_by(|a, b| b.cmp(a));
+        states.into_iter().map(|(_, seq)| seq).collect()
     }
 
     /// Drops the rows of processes that ended before `before`. Gives how many.

@@ -140,7 +140,9 @@ impl Recording {
                 fold(rows, &event, &mut || self.term(Seq(seq)));
             }
             // A damaged part has no events: what follows it is folded all the same.
-            next = end.max(self.part_end(self.part_of(next)));
+            let resumed = end.max(self.part_end(self.part_of(next)));
+            rows.add_lost(resumed.min(seqs.end).saturating_sub(end.max(next)));
+            next = resumed;
         }
     }
 

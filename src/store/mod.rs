@@ -8,7 +8,7 @@
 //! - `payloads`: deduplication and blocks; `dictionary`: actors and tags by number; `postings`
 //! - `plan`: filters pushed down; `scan`, `group`, `text`, `explain`: what is done with what is left
 //! - `keyframe`, `rows`, `materialise`: the system at any event
-//! - `branches`; `ring`: recordings that forget; `file`: the `.cinema` file
+//! - `losses`: what is not there; `branches`; `ring`, `states`: recordings that forget; `file`: the `.cinema` file
 //!
 //! Invariant: part `i` (segments in order, then the tail) ends where part `i + 1` begins; seqs are `first..len`.
 
@@ -25,6 +25,7 @@ mod grams;
 mod group;
 mod keyframe;
 mod layout;
+mod losses;
 mod materialise;
 mod packed;
 mod paths;
@@ -37,6 +38,7 @@ mod scan;
 mod scratch;
 mod seal;
 mod segment;
+mod states;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -58,6 +60,7 @@ pub use file::{Damage, Part, Report, SyncPolicy, ranges};
 pub use group::{By, GroupKey, Groups, Number};
 use keyframe::Keyframes;
 pub use layout::PartBytes;
+pub use losses::Loss;
 use payloads::BlockCache;
 pub use payloads::Payload;
 pub use plan::{Index, Pruned, Selection};
@@ -124,7 +127,7 @@ pub struct Recording {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Durability {
     pub sync: SyncPolicy,
-    /// Nanoseconds of the events' own clock after which a tail is sealed.
+    /// Nanoseconds of the events' own clock after which a tail is sealed; in a live system that clock goes on without events.
     pub seal_after_ns: i64,
     /// Bytes that the file may have; recording ends with an error before it has more.
     pub file_bytes_max: u64,
@@ -263,8 +266,13 @@ impl Recording {
     }
 
     /// The payload's external term format, 131 first, without copying; `None` when the event has none.
-    /// Costs a block's decompression (about 60 µs) when its neighbours were not read lately.
+    /// Costs a block's decompression (about 60 µs) when its neighbours were not read lately. Of evicted events, what carried the
+    /// states at the start.
     pub fn payload_ref(&self, seq: Seq) -> Option<Payload<'_>> {
+        if seq < self.first() {
+            let state = self.keyframes.states(&self.dictionaries).get(seq)?;
+            return Some(Payload::Cached(state.clone(), 0..state.len()));
+        }
         let (part, columns, idx) = self.locate(seq)?;
         self.payload_numbered(part, &columns, columns.payload_number(idx)?)
     }
@@ -419,8 +427,9 @@ impl Recording {
     pub fn damage(&self) -> Vec<String> {
         let of_segment = |segment: &Arc<Segment>| {
             let (why, offset) = (segment.known_damage()?, segment.offsets.image);
-            let (start, end) = (segment.head.start, segment.head.end());
-            Some(format!("the segment at offset {offset} is damaged ({why}): events #{start} to #{end} are not there"))
+            let seqs = segment.head.start..segment.head.end();
+            let lost = ranges(std::slice::from_ref(&seqs));
+            Some(format!("the segment at offset {offset} is damaged ({why}): events {lost} are not there"))
         };
         let of_block = |(start, block_idx): (u64, usize)| {
             format!(
@@ -430,14 +439,14 @@ impl Recording {
         let blocks = self.cache.damaged().into_iter().map(of_block);
         self.segments.iter().filter_map(of_segment).chain(blocks).collect()
     }
-    /// Opens a `.cinema` file. Damage is reported in the second value, with its offset, and what lies before it
+    /// Opens a `.cinema` file. Damage is reported in the second value, with its place, and what lies before it
     /// is readable. Up to 64 MiB are checked at once; a larger file's segments when they are first read (a
     /// damaged one has no events then, see [`Recording::damage`]). Errors: not a `.cinema` file, a newer version, the system's.
-    pub fn open(path: &std::path::Path) -> Outcome<(Recording, Vec<String>)> {
+    pub fn open(path: &std::path::Path) -> Outcome<(Recording, Report)> {
         file::open(path)
     }
     /// As [`Recording::open`], with every byte checked whatever the size.
-    pub fn open_whole(path: &std::path::Path) -> Outcome<(Recording, Vec<String>)> {
+    pub fn open_whole(path: &std::path::Path) -> Outcome<(Recording, Report)> {
         file::open_checked(path, usize::MAX)
     }
     /// Examines a file as a whole: headers, checksums, indexes, payloads, keyframes. Gives what can be saved of it (`loss`
@@ -447,7 +456,7 @@ impl Recording {
         file::rescue(path)
     }
     /// As [`Recording::open_whole`], of bytes.
-    pub fn read(bytes: Vec<u8>) -> Outcome<(Recording, Vec<String>)> {
+    pub fn read(bytes: Vec<u8>) -> Outcome<(Recording, Report)> {
         file::read(&bytes.into(), "the file", usize::MAX)
     }
     /// As [`Recording::rescue`], of bytes.
@@ -461,7 +470,7 @@ impl Recording {
     }
     /// As [`Recording::open`] opens a file that is too large to be checked then.
     #[cfg(test)]
-    pub fn open_as_large(path: &std::path::Path) -> Outcome<(Recording, Vec<String>)> {
+    pub fn open_as_large(path: &std::path::Path) -> Outcome<(Recording, Report)> {
         file::open_checked(path, 0)
     }
     /// Number of sealed segments.

@@ -43,6 +43,14 @@ impl Packed<'_> {
         }
     }
 
+    /// The first `n` values of a column that is not wider than 16 bits.
+    pub fn to_u16s(self, n: usize) -> Vec<u16> {
+        match (self.width, self.bytes.as_chunks().0.get(..n)) {
+            (16, Some(values)) => values.iter().map(|value| u16::from_le_bytes(*value)).collect(),
+            _ => (0..n).map(|idx| self.get(idx) as u16).collect(),
+        }
+    }
+
     /// Calls `each` with the places of a value in `range`, ascending. Where values are nibbles, 16 are passed over at once.
     #[inline]
     pub fn each_of(self, value: usize, range: Range<usize>, mut each: impl FnMut(usize)) {
@@ -107,17 +115,18 @@ fn packed_len(n: usize, width: u32) -> usize {
 
 /// Puts `values` into `width` bits each, at the end of `out`, without padding.
 fn pack_into(out: &mut Vec<u8>, values: impl Iterator<Item = u64>, width: u32) {
-    let (mut word, mut n_bits) = (0u128, 0);
+    let (mut word, mut n_bits) = (0u64, 0);
     for value in values {
-        word |= u128::from(value) << n_bits;
+        word |= value << n_bits;
         n_bits += width;
-        while n_bits >= 32 {
-            out.extend_from_slice(&(word as u32).to_le_bytes());
-            word >>= 32;
-            n_bits -= 32;
+        if n_bits >= u64::BITS {
+            out.extend_from_slice(&word.to_le_bytes());
+            n_bits -= u64::BITS;
+            // What of the value did not fit; nothing when it ends with the word.
+            word = value.checked_shr(width - n_bits).unwrap_or(0);
         }
     }
-    out.extend_from_slice(&(word as u32).to_le_bytes()[..(n_bits as usize).div_ceil(8)]);
+    out.extend_from_slice(&word.to_le_bytes()[..(n_bits as usize).div_ceil(8)]);
 }
 
 /// A column as wide as its largest value.
@@ -127,14 +136,14 @@ pub struct PackedBuf {
 }
 
 impl PackedBuf {
-    pub fn of(values: impl Iterator<Item = usize> + Clone) -> PackedBuf {
-        let width = width_of(values.clone().max().unwrap_or(0) as u64);
-        PackedBuf::of_width(values, width)
+    pub fn of(values: &[u16]) -> PackedBuf {
+        let width = width_of(u64::from(values.iter().copied().max().unwrap_or(0)));
+        PackedBuf::of_width(values.iter().map(|value| u64::from(*value)), width)
     }
     /// Values that are known to fit.
-    pub fn of_width(values: impl Iterator<Item = usize>, width: u32) -> PackedBuf {
-        let mut bytes = Vec::new();
-        pack_into(&mut bytes, values.map(|value| value as u64), width);
+    pub fn of_width(values: impl ExactSizeIterator<Item = u64>, width: u32) -> PackedBuf {
+        let mut bytes = Vec::with_capacity(packed_len(values.len(), width));
+        pack_into(&mut bytes, values, width);
         bytes.resize(bytes.len() + PAD_BYTES, 0);
         PackedBuf { bytes, width }
     }
@@ -217,18 +226,15 @@ impl BlockedBuf {
     /// Invariant kept by the caller: the differences take less than 16 MiB, as those of 64 Ki values do.
     pub fn of(values: impl Iterator<Item = i64>) -> BlockedBuf {
         let (mut base, mut starts, mut bits) = (Vec::new(), Vec::new(), Vec::new());
-        let mut block = Vec::with_capacity(BLOCK);
-        let mut values = values.peekable();
-        while values.peek().is_some() {
-            block.clear();
-            block.extend(values.by_ref().take(BLOCK));
-            let min = block.iter().copied().min().unwrap_or(0);
-            let differences = || block.iter().map(|value| value.wrapping_sub(min) as u64);
-            let width = width_of(differences().max().unwrap_or(0));
+        let values: Vec<i64> = values.collect();
+        for block in values.chunks(BLOCK) {
+            let range = |(min, max): (i64, i64), value: &i64| (min.min(*value), max.max(*value));
+            let (min, max) = block.iter().fold((i64::MAX, i64::MIN), range);
+            let width = width_of(max.wrapping_sub(min) as u64);
             let width = if width > 56 { 64 } else { width };
             base.push(min.to_le_bytes());
             starts.push(((bits.len() as u32) << 8 | width).to_le_bytes());
-            pack_into(&mut bits, differences(), width);
+            pack_into(&mut bits, block.iter().map(|value| value.wrapping_sub(min) as u64), width);
         }
         bits.resize(bits.len() + PAD_BYTES, 0);
         BlockedBuf { base, starts, bits: bits.into_iter().map(|byte| [byte]).collect() }
@@ -246,12 +252,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn packed_values_read_back(values in proptest::collection::vec(0usize..1 << 20, 0..400), shift in 0u32..20) {
-            let values: Vec<usize> = values.into_iter().map(|value| value >> shift).collect();
-            let buf = PackedBuf::of(values.iter().copied());
+        fn packed_values_read_back(values in proptest::collection::vec(0u64..1 << 32, 0..400), shift in 0u32..32) {
+            let values: Vec<usize> = values.into_iter().map(|value| (value >> shift) as usize).collect();
+            let width = width_of(values.iter().copied().max().unwrap_or(0) as u64);
+            let buf = PackedBuf::of_width(values.iter().map(|value| *value as u64), width);
             prop_assert!(buf.view().is_sound(values.len()));
             let read: Vec<usize> = (0..values.len()).map(|idx| buf.view().get(idx)).collect();
             prop_assert_eq!(&read, &values);
+            if width <= 16 {
+                let narrow = buf.view().to_u16s(values.len());
+                let again = PackedBuf::of(&narrow);
+                prop_assert_eq!((&again.bytes, again.width), (&buf.bytes, width));
+            }
             for (from, wanted) in values.iter().take(20).enumerate() {
                 let mut found = Vec::new();
                 buf.view().each_of(*wanted, from..values.len(), |idx| found.push(idx));

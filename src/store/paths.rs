@@ -6,7 +6,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::codec::walk::RawTerm;
+use crate::codec::walk::{Items, RawTerm};
 use crate::model::diff::Step;
 use crate::model::{Kind, limits};
 
@@ -31,6 +31,15 @@ fn hash(bytes: &[u8]) -> u32 {
 }
 fn hash_index(idx: usize) -> u32 {
     hash(&(idx as u64).to_le_bytes())
+}
+
+/// The hash of a map's key.
+fn hash_key(key: RawTerm<'_>) -> u32 {
+    match (key.as_atom_text(), key.as_atom_bytes()) {
+        (Some(text), _) => hash(text.as_bytes()),
+        (None, Some(_)) => ANY,
+        (None, None) => OTHER_KEY,
+    }
 }
 
 /// The newest state of each process, by its dictionary number, from segment to segment.
@@ -109,31 +118,47 @@ fn differences(before: &[u8], after: &[u8], keys: &mut Vec<u32>) -> bool {
     }
     let (Ok((before, _)), Ok((after, _))) = (RawTerm::parse(before), RawTerm::parse(after)) else { return false };
     if let (Some(old), Some(new)) = (before.tuple(), after.tuple()) {
-        let (old, new): (Vec<_>, Vec<_>) = (old.collect(), new.collect());
-        let pairs = old.iter().zip(&new).enumerate();
+        let is_same_arity = old.len() == new.len();
+        let pairs = old.zip(new).enumerate();
         keys.extend(pairs.filter(|(_, (a, b))| a.bytes() != b.bytes()).map(|(idx, _)| hash_index(idx)));
-        return old.len() == new.len();
+        return is_same_arity;
     }
     let (Some(old), Some(new)) = (before.map(), after.map()) else { return false };
+    let have_same_keys = old.len() == new.len() && differences_of_values(old.clone(), new.clone(), keys);
+    if !have_same_keys {
+        keys.clear();
+        differences_of_maps(old, new, keys);
+    }
+    true
+}
+
+/// Where two maps have the same keys in the same order, as one process's states nearly always do; `false` where not.
+fn differences_of_values(mut old: Items<'_>, mut new: Items<'_>, keys: &mut Vec<u32>) -> bool {
+    while let (Some(key), Some(before), Some(same), Some(after)) = (old.next(), old.next(), new.next(), new.next()) {
+        if key.bytes() != same.bytes() {
+            return false;
+        }
+        if before.bytes() != after.bytes() {
+            keys.push(hash_key(key));
+        }
+    }
+    true
+}
+
+fn differences_of_maps(old: Items<'_>, new: Items<'_>, keys: &mut Vec<u32>) {
     let (old, new): (Vec<_>, Vec<_>) = (old.collect(), new.collect());
     let mut old: FxHashMap<&[u8], &[u8]> = old.chunks_exact(2).map(|pair| (pair[0].bytes(), pair[1].bytes())).collect();
-    let name = |key: RawTerm<'_>| match (key.as_atom_text(), key.as_atom_bytes()) {
-        (Some(text), _) => hash(text.as_bytes()),
-        (None, Some(_)) => ANY,
-        (None, None) => OTHER_KEY,
-    };
     for pair in new.chunks_exact(2) {
         if old.remove(pair[0].bytes()) != Some(pair[1].bytes()) {
-            keys.push(name(pair[0]));
+            keys.push(hash_key(pair[0]));
         }
     }
     // Each left one is gone.
     for key in old.into_keys() {
         // A key alone is a whole term, without its version byte.
         let whole = [&[131], key].concat();
-        keys.push(RawTerm::parse(&whole).map_or(ANY, |(key, _)| name(key)));
+        keys.push(RawTerm::parse(&whole).map_or(ANY, |(key, _)| hash_key(key)));
     }
-    true
 }
 
 impl<'a> Columns<'a> {

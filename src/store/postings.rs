@@ -32,38 +32,34 @@ pub enum Posting<'a> {
     Chunks { n_events: u32, bits: [u64; 4] },
 }
 
-/// Starts (`n_numbers + 1`) and lists of a column. `numbers` gives the number of each event, if any.
-pub fn build(numbers: impl Iterator<Item = Option<usize>> + Clone, n_numbers: usize) -> (Vec<[u8; 4]>, Vec<[u8; 1]>) {
-    let mut counts = vec![0u32; n_numbers];
-    numbers.clone().flatten().for_each(|number| counts[number] += 1);
+/// Starts (`n_numbers + 1`) and lists of a column, whose numbers count from `first`; what is less is none.
+pub fn build(column: &[u16], first: u16, n_numbers: usize) -> (Vec<[u8; 4]>, Vec<[u8; 1]>) {
+    // One more at the front, for none.
+    let place = |number: u16| usize::from(number + 1 - first);
+    let mut counts = vec![0u32; n_numbers + 1];
+    column.iter().for_each(|number| counts[place(*number)] += 1);
+    let mut next = vec![0usize; n_numbers + 1];
     let mut starts = Vec::with_capacity(n_numbers + 1);
     let mut end = 0usize;
-    for count in &counts {
+    for (next, count) in next.iter_mut().zip(&counts).skip(1) {
         starts.push((end as u32).to_le_bytes());
+        *next = end;
         end += if *count as usize <= LISTED_MAX { *count as usize * 2 } else { MASK_BYTES };
     }
     starts.push((end as u32).to_le_bytes());
     let mut lists = vec![[0u8]; end];
-    let start_of = |number: usize| u32::from_le_bytes(starts[number]) as usize;
-    let mut placed = vec![0u8; n_numbers];
-    for (idx, number) in numbers.enumerate() {
-        let Some(number) = number else { continue };
-        let start = start_of(number);
-        if counts[number] as usize <= LISTED_MAX {
-            let at = start + 2 * usize::from(placed[number]);
-            placed[number] += 1;
-            let [low, high] = (idx as u16).to_le_bytes();
-            (lists[at], lists[at + 1]) = ([low], [high]);
+    for (idx, number) in column.iter().enumerate().filter(|(_, number)| **number >= first) {
+        let (count, at) = (counts[place(*number)], &mut next[place(*number)]);
+        if count as usize <= LISTED_MAX {
+            lists.as_flattened_mut()[*at..*at + 2].copy_from_slice(&(idx as u16).to_le_bytes());
+            *at += 2;
         } else {
             let chunk = idx / CHUNK_EVENTS;
-            lists[start + 4 + chunk / 8][0] |= 1 << (chunk % 8);
+            lists[*at + 4 + chunk / 8][0] |= 1 << (chunk % 8);
         }
     }
-    for (number, count) in counts.iter().enumerate().filter(|(_, count)| **count as usize > LISTED_MAX) {
-        let start = start_of(number);
-        for (place, byte) in lists[start..start + 4].iter_mut().zip(count.to_le_bytes()) {
-            *place = [byte];
-        }
+    for (count, at) in counts.iter().zip(next).skip(1).filter(|(count, _)| **count as usize > LISTED_MAX) {
+        lists.as_flattened_mut()[at..at + 4].copy_from_slice(&count.to_le_bytes());
     }
     (starts, lists)
 }

@@ -10,16 +10,19 @@
 use std::path::Path;
 
 use super::keyframe::Folder;
+use super::states::States;
 use super::{Recording, file};
 use crate::model::{Failure, Kind, Outcome, Seq, limits};
 
-/// What a ring recording holds at most; `None` does not bound. A ring is cut by whole segments, each about an
-/// eighth of the tightest bound.
+/// What a ring recording holds; `None` does not bound. A ring is cut by whole segments, each about a sixteenth of the
+/// tightest bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RingLimits {
     /// Bytes of memory, the open tail included.
     pub bytes_max: Option<u64>,
-    pub events_max: Option<u64>,
+    /// Events that are kept for certain, once there were so many. At most an eighth more are held, or 128: what was recorded before
+    /// the bound goes in the pieces in which it lies.
+    pub events_min: Option<u64>,
     /// Events that are older than the newest one by more than this may go; nothing younger goes because of it.
     pub age_ns_max: Option<i64>,
 }
@@ -39,14 +42,14 @@ pub struct Evicted {
 }
 
 /// Parts into which the tightest bound is cut: what an eviction takes at once.
-const RING_PARTS: u64 = 8;
+const RING_PARTS: u64 = 16;
 /// The fewest events of a segment of a ring, so that it is not all heads and indexes.
 const RING_SEGMENT_EVENTS_MIN: u64 = 64;
 
 impl RingLimits {
     /// Events at which the tail of such a ring is sealed.
     pub(super) fn segment_events(&self) -> usize {
-        let wanted = self.events_max.map_or(u64::MAX, |n| (n / RING_PARTS).max(RING_SEGMENT_EVENTS_MIN));
+        let wanted = self.events_min.map_or(u64::MAX, |n| (n / RING_PARTS).max(RING_SEGMENT_EVENTS_MIN));
         wanted.min(limits::SEGMENT_EVENTS as u64) as usize
     }
     /// Bytes at which it is.
@@ -140,7 +143,7 @@ impl Recording {
         let oldest_ns = ring.age_ns_max.and_then(|age_ns| now_ns?.checked_sub(age_ns));
         let (mut n_events, mut n_bytes) = (self.n_held(), self.n_bytes() as u64);
         let is_too_much = |segment: &super::Segment, n_events: u64, n_bytes: u64| {
-            ring.events_max.is_some_and(|max| n_events > max)
+            ring.events_min.is_some_and(|min| n_events - u64::from(segment.head.n_events) >= min)
                 || ring.bytes_max.is_some_and(|max| n_bytes > max)
                 || oldest_ns.is_some_and(|oldest_ns| segment.head.time_max_ns < oldest_ns)
         };
@@ -162,15 +165,24 @@ impl Recording {
         let mut base = self.rows_after(Some(Seq(start - 1)));
         self.evicted.n_forgotten += self.keyframes.forget_old_dead(&mut base);
         self.keep_branch_bases(start);
+        let states = self.states_to_keep(&base, start);
         for segment in &self.segments[..n_segments] {
             account(&mut self.evicted, segment);
         }
         let gone = self.segments.drain(..n_segments).map(|segment| segment.owned_len()).sum::<usize>();
-        let freed = self.keyframes.rebase(start, base, &self.dictionaries);
+        let freed = self.keyframes.rebase(start, base, states, &self.dictionaries);
         self.n_sealed_bytes = (self.n_sealed_bytes.saturating_sub(gone)).saturating_add_signed(freed);
         let n_marks = self.marks.len();
         self.marks.retain(|mark| mark.at.0 >= start);
         self.evicted.n_marks += (n_marks - self.marks.len()) as u64;
+    }
+
+    /// What the states of `base` are made of, as far as it is about to go.
+    fn states_to_keep(&self, base: &Folder, start: u64) -> States {
+        let n_bytes_max = self.ring.and_then(|ring| ring.bytes_max).map_or(usize::MAX, |n| (n / RING_PARTS) as usize);
+        let known = self.keyframes.states(&self.dictionaries);
+        let read = |seq: Seq| if seq < self.first() { None } else { self.payload(seq) };
+        known.renewed(base.states_before(start), n_bytes_max.min(limits::RING_STATE_BYTES_MAX), read)
     }
 
     /// A branch whose past is about to go needs the system at which it began.
@@ -190,8 +202,9 @@ impl Recording {
     }
 
     /// Saves the segments that hold events between `from_ns` and `to_ns`, so at least what was asked for, with
-    /// keyframes and marks, as a recording that begins there. Errors: no event of that time, the system's.
-    pub fn save_range(&self, path: &Path, from_ns: i64, to_ns: i64) -> Outcome<()> {
+    /// keyframes and marks, as a recording that begins there; gives how many events it has. Errors: no event of that time, the
+    /// system's.
+    pub fn save_range(&self, path: &Path, from_ns: i64, to_ns: i64) -> Outcome<u64> {
         let mut part = self.clone();
         part.ring = None;
         part.seal();
@@ -207,7 +220,7 @@ impl Recording {
         if first > 0 {
             part.evict(first);
         }
-        file::save(&part, path)
+        file::save(&part, path).map(|()| part.n_held())
     }
 }
 

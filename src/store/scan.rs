@@ -179,12 +179,11 @@ impl Plan<'_> {
         if self.candidates.len() < n_payloads {
             return None;
         }
-        let mut before = 0;
-        let of_number = (1..=n_payloads).map(|number| {
-            let end = self.columns.payload_end(number);
-            (end - std::mem::replace(&mut before, end)) as u32
-        });
-        Some(std::iter::once(0).chain(of_number).collect())
+        let mut ends = Vec::new();
+        self.columns.payload_ends(&mut ends);
+        let starts = std::iter::once(&0).chain(&ends);
+        let sizes = ends.iter().zip(starts).map(|(end, start)| (end - start) as u32);
+        Some(std::iter::once(0).chain(sizes).collect())
     }
 
     pub fn n_chunks(&self) -> usize {

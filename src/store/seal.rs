@@ -3,7 +3,7 @@
 //! segment goes.
 
 use super::columns::{Columns, FAR_BYTES, KIND_CHUNK_EVENTS, far, far_entry};
-use super::packed::{BlockedBuf, NIBBLE, PackedBuf, width_of};
+use super::packed::{BlockedBuf, NIBBLE, Packed, PackedBuf, width_of};
 use super::paths::{PathIndex, States};
 use super::payloads::Stored;
 use super::segment::Segment;
@@ -28,27 +28,21 @@ pub fn seal_columns(open: &Columns<'_>, stored: Stored, paths: &PathIndex) -> Se
     let (actors, actor_places) = ascending(open.actors, |number| u32::from_le_bytes(*number));
     let (tags, tag_places) = ascending(open.tags, |number| u32::from_le_bytes(*number));
     let (calls, call_places) = ascending(open.calls, |key| u64::from_le_bytes(*key));
+    let processes: Vec<u16> = renumbered(open.process, n, &actor_places);
     // Peers, tags and calls are numbered from 1: 0, none, stays what it is.
-    let after_none = |places: &[u16], number: usize| number.checked_sub(1).map(|local| usize::from(places[local]));
-    let process = |idx: usize| usize::from(actor_places[open.process.get(idx)]);
-    let peer = |idx: usize| after_none(&actor_places, open.peer.get(idx));
-    let tag = |idx: usize| after_none(&tag_places, open.tag.get(idx));
-    let call = |idx: usize| after_none(&call_places, open.call.get(idx));
-    let numbered = |local: Option<usize>| local.map_or(0, |local| local + 1);
-
-    let (process_starts, process_lists) = postings::build((0..n).map(|idx| Some(process(idx))), actors.len());
-    let (peer_starts, peer_lists) = postings::build((0..n).map(peer), actors.len());
-    let (tag_starts, tag_lists) = postings::build((0..n).map(tag), tags.len());
+    let peers = renumbered(open.peer, n, &after_none(&actor_places));
+    let tags_of = renumbered(open.tag, n, &after_none(&tag_places));
+    let calls_of = renumbered(open.call, n, &after_none(&call_places));
+    let (process_starts, process_lists) = postings::build(&processes, 0, actors.len());
+    let (peer_starts, peer_lists) = postings::build(&peers, 1, actors.len());
+    let (tag_starts, tag_lists) = postings::build(&tags_of, 1, tags.len());
     let times = BlockedBuf::of((0..n).map(|idx| open.at_ns(idx)));
     let ends_packed = BlockedBuf::of(open.end_open.iter().map(|end| i64::from(u32::from_le_bytes(*end))));
     let causes = Causes::of(open);
     let kinds = chunk_kinds(open.kind);
-    let class = PackedBuf::of_width((0..n).map(|idx| open.class.get(idx)), NIBBLE);
-    let processes = PackedBuf::of((0..n).map(process));
-    let peers = PackedBuf::of((0..n).map(|idx| numbered(peer(idx))));
-    let tag_column = PackedBuf::of((0..n).map(|idx| numbered(tag(idx))));
-    let call_column = PackedBuf::of((0..n).map(|idx| numbered(call(idx))));
-    let payload = PackedBuf::of((0..n).map(|idx| open.payload.get(idx)));
+    let class = PackedBuf::of_width((0..n).map(|idx| open.class.get(idx) as u64), NIBBLE);
+    let [processes, peers, tag_column, call_column] = [processes, peers, tags_of, calls_of].map(|c| PackedBuf::of(&c));
+    let payload = PackedBuf::of(&open.payload.to_u16s(n));
     let sealed = Columns {
         start: open.start,
         n_payloads: open.n_payloads,
@@ -91,6 +85,18 @@ pub fn seal_columns(open: &Columns<'_>, stored: Stored, paths: &PathIndex) -> Se
     Segment::seal(&sealed, stored.bytes)
 }
 
+/// A column of local numbers as the numbers that `places` has for them.
+fn renumbered(column: Packed<'_>, n: usize, places: &[u16]) -> Vec<u16> {
+    let mut numbers = column.to_u16s(n);
+    numbers.iter_mut().for_each(|number| *number = places[usize::from(*number)]);
+    numbers
+}
+
+/// The same places for numbers from 1, with 0 for none.
+fn after_none(places: &[u16]) -> Vec<u16> {
+    std::iter::once(0).chain(places.iter().map(|place| place + 1)).collect()
+}
+
 fn chunk_kinds(kinds: &[[u8; 1]]) -> Vec<[u8; 8]> {
     let bits = |chunk: &[[u8; 1]]| chunk.iter().fold(0u64, |bits, kind| bits | 1 << kind[0]);
     kinds.chunks(KIND_CHUNK_EVENTS).map(|chunk| bits(chunk).to_le_bytes()).collect()
@@ -118,7 +124,7 @@ impl Causes {
             open.start + idx as u64 - distance
         });
         // The widest value says "far", so it must fit even when no distance is that long.
-        let near = distances.iter().map(|distance| if is_far(*distance) { escape } else { *distance } as usize);
+        let near = distances.iter().map(|distance| if is_far(*distance) { escape } else { *distance });
         Causes {
             near: PackedBuf::of_width(near, width),
             far: far_table,

@@ -199,6 +199,11 @@ impl Segment {
         let (state, unpacked) = (OnceLock::new(), OnceLock::new());
         Segment { head, image, stored, checksum: Some(checksum), offsets, state, archive: None, unpacked }
     }
+    /// The same segment with other bytes: they are checked when they are first read.
+    pub fn put_together(&self, image: Bytes, stored: Bytes, checksum: u32) -> Segment {
+        let again = Segment::of_file(self.head.clone(), image, stored, checksum, self.offsets);
+        Segment { archive: self.archive.clone(), ..again }
+    }
     /// The same of a file in archive form.
     pub fn archived(self, scratch: Arc<Scratch>) -> Segment {
         Segment { archive: Some(scratch), ..self }
@@ -223,7 +228,7 @@ impl Segment {
             let columns = segment.raw_columns();
             let is_sound = are_lengths_sound(&columns, &head)
                 && are_numbers_sound(&columns, &head)
-                && payloads::are_blocks_sound(&columns, self.stored.len());
+                && self.are_blocks_sound(&columns);
             if let Some(scratch) = &self.archive {
                 segment.image = scratch.keep(segment.image.clone());
             }
@@ -280,6 +285,11 @@ impl Segment {
         Columns { n_payloads: head.n_payloads as usize, ..Columns::read(head.start, image, &head.sections) }
     }
 
+    /// Whether the payload blocks fit together, those that a cut took away counted as if they were there.
+    fn are_blocks_sound(&self, columns: &Columns<'_>) -> bool {
+        payloads::are_blocks_sound(columns, self.stored.len().max(payloads::stored_len(columns.blocks)))
+    }
+
     /// Checks a segment of a file, once: about 0.2 ms for a full one. Errors say what is wrong.
     pub fn check(&self) -> Result<(), &'static str> {
         *self.state.get_or_init(|| {
@@ -295,7 +305,7 @@ impl Segment {
             if !are_numbers_sound(&self.raw_columns(), &self.head) {
                 return Err("its columns hold numbers that lead nowhere");
             }
-            if !payloads::are_blocks_sound(&self.raw_columns(), self.stored.len()) {
+            if !self.are_blocks_sound(&self.raw_columns()) {
                 return Err("its payload blocks do not fit together");
             }
             Ok(())

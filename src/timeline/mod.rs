@@ -58,7 +58,7 @@ impl Timeline {
     pub fn over(recording: &Recording, range: Range<u64>) -> Outcome<Timeline> {
         let timeline = Timeline { at: None, branch: None, range: Some(range.clone()), playback: Playback::default() };
         if timeline.line(recording).is_empty() {
-            return Err(Failure::not_found(format!("no event from #{} to #{}", range.start, range.end)));
+            return Err(Failure::not_found(format!("no event from #{} to before #{}", range.start, range.end)));
         }
         Ok(timeline)
     }
@@ -86,7 +86,7 @@ impl Timeline {
             n_passed,
             n_events,
             at_ns,
-            since_start_ns: at_ns - start_ns,
+            since_start_ns: at_ns.saturating_sub(start_ns),
             percent: if n_events == 0 { 0.0 } else { n_passed as f64 * 100.0 / n_events as f64 },
             branch: self.branch.unwrap_or_else(|| recording.current_branch()),
         }

@@ -67,8 +67,8 @@ fn code_of(child: Child) -> Option<i32> {
 }
 
 fn open(path: &Path) -> Recording {
-    let (recording, damage) = Recording::open(path).unwrap_or_else(|failure| panic!("{failure}"));
-    assert!(damage.is_empty(), "{damage:?}");
+    let (recording, report) = Recording::open(path).unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(report.is_whole(), "{report:?}");
     recording
 }
 

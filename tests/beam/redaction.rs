@@ -49,8 +49,8 @@ fn watched(node: &TestNode, flags: &[&str]) -> (String, Recording) {
 }
 
 fn open(file: &Path) -> Recording {
-    let (recording, damage) = Recording::open(file).expect("it was saved");
-    assert!(damage.is_empty(), "{damage:?}");
+    let (recording, report) = Recording::open(file).expect("it was saved");
+    assert!(report.is_whole(), "{report:?}");
     recording
 }
 

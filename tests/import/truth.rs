@@ -189,7 +189,8 @@ fn only_traces_are_taken_for_traces() {
     assert_eq!(refusal("no such file"), "no file no such file");
     assert_eq!(
         refusal("shop-ttb/shop.erl"),
-        "shop-ttb/shop.erl is no binary trace file: no trace message frame (0, u32 size, 131) at byte 0"
+        "shop-ttb/shop.erl is neither a binary trace file (no trace message frame (0, u32 size, 131) at byte 0) nor JSON \
+         lines (no object at byte 0)"
     );
 }
 

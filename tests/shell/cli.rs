@@ -174,6 +174,99 @@ fn values_print_in_every_format() {
 }
 
 #[test]
+fn csv_has_values_beside_tables() {
+    check(
+        &["-e", "1 + 1", "-e", "[#{n: 1}]", "-e", "\"a,b\"", "--format", "csv"],
+        expect![[r#"
+        [0]
+        2
+        n
+        1
+        "a,b"
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_less_than_nothing_or_goes_backwards_is_an_error() {
+    let load = "load(\"examples/bank/main.rhai\"); ";
+    for (line, told, hint) in [
+        ("events().top(-1)", "top: -1 is not how many", "a number from 0 on"),
+        ("events().all().top(-5)", "top: -5 is not how many", "a number from 0 on"),
+        ("events().top(-2, \"size\")", "top: -2 is not how many", "a number from 0 on"),
+        ("events().by(\"kind\", -1)", "by: -1 is not how many", "a number from 0 on"),
+        ("events().larger(-1).count()", "larger: -1 is not how many", "a number from 0 on"),
+        ("processes().table(-1)", "table: -1 is not how many", "a number from 0 on"),
+        (
+            "events().between(seq(9), seq(3)).count()",
+            "from #9 to #3: the range goes backwards",
+            "the earlier moment comes first",
+        ),
+        ("latency([\"9ms\", \"start\"])", "to the start: the range goes backwards", "the earlier moment comes first"),
+    ] {
+        let done = run(&["-e", &format!("{load}{line}")], "");
+        let hint = format!("hint: {hint}\n");
+        assert!(
+            done.code == 1 && done.stderr.contains(told) && done.stderr.ends_with(&hint),
+            "{line}: {}",
+            done.stderr
+        );
+    }
+    let done = run(&["-e", &format!("{load}events().between(seq(3), seq(3)).count()")], "");
+    assert_eq!((done.code, done.stdout.lines().last()), (0, Some("1")), "{}", done.stderr);
+}
+
+#[test]
+fn hints_name_types_as_scripts_know_them() {
+    for (line, told) in [
+        ("events(1)", "hint: events() -> query\n"),
+        ("load(\"examples/bank/main.rhai\"); events().first().knd", "hint: did you mean `kind`?\n"),
+        ("load(\"examples/bank/main.rhai\"); events().top(\"x\")", "hint: top(query: query, n: int) -> rows\n"),
+    ] {
+        let done = run(&["-e", line], "");
+        assert!(done.code == 1 && done.stderr.contains(told), "{line}: {}", done.stderr);
+    }
+    let reference = std::fs::read_to_string("docs/reference.md").unwrap();
+    let heads = reference.lines().filter(|line| line.starts_with("### "));
+    let leaks: Vec<&str> =
+        heads.filter(|line| line.contains(['<', '&']) || line.contains(|c: char| c.is_uppercase())).collect();
+    assert_eq!(leaks, [""; 0]);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_written_is_told_but_for_a_pipe_that_nobody_reads() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for args in [&["-e", "1 + 1"][..], &["--help"], &["reference"]] {
+        let done = common::cinema(args).stdout(full()).output().unwrap();
+        let told = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert_eq!(done.status.code(), Some(1), "{args:?}: {told}");
+        assert!(told.starts_with("error: cannot write to standard output: No space left"), "{args:?}: {told}");
+    }
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let done = common::cinema(&["reference"]).stdout(writer).output().unwrap();
+    assert_eq!((done.status.code(), String::from_utf8_lossy(&done.stderr).as_ref()), (Some(1), ""));
+}
+
+#[test]
+fn an_export_that_fails_leaves_what_was_there() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("mine.csv"), "mine").unwrap();
+    let load = format!("load({:?}); ", Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/bank/main.rhai"));
+    let line = format!("{load}export_to(events().where(|e| 1 / (e.seq - 5) > -9), \"csv\", \"mine.csv\")");
+    let done = run_in(dir.path(), &["-e", &line], "");
+    assert!(done.code == 1 && done.stderr.contains("division by zero"), "{}", done.stderr);
+    assert_eq!(std::fs::read_to_string(dir.path().join("mine.csv")).unwrap(), "mine");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing beside it");
+    let done = run_in(dir.path(), &["-e", &format!("{load}export_to(\"jsonl\", \"/dev/full\")")], "");
+    assert!(done.code == 1 && done.stderr.contains("cannot write /dev/full: No space left"), "{}", done.stderr);
+    let done = run_in(dir.path(), &["soak", "--dir", "absent"], "");
+    assert!(done.code == 1 && done.stderr.contains("no folder absent"), "{}", done.stderr);
+    assert!(!dir.path().join("absent").exists());
+}
+
+#[test]
 fn the_demo_leads_to_the_cause_wherever_it_runs() {
     let dir = tempfile::tempdir().unwrap();
     let done = run_in(dir.path(), &["demo"], "");
@@ -265,6 +358,18 @@ fn a_trace_is_imported_into_a_file() {
     assert_eq!(lines.code, 0, "{}", lines.stderr);
     let again = run_in(dir.path(), &["import", "small.jsonl", "-o", "again.cinema"], "");
     assert_eq!(again.stdout, "again.cinema: 10826 events of 10826 messages\n");
+    // Everything comes back; `at_ns` is the same number as in tables.
+    let export = "export_to(\"jsonl\", \"again.jsonl\")";
+    let rows = run_in(
+        dir.path(),
+        &["open", "again.cinema", "-e", export, "-e", "events().between(\"#5000\", \"#5000\").all()"],
+        "",
+    );
+    let text = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    assert!(text("again.jsonl") == text("small.jsonl"), "an export of what was imported is the export");
+    let at_ns = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["at_ns"].clone();
+    let exported = text("again.jsonl").lines().nth(5000).map(at_ns);
+    assert_eq!(rows.stdout.lines().last().map(at_ns), exported, "{}", rows.stderr);
     let over = run_in(dir.path(), &["import", trace.to_str().unwrap(), "-o", "small.cinema"], "");
     assert!(over.code == 1 && over.stderr.contains("small.cinema is there already"), "{} {}", over.code, over.stderr);
     // Another name of what is read keeps it.
@@ -274,4 +379,80 @@ fn a_trace_is_imported_into_a_file() {
     assert_eq!(linked.stdout, "link.cinema: 10826 events of 13399 messages\n");
     let itself = run_in(dir.path(), &["import", "absent.trace", "-o", "small.cinema"], "");
     assert_eq!((itself.code, itself.stderr.contains("no file absent.trace")), (1, true), "{}", itself.stderr);
+}
+
+#[test]
+fn a_damaged_trace_is_imported_and_the_recording_remembers_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let trace = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ejabberd-small.trace");
+    let bytes = std::fs::read(trace).unwrap();
+    std::fs::write(dir.path().join("cut.trace"), &bytes[..bytes.len() / 2]).unwrap();
+    let done = run_in(dir.path(), &["import", "cut.trace", "-o", "cut.cinema"], "");
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    assert!(done.stderr.starts_with("damaged: cut.trace: truncated frame"), "{}", done.stderr);
+    let place = done.stderr.trim().strip_prefix("damaged: ").unwrap();
+
+    let asked = |what: &str| run_in(dir.path(), &["open", "cut.cinema", "-e", what, "--format", "csv"], "");
+    let info = asked("info()");
+    assert_eq!(info.code, 0, "the file itself is whole");
+    assert!(info.stderr.contains("is damaged in 1 place: loss() lists it"), "{}", info.stderr);
+    assert!(info.stdout.contains(&format!("damaged,{place}\n")), "{}", info.stdout);
+    let loss = asked("loss()").stdout;
+    assert!(loss.lines().count() == 2 && loss.contains(place), "{loss}");
+}
+
+#[test]
+fn an_import_that_fails_leaves_nothing_and_takes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = || {
+        let names =
+            std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    };
+    std::fs::write(dir.path().join("a.txt"), "no trace").unwrap();
+    std::fs::write(dir.path().join("kept.cinema"), "mine").unwrap();
+    let done = run_in(dir.path(), &["import", "a.txt", "-o", "kept.cinema", "--force"], "");
+    assert_eq!((done.code, std::fs::read_to_string(dir.path().join("kept.cinema")).unwrap().as_str()), (1, "mine"));
+    let done = run_in(dir.path(), &["import", "a.txt", "-o", "new.cinema", "--offset", "nonsense"], "");
+    assert_eq!((done.code, done.stderr.contains("\"nonsense\" is no FILE=TIME")), (2, true), "{}", done.stderr);
+    assert_eq!(names(), ["a.txt", "kept.cinema"]);
+}
+
+#[test]
+fn hints_of_commands_name_flags() {
+    for (command, flags, hint) in [
+        ("record", ["--trace", ""], "--trace app:shop"),
+        ("attach", ["--trace", ""], "--trace app:shop"),
+        ("record", ["--seal-after", "0s"], "--seal-after 100ms"),
+        ("attach", ["--record", "x.txt"], "x.txt.cinema"),
+    ] {
+        let files = if command == "record" { &["--out", "x.cinema"][..] } else { &[] };
+        let login = ["nobody@127.0.0.1:1", "--cookie", "none"];
+        let done = run(&[&[command][..], &login, files, &flags].concat(), "");
+        let told = done.stderr.lines().last().unwrap_or_default();
+        assert!(done.code != 0 && told == format!("  hint: {hint}"), "{command} {flags:?}: {}", done.stderr);
+    }
+}
+
+#[test]
+fn only_near_names_are_offered() {
+    let load = "load(\"examples/bank/main.rhai\"); ";
+    for (line, hint) in [
+        ("tree(\"legder\")", Some("ledger")),
+        ("state(\"alcie\")", Some("alice")),
+        ("tree(\"x\")", None),
+        ("state(\"tomorrow\")", None),
+        ("on_process(any, \"zzz\")", None),
+    ] {
+        let done = run(&["-e", &format!("{load}{line}")], "");
+        let offered = done.stderr.lines().find_map(|line| line.trim().strip_prefix("hint: did you mean "));
+        assert_eq!(
+            (done.code, offered),
+            (1, hint.map(|name| format!("{name:?}?")).as_deref()),
+            "{line}: {}",
+            done.stderr
+        );
+    }
 }

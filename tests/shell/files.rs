@@ -50,7 +50,8 @@ fn fsck_of_a_whole_file_is_quiet_and_ends_with_0() {
     assert!(done.stdout.contains("version 3, plain form") && done.stdout.ends_with("no damage\n"), "{}", done.stdout);
     let (code, document) = json(&["fsck", &file]);
     let keys: Vec<&str> = document.as_object().unwrap().keys().map(String::as_str).collect();
-    let expected = "file version form bytes finished seqs segments keyframes marks findings events_lost events_in_part";
+    let expected =
+        "file version form bytes finished damaged seqs segments keyframes marks findings events_lost events_in_part";
     assert_eq!((code, keys.join(" ").as_str()), (0, expected));
     assert_eq!((&document["finished"], &document["seqs"][0]), (&Json::from(true), &Json::from(0)));
 }
@@ -83,6 +84,10 @@ fn fsck_tells_where_the_damage_is_and_repair_saves_the_rest() {
     assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
     assert_eq!(run(&["fsck", &out], "").code, 0);
     assert_eq!(std::fs::read(&file).unwrap(), before, "the damaged file is as it was");
+    let info = run(&["open", &out, "-e", "info()"], "").stdout;
+    assert!(info.contains("repaired; was damaged"), "{info}");
+    let lost = run(&["open", &out, "-e", "events().all().filter(|e| \"payload\" in e.lost).len() > 0"], "");
+    assert_eq!(lost.stdout.trim(), "true", "{}", lost.stderr);
     let n_events = |file: &str| run(&["open", file, "-e", "events().count()"], "").stdout;
     assert_eq!(n_events(&out), n_events(&text(&kept("shop-v3.cinema"))));
 }
@@ -94,12 +99,28 @@ fn a_file_that_was_cut_is_repaired_to_what_was_whole() {
     let file = scratch.path("cut.cinema");
     std::fs::write(&file, &bytes[..bytes.len() - 30]).unwrap();
     let (code, document) = json(&["fsck", &file]);
-    assert_eq!((code, &document["finished"]), (3, &Json::from(false)));
+    assert_eq!((code, &document["finished"], &document["damaged"]), (0, &Json::from(false), &Json::from(false)));
     let out = scratch.path("out.cinema");
     let (code, repaired) = json(&["repair", &file, &out]);
     assert_eq!((code, &repaired["events_lost"], &repaired["marks"]), (0, &Json::from(0), &Json::from(2)));
     let (code, document) = json(&["fsck", &out]);
     assert_eq!((code, &document["finished"], &document["marks"]), (0, &Json::from(true), &Json::from(2)));
+}
+
+#[test]
+fn save_writes_over_nothing_that_is_not_of_this_session() {
+    let scratch = Scratch::new();
+    let (kept, other) = (text(&kept("bank-v3.cinema")), scratch.path("other.cinema"));
+    std::fs::copy(&kept, &other).unwrap();
+    let save = |what: &str| run(&["open", &kept, "-e", &what.replace("OTHER", &format!("{other:?}"))], "");
+    let refused = save("save(OTHER)");
+    assert!(refused.code == 1 && refused.stderr.contains("is there already"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("force: true"), "{}", refused.stderr);
+    assert_eq!(std::fs::read(&kept).unwrap(), std::fs::read(&other).unwrap());
+    for allowed in ["save(OTHER, #{force: true}); save(OTHER)", "open(OTHER); save(OTHER)"] {
+        let done = save(allowed);
+        assert_eq!(done.code, 0, "{allowed}: {}", done.stderr);
+    }
 }
 
 #[test]
@@ -111,7 +132,13 @@ fn nothing_is_written_over() {
         let done = run(&[command, &file, &file], "");
         assert!(done.code == 1 && done.stderr.contains("nothing is changed in place"), "{}", done.stderr);
         let done = run(&[command, &text(&kept("bank-v3.cinema")), &file], "");
-        assert!(done.code == 1 && done.stderr.contains("is there already"), "{}", done.stderr);
+        assert!(done.code == 1 && done.stderr.contains("is there already") && done.stderr.contains("--force"));
+        let (whole, other) = (text(&kept("bank-v3.cinema")), scratch.path("other.cinema"));
+        std::fs::write(&other, "old").unwrap();
+        assert_eq!(run(&[command, &whole, &other, "--force"], "").code, 0);
+        assert_eq!(run(&["fsck", &other], "").code, 0);
+        let done = run(&[command, &whole, &scratch.path("other.txt")], "");
+        assert!(done.code == 1 && done.stderr.contains("does not end with .cinema"), "{}", done.stderr);
     }
     let done = run(&["compact", &file, &scratch.path("small.cinema")], "");
     assert!(done.code == 1 && done.stderr.contains("cinema repair"), "{}", done.stderr);
@@ -120,6 +147,47 @@ fn nothing_is_written_over() {
         let done = common::run_in(Path::new(env!("CARGO_MANIFEST_DIR")), &args, "");
         assert!(done.code == 1 && done.stderr.contains(what), "{} {}", done.code, done.stderr);
     }
+}
+
+/// A recorder that was killed leaves a file that is not finished. Whatever reads it says so in the same words.
+#[test]
+fn an_unfinished_file_is_no_damage_whoever_reads_it() {
+    let scratch = Scratch::new();
+    let bytes = std::fs::read(kept("shop-v3.cinema")).unwrap();
+    let file = scratch.path("killed.cinema");
+    std::fs::write(&file, &bytes[..bytes.len() - 30]).unwrap();
+    let words = "was not finished, as after a crash, or it was cut short; that is no damage";
+    let said = [
+        run(&["fsck", &file], ""),
+        run(&["open", &file, "-e", "events().count()"], ""),
+        run(&["compact", &file, &scratch.path("small.cinema")], ""),
+    ];
+    let sentence = |done: &common::Run| {
+        let all = format!("{}{}", done.stdout, done.stderr);
+        let line = all.lines().find(|line| line.contains(words)).map(str::to_string);
+        line.map(|line| line.split_once("killed.cinema").unwrap().1.to_string())
+    };
+    for done in &said {
+        assert_eq!((done.code, sentence(done)), (0, sentence(&said[0])), "{}{}", done.stdout, done.stderr);
+    }
+    assert!(sentence(&said[0]).is_some_and(|line| line.contains("cinema repair")), "{}", said[0].stdout);
+}
+
+#[test]
+fn what_is_no_session_file_is_named() {
+    let scratch = Scratch::new();
+    let bytes = std::fs::read(kept("bank-v3.cinema")).unwrap();
+    let as_text: Vec<u8> = bytes.iter().flat_map(|b| if *b == b'\n' { vec![13, 10] } else { vec![*b] }).collect();
+    let file = scratch.path("text.cinema");
+    std::fs::write(&file, as_text).unwrap();
+    for args in [&["fsck", &file][..], &["open", &file, "-e", "1"]] {
+        let done = run(args, "");
+        assert!(done.code == 1 && done.stderr.contains("CR LF"), "{}", done.stderr);
+    }
+    let done = run(&["fsck", &scratch.path("")], "");
+    assert!(done.code == 1 && done.stderr.contains("is a folder"), "{}", done.stderr);
+    let done = run(&["import", &text(&kept("bank-v3.cinema")), "-o", &scratch.path("again.cinema")], "");
+    assert!(done.code == 1 && done.stderr.contains("cinema open"), "{}", done.stderr);
 }
 
 #[test]

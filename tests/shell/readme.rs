@@ -47,6 +47,19 @@ fn the_tour_runs_as_it_is_written() {
     let dir = workplace();
     let done = common::run_in(dir.path(), &["--echo"], &tour);
     assert_eq!((done.code, done.stderr.contains("error:")), (0, false), "{}\n{}", done.stdout, done.stderr);
+    assert!(!done.stdout.contains("(0 rows)"), "every question has an answer\n{}", done.stdout);
+}
+
+#[test]
+fn the_last_step_asks_the_file_of_the_step_before() {
+    let dir = workplace();
+    let (_, questions) = blocks("rhai").into_iter().find(|(_, block)| block.contains("grep(")).unwrap();
+    let commands: Vec<(usize, String)> = blocks("sh");
+    let make = commands.iter().flat_map(|(_, block)| block.lines()).find(|line| line.contains("save(")).unwrap();
+    let line = make.strip_prefix("cinema -e '").and_then(|rest| rest.strip_suffix('\'')).unwrap();
+    assert_eq!(common::run_in(dir.path(), &["-e", line], "").code, 0);
+    let done = common::run_in(dir.path(), &["open", "bank.cinema", "--echo"], &questions);
+    assert_eq!((done.code, done.stdout.contains("(0 rows)")), (0, false), "{}\n{}", done.stdout, done.stderr);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::codec::json::to_json;
 use crate::export::cell_json;
-use crate::model::{Outcome, Seq, limits};
+use crate::model::{Outcome, Seq, Style, Term, limits};
 use crate::sandbox::RunEnd;
 use crate::session::reply::StopReport;
 use crate::session::{Reply, Session};
@@ -66,12 +66,8 @@ pub fn of_reply(session: &Session, reply: Reply) -> Outcome<Answer> {
         Reply::Said(text) | Reply::Text(text) => Answer::of(text),
         Reply::Bool(value) => Answer::of(value),
         Reply::Int(value) => Answer::of(value),
-        Reply::Term(term) => {
-            let shown = |style: crate::model::Style| term.display(style).to_string();
-            Answer::of(to_json(&term))
-                .meta("erlang", shown(crate::model::Style::erlang()))
-                .meta("elixir", shown(crate::model::Style::elixir()))
-        }
+        Reply::Term(term) => of_term(&term),
+        Reply::State { term, seq, lost } => of_term(&term).meta("seq", seq.0).meta("lost", lost),
         Reply::Pid(pid) => Answer::of(pid.to_string()),
         Reply::Breakpoint(id) => Answer::of(json!({ "id": id.0 })),
         Reply::Timeline(id) => Answer::of(json!({ "id": id.0 })),
@@ -85,6 +81,11 @@ pub fn of_reply(session: &Session, reply: Reply) -> Outcome<Answer> {
         }
         other => of_recording(session, other)?,
     })
+}
+
+fn of_term(term: &Term) -> Answer {
+    let shown = |style: Style| term.display(style).to_string();
+    Answer::of(to_json(term)).meta("erlang", shown(Style::erlang())).meta("elixir", shown(Style::elixir()))
 }
 
 /// Replies whose tables need the recording's names and clock.
@@ -135,6 +136,7 @@ fn of_recording(session: &Session, reply: Reply) -> Outcome<Answer> {
         Reply::Marks(rows) => of_table(&tables::marks(&of, &rows)),
         Reply::Branches(rows) => of_table(&tables::branches(&rows)),
         Reply::Spans(rows) => of_table(&tables::spans(&of, &rows)),
+        Reply::Losses(rows) => of_table(&tables::losses(&of, &rows)),
         Reply::Nodes(rows) => of_table(&tables::nodes(&rows)),
         Reply::Held(rows) => of_table(&tables::held(&of, &rows)),
         // Named one by one: a new reply must be thought of here.
@@ -145,6 +147,7 @@ fn of_recording(session: &Session, reply: Reply) -> Outcome<Answer> {
         | Reply::Bool(_)
         | Reply::Int(_)
         | Reply::Term(_)
+        | Reply::State { .. }
         | Reply::Pid(_)
         | Reply::Breakpoint(_)
         | Reply::Timeline(_)

@@ -27,7 +27,8 @@ pub fn import(options: &Options, trace: &Path) -> Outcome<Table> {
     let mut n_frames = 0;
     let mut rounds = Vec::new();
     for _ in 0..section.n_rounds() {
-        let ((imported, cpu_ns), wall) = timed(|| cpu_timed(|| into_file(&[trace.to_path_buf()], &out, &mut |_| true)));
+        let ((imported, cpu_ns), wall) =
+            timed(|| cpu_timed(|| into_file(&[trace.to_path_buf()], &[], &out, &mut |_| true)));
         n_frames = imported?.n_frames;
         rounds.push((wall, Duration::from_nanos(cpu_ns as u64)));
     }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::facts::Facts;
 use crate::model::platform::is_of_otp;
-use crate::model::{Atom, Failure, Outcome, Pid};
+use crate::model::{Atom, Failure, Outcome, Pid, nearest};
 
 /// One choice of processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,11 +95,9 @@ impl Selection {
 
 fn unknown(name: Atom, facts: &Facts, node: &str) -> Failure {
     let names = facts.processes.values().filter_map(|process| process.name);
-    let score = |known: &Atom| strsim::jaro_winkler(known.as_str(), name.as_str());
-    let nearest = names.max_by(|a, b| score(a).total_cmp(&score(b))).filter(|known| score(known) > 0.7);
     let failure = Failure::not_found(format!("no process is registered as {} on {node}", name.as_str()));
-    match nearest {
-        Some(near) => failure.hint(format!("did you mean {}?", near.as_str())).hint("processes() lists them"),
+    match nearest(name.as_str(), names.map(|known| known.as_str())).first() {
+        Some(near) => failure.hint(format!("did you mean {near}?")).hint("processes() lists them"),
         None => failure.hint("processes() lists them"),
     }
 }

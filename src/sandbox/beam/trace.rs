@@ -15,7 +15,7 @@ use super::sampler::{Sampler, Tracing};
 use super::select::Selection;
 use crate::model::limits::{LEAN_PROCESSES_MAX, SAMPLED_PROCESSES_MAX, TRACE_QUEUE_LEN_MIN};
 use crate::model::platform::is_of_otp;
-use crate::model::{Atom, Failure, Outcome, Pid};
+use crate::model::{Atom, Failure, Outcome, Pid, nearest};
 
 /// What was begun.
 #[derive(Clone, Debug, Default)]
@@ -283,14 +283,13 @@ fn rate_limits(options: &TraceOptions, agent: Arc<Agent>) -> RateLimits {
 /// A failure that also says which applications run there.
 fn with_applications(failure: Failure, name: Atom, agent: &Agent) -> Failure {
     let running = running_applications(agent).unwrap_or_default();
-    let score = |known: &Atom| strsim::jaro_winkler(known.as_str(), name.as_str());
-    let own: Vec<Atom> = running.into_iter().filter(|application| !is_of_otp(*application)).collect();
-    let near = own.iter().copied().max_by(|a, b| score(a).total_cmp(&score(b))).filter(|known| score(known) > 0.7);
-    let failure = match near {
-        Some(near) => failure.hint(format!("did you mean app:{}?", near.as_str())),
+    let is_own = |application: &Atom| !is_of_otp(*application);
+    let own: Vec<&str> = running.into_iter().filter(is_own).map(|application| application.as_str()).collect();
+    let failure = match nearest(name.as_str(), own.iter().copied()).first() {
+        Some(near) => failure.hint(format!("did you mean app:{near}?")),
         None => failure,
     };
-    match own.iter().map(|application| application.as_str()).collect::<Vec<_>>().join(", ") {
+    match own.join(", ") {
         names if names.is_empty() => failure.hint("only OTP's own applications run there"),
         names => failure.hint(format!("applications that run there, besides OTP's own: {names}")),
     }

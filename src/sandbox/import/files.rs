@@ -21,9 +21,23 @@ const FIRST_MESSAGE_BYTES: u64 = 64 << 10;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceLog {
     /// The files of the stream, oldest first; more than one when it was wrapped.
-    pub parts: Vec<PathBuf>,
+    pub parts: Vec<Part>,
     /// The `.ti` file that ttb left beside it.
     pub info: Option<PathBuf>,
+}
+
+/// One file of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub path: PathBuf,
+    /// How many files of the set are missing between the one before and this one.
+    pub n_missing: u64,
+}
+
+impl Part {
+    fn alone(path: PathBuf) -> Part {
+        Part { path, n_missing: 0 }
+    }
 }
 
 /// Whether `path` is a file that begins like a trace file, or a folder as ttb leaves it.
@@ -43,8 +57,9 @@ pub fn find(paths: &[PathBuf]) -> Outcome<Vec<TraceLog>> {
     for path in paths {
         for log in logs_of(path)? {
             // A set may be named by one of its files, by all, and by its folder.
-            let is_new = |part: &PathBuf| logs.iter().all(|known| !known.parts.contains(part));
-            let parts: Vec<PathBuf> = log.parts.into_iter().filter(is_new).collect();
+            let is_in = |known: &TraceLog, part: &Part| known.parts.iter().any(|other| other.path == part.path);
+            let is_new = |part: &Part| !logs.iter().any(|known| is_in(known, part));
+            let parts: Vec<Part> = log.parts.into_iter().filter(is_new).collect();
             if !parts.is_empty() {
                 logs.push(TraceLog { parts, info: log.info });
             }
@@ -59,37 +74,31 @@ pub fn find(paths: &[PathBuf]) -> Outcome<Vec<TraceLog>> {
     Ok(logs)
 }
 
-/// Makes one log of single files whose names differ by a number only and whose first messages are of one node: the parts
-/// by the time of their first messages, those without time in the order of a wrapped set.
+/// Makes one log of single files whose names differ by a number only and whose first messages are of one node.
 fn join_sets(logs: Vec<TraceLog>) -> Vec<TraceLog> {
     type Set = (PathBuf, String, String, Option<Origin>);
-    let mut sets: BTreeMap<usize, (Set, Vec<(u64, TraceLog)>)> = BTreeMap::new();
+    let mut sets: BTreeMap<usize, (Set, Vec<(u64, PathBuf)>)> = BTreeMap::new();
     let mut alone = Vec::new();
     for (place, log) in logs.into_iter().enumerate() {
         let numbered = match (&log.parts[..], &log.info) {
-            ([only], None) => numbered(only).map(|(folder, base, number, suffix)| {
-                (number, (folder, base, suffix, first_message(only).map(|(origin, _)| origin)))
+            ([only], None) => numbered(&only.path).map(|(folder, base, number, suffix)| {
+                let origin = first_message(&only.path).map(|(origin, _)| origin);
+                (only.path.clone(), number, (folder, base, suffix, origin))
             }),
             _ => None,
         };
-        let Some((number, set)) = numbered else {
+        let Some((path, number, set)) = numbered else {
             alone.push((place, log));
             continue;
         };
         match sets.values_mut().find(|(known, _)| *known == set) {
-            Some((_, members)) => members.push((number, log)),
-            None => drop(sets.insert(place, (set, vec![(number, log)]))),
+            Some((_, members)) => members.push((number, path)),
+            None => drop(sets.insert(place, (set, vec![(number, path)]))),
         }
     }
-    let joined = sets.into_iter().map(|(place, (_, mut members))| {
-        members.sort_by_key(|(number, _)| *number);
-        let numbers: Vec<u64> = members.iter().map(|(number, _)| *number).collect();
-        members.rotate_left(oldest_of_wrapped(&numbers));
-        let mut parts: Vec<PathBuf> = members.into_iter().flat_map(|(_, log)| log.parts).collect();
-        parts.sort_by_cached_key(|part| first_message(part).and_then(|(_, stamp)| stamp));
-        (place, TraceLog { parts, info: None })
-    });
-    alone.extend(joined);
+    alone.extend(
+        sets.into_iter().map(|(place, (_, members))| (place, TraceLog { parts: in_order(members), info: None })),
+    );
     alone.sort_by_key(|(place, _)| *place);
     alone.into_iter().map(|(_, log)| log).collect()
 }
@@ -130,8 +139,10 @@ fn logs_of(path: &Path) -> Outcome<Vec<TraceLog>> {
         vec![file_log(path)?]
     } else {
         return Err(Failure::bad_input(format!(
-            "{shown} is no binary trace file: no trace message frame (0, u32 size, 131) at byte 0"
+            "{shown} is neither a binary trace file (no trace message frame (0, u32 size, 131) at byte 0) nor JSON lines \
+             (no object at byte 0)"
         ))
+        .hint("export_to(\"jsonl\", path) writes events as JSON lines, an object each")
         .hint("write one with dbg:tracer(port, dbg:trace_port(file, \"x.trace\")) or ttb:tracer(..)"));
     };
     if logs.is_empty() {
@@ -147,10 +158,10 @@ fn file_log(path: &Path) -> Outcome<TraceLog> {
     let beside = |info: String| Some(folder.join(info)).filter(|info| info.is_file());
     match name.strip_suffix(".wrp").map(|stem| stem.trim_end_matches(|c: char| c.is_ascii_digit())) {
         Some(base) if base.len() + ".wrp".len() < name.len() => {
-            let parts = wrapped_parts(&file_names(folder)?, base).into_iter().map(|part| folder.join(part)).collect();
+            let parts = wrapped_parts(folder, &file_names(folder)?, base);
             Ok(TraceLog { parts, info: beside(format!("{}.ti", base.trim_end_matches('.'))) })
         }
-        _ => Ok(TraceLog { parts: vec![path.to_path_buf()], info: beside(format!("{name}.ti")) }),
+        _ => Ok(TraceLog { parts: vec![Part::alone(path.to_path_buf())], info: beside(format!("{name}.ti")) }),
     }
 }
 
@@ -161,11 +172,10 @@ fn folder_logs(folder: &Path) -> Outcome<Vec<TraceLog>> {
     for info in names.iter().filter(|name| name.ends_with(".ti")) {
         let base = &info[..info.len() - ".ti".len()];
         let parts = match names.iter().find(|name| *name == base) {
-            Some(whole) => vec![whole.clone()],
-            None => wrapped_parts(&names, &format!("{base}.")),
+            Some(whole) => vec![Part::alone(folder.join(whole))],
+            None => wrapped_parts(folder, &names, &format!("{base}.")),
         };
         if !parts.is_empty() {
-            let parts = parts.into_iter().map(|part| folder.join(part)).collect();
             logs.push(TraceLog { parts, info: Some(folder.join(info)) });
         }
     }
@@ -182,20 +192,36 @@ fn file_names(folder: &Path) -> Outcome<Vec<String>> {
     Ok(names)
 }
 
-/// The files `BASE` number `.wrp`, oldest first. A wrapped log deletes the file that it will write next,
-/// so the numbers have one gap and the oldest file is the one after it (runtime_tools, dbg:trace_port/2).
-fn wrapped_parts(names: &[String], base: &str) -> Vec<String> {
+/// The files `BASE` number `.wrp` among the `names` in `folder`.
+fn wrapped_parts(folder: &Path, names: &[String], base: &str) -> Vec<Part> {
     let number_of = |name: &str| name.strip_prefix(base)?.strip_suffix(".wrp")?.parse::<u64>().ok();
-    let mut parts: Vec<(u64, &String)> = names.iter().filter_map(|name| Some((number_of(name)?, name))).collect();
-    parts.sort();
-    let numbers: Vec<u64> = parts.iter().map(|(number, _)| *number).collect();
-    parts.rotate_left(oldest_of_wrapped(&numbers));
-    parts.into_iter().map(|(_, name)| name.clone()).collect()
+    in_order(names.iter().filter_map(|name| Some((number_of(name)?, folder.join(name)))).collect())
 }
 
-/// The place of the oldest file among the ascending `numbers` of a wrapped set.
-fn oldest_of_wrapped(numbers: &[u64]) -> usize {
-    numbers.windows(2).position(|pair| pair[1] != pair[0] + 1).map_or(0, |gap| gap + 1)
+/// The numbered files of a set, oldest first: by the times of their first messages or, where one has none, by their numbers. A
+/// wrapped log deletes the file that it will write next, so the numbers have one gap and the oldest file is the one
+/// after it (runtime_tools, dbg:trace_port/2); what is missing between two that follow each other is lost.
+fn in_order(mut members: Vec<(u64, PathBuf)>) -> Vec<Part> {
+    members.sort();
+    let gap = members.windows(2).position(|pair| pair[1].0 != pair[0].0 + 1);
+    members.rotate_left(gap.map_or(0, |gap| gap + 1));
+    let stamp_of = |(_, path): &(u64, PathBuf)| first_message(path).and_then(|(_, stamp)| stamp);
+    let stamps: Vec<Option<Stamp>> = members.iter().map(stamp_of).collect();
+    if stamps.iter().all(Option::is_some) {
+        let mut stamped: Vec<_> = stamps.into_iter().zip(members).collect();
+        stamped.sort_by_key(|(stamp, _)| *stamp);
+        members = stamped.into_iter().map(|(_, member)| member).collect();
+    }
+    let numbers: Vec<u64> = members.iter().map(|(number, _)| *number).collect();
+    let missing = |idx: usize| match idx.checked_sub(1).map(|before| numbers[before]) {
+        Some(before) => numbers[idx].saturating_sub(before.saturating_add(1)),
+        None => 0,
+    };
+    // Numbers far apart (dates, times of day) count something else than files.
+    let n_missing = (0..numbers.len()).fold(0, |sum: u64, idx| sum.saturating_add(missing(idx)));
+    let is_counting = n_missing <= numbers.len() as u64;
+    let n_missing = (0..numbers.len()).map(|idx| if is_counting { missing(idx) } else { 0 }).collect::<Vec<_>>();
+    members.into_iter().zip(n_missing).map(|((_, path), n_missing)| Part { path, n_missing }).collect()
 }
 
 #[cfg(test)]
@@ -205,10 +231,25 @@ mod tests {
     #[test]
     fn a_wrapped_set_begins_after_its_gap() {
         let names = |numbers: &[u32]| numbers.iter().map(|n| format!("t.{n}.wrp")).collect::<Vec<_>>();
-        assert_eq!(wrapped_parts(&names(&[0, 1, 2]), "t."), names(&[0, 1, 2]));
-        assert_eq!(wrapped_parts(&names(&[0, 1, 3, 4]), "t."), names(&[3, 4, 0, 1]));
-        assert_eq!(wrapped_parts(&names(&[1, 2]), "t."), names(&[1, 2]));
-        assert_eq!(wrapped_parts(&names(&[1]), "other."), Vec::<String>::new());
+        let ordered = |numbers: &[u32], base: &str| -> Vec<String> {
+            let parts = wrapped_parts(Path::new(""), &names(numbers), base);
+            assert!(parts.iter().all(|part| part.n_missing == 0));
+            parts.iter().map(|part| part.path.display().to_string()).collect()
+        };
+        assert_eq!(ordered(&[0, 1, 2], "t."), names(&[0, 1, 2]));
+        assert_eq!(ordered(&[0, 1, 3, 4], "t."), names(&[3, 4, 0, 1]));
+        assert_eq!(ordered(&[1, 2], "t."), names(&[1, 2]));
+        assert_eq!(ordered(&[1], "other."), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_second_gap_of_a_wrapped_set_is_files_that_are_missing() {
+        let missing = |numbers: &[u64]| -> Vec<u64> {
+            let members = numbers.iter().map(|number| (*number, PathBuf::from(format!("t{number}")))).collect();
+            in_order(members).iter().map(|part| part.n_missing).collect()
+        };
+        assert_eq!(missing(&[0, 1, 3, 5, 6]), [0, 1, 0, 0, 0], "3, none of 4, 5, 6, and round to 0, 1");
+        assert_eq!(missing(&[20260101, 20260204, 20260305]), [0, 0, 0], "no numbers of files");
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! JSON lines ────────────────────────────────────────────────┘
 //! ```
 
+mod clocks;
 mod files;
 pub mod info;
 mod lines;
@@ -46,7 +47,10 @@ pub struct ImportReport {
     pub unstored: BTreeMap<String, u64>,
     /// Trace messages later than the reordering window; their events carry `meta.late_ns`.
     pub n_late: u64,
+    /// What is damaged or missing. In its place among the events stands a loss.
     pub defects: Defects,
+    /// What was taken for granted, and may be wrong, a line each.
+    pub assumed: Vec<String>,
     /// The node that was traced; of several, the first.
     pub node: Option<Atom>,
     pub clock: EventClock,
@@ -66,9 +70,17 @@ pub fn is_trace_file(path: &Path) -> bool {
     files::is_trace(path)
 }
 
+/// What is added to the times of a trace file, and of the set that it belongs to: nodes' clocks may differ by anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClockOffset {
+    /// The file as it was given, or its name alone.
+    pub file: PathBuf,
+    pub ns: i64,
+}
+
 /// Whether `paths` can be imported, as [`import_all`] finds out first. Errors: why not.
-pub fn check(paths: &[PathBuf]) -> Outcome<()> {
-    Input::open(paths).map(drop)
+pub fn check(paths: &[PathBuf], offsets: &[ClockOffset]) -> Outcome<()> {
+    Input::open(paths, offsets).map(drop)
 }
 
 /// Imports one file or folder; see [`import_all`].
@@ -77,20 +89,22 @@ pub fn import(
     append: &mut dyn FnMut(&EventBatch) -> Outcome<()>,
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Outcome<ImportReport> {
-    import_all(&[path.to_path_buf()], append, progress)
+    import_all(&[path.to_path_buf()], &[], append, progress)
 }
 
 /// Imports `paths`, trace files merged by time or one file of JSON lines: gives every batch of events in order to
 /// `append`, on this thread. Memory is bounded, however large the files are.
 ///
 /// `progress` is called after each batch; its `false` interrupts. Damage in the files is in the report, never
-/// fatal. Errors: neither traces (see [`is_trace_file`]) nor JSON lines, unreadable files, an error of `append`, interruption.
+/// fatal. Errors: neither traces (see [`is_trace_file`]) nor JSON lines, unreadable files, an offset of no file, an error of
+/// `append`, interruption.
 pub fn import_all(
     paths: &[PathBuf],
+    offsets: &[ClockOffset],
     append: &mut dyn FnMut(&EventBatch) -> Outcome<()>,
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Outcome<ImportReport> {
-    let mut import = Import::start(paths)?;
+    let mut import = Import::start(paths, offsets)?;
     while let Some(batch) = import.next_batch() {
         append(&batch)?;
         import.give_back(batch);
@@ -108,16 +122,23 @@ enum Input {
 }
 
 impl Input {
-    fn open(paths: &[PathBuf]) -> Outcome<Input> {
-        match paths {
-            [only] if lines::is_lines(only) => Ok(Input::Lines(source::map(only)?)),
-            _ => match paths.iter().find(|path| lines::is_lines(path)) {
-                Some(path) => {
-                    let what = format!("{} has JSON lines: such a file is imported alone", path.display());
-                    Err(Failure::usage(what))
+    fn open(paths: &[PathBuf], offsets: &[ClockOffset]) -> Outcome<Input> {
+        match (paths, paths.iter().find(|path| lines::is_lines(path))) {
+            ([only], Some(_)) if offsets.is_empty() => Ok(Input::Lines(source::map(only)?)),
+            (_, Some(path)) => {
+                let what = "has JSON lines: such a file is imported alone, with the times that it has";
+                Err(Failure::usage(format!("{} {what}", path.display())))
+            }
+            (_, None) => {
+                let logs = files::find(paths)?;
+                if let Some(offset) = offsets.iter().find(|offset| !logs.iter().any(|log| clocks::is_of(offset, log))) {
+                    let files = logs.iter().flat_map(|log| &log.parts).map(|part| part.path.display().to_string());
+                    return Err(Failure::usage(format!("no trace file {} to shift in time", offset.file.display()))
+                        .hint(format!("files: {}", files.collect::<Vec<_>>().join(", "))));
                 }
-                None => Ok(Input::Traces(source::open(&files::find(paths)?)?)),
-            },
+                let of = |log: &_| offsets.iter().find(|offset| clocks::is_of(offset, log)).map(|offset| offset.ns);
+                Ok(Input::Traces(source::open(&logs, of)?))
+            }
         }
     }
     fn n_bytes(&self) -> u64 {
@@ -152,8 +173,8 @@ struct Shared {
 
 impl Import {
     /// Opens the files and begins to read. The first event has seq 0.
-    fn start(paths: &[PathBuf]) -> Outcome<Import> {
-        let input = Input::open(paths)?;
+    fn start(paths: &[PathBuf], offsets: &[ClockOffset]) -> Outcome<Import> {
+        let input = Input::open(paths, offsets)?;
         let shared = Arc::new(Shared { n_bytes_total: input.n_bytes(), ..Shared::default() });
         let (send, batches) = bounded(BATCHES_AHEAD);
         let (used, empty) = bounded(BATCHES_AHEAD + 1);

@@ -1,8 +1,10 @@
 //! The reading thread of an import: messages of all logs, put in order, recognised, sent on in batches.
 
+use std::ops::Range;
+
 use super::outlet::{Hangup, Outlet};
 use super::source::{Item, Merge, OpenLog};
-use super::{ImportReport, info};
+use super::{ImportReport, clocks, info};
 use crate::model::Seq;
 use crate::model::limits::REORDER_EVENTS;
 use crate::sandbox::trace::EventClock;
@@ -58,10 +60,14 @@ impl<'s> Reader<'s> {
         while let Some(ordered) = reorder.pop() {
             self.feed(&ordered, &merge)?;
         }
+        for damage in merge.damage_at_end() {
+            self.lose_damaged(reorder.last_ns(), &damage);
+        }
         let n_lost = merge.take_lost();
         if n_lost > 0 {
             self.recogniser.lose(reorder.last_ns(), n_lost);
         }
+        self.report.assumed = clocks::assumed(logs, &merge.spans());
         self.report.n_frames = merge.n_frames();
         self.send(&merge)
     }
@@ -78,12 +84,20 @@ impl<'s> Reader<'s> {
 
     fn feed(&mut self, ordered: &Ordered<Item<'_>>, merge: &Merge<'_>) -> Result<(), Hangup> {
         let Ordered { at_ns, late_ns, item } = ordered;
+        if !item.damage.is_empty() {
+            self.lose_damaged(*at_ns, &item.damage);
+        }
         if item.n_lost > 0 {
             self.recogniser.lose(*at_ns, item.n_lost);
         }
         self.report.n_late += u64::from(*late_ns > 0);
         self.recogniser.feed(&item.trace, *at_ns, *late_ns);
         if Outlet::is_full(self.recogniser.batch()) { self.send(merge) } else { Ok(()) }
+    }
+
+    fn lose_damaged(&mut self, at_ns: i64, damage: &Range<u64>) {
+        let what = self.report.defects.first_of(damage);
+        self.recogniser.lose_damaged(at_ns, &what, damage.end - damage.start);
     }
 
     fn send(&mut self, merge: &Merge<'_>) -> Result<(), Hangup> {

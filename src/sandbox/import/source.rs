@@ -2,11 +2,14 @@
 //! larger than memory. It must not know what the messages mean.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 
 use memmap2::Mmap;
 
-use super::files::TraceLog;
+use super::clocks::Span;
+use super::files::{Part, TraceLog};
+use crate::model::limits::CLOCK_NS_MAX;
 use crate::model::{Failure, Outcome};
 use crate::sandbox::trace::frames::{Defects, Frame, Frames};
 use crate::sandbox::trace::message::{Message, Stamp, Trace};
@@ -15,6 +18,8 @@ use crate::sandbox::trace::message::{Message, Stamp, Trace};
 pub struct OpenLog {
     parts: Vec<OpenFile>,
     info: Option<OpenFile>,
+    /// What is added to the times of its messages.
+    offset_ns: Option<i64>,
 }
 
 /// A mapped file.
@@ -22,6 +27,8 @@ pub struct OpenFile {
     /// As defects name it.
     name: String,
     bytes: Mmap,
+    /// How many files of its set are missing before it.
+    n_missing: u64,
 }
 
 impl OpenFile {
@@ -37,17 +44,26 @@ impl OpenLog {
     pub fn n_bytes(&self) -> u64 {
         self.parts.iter().map(|part| part.bytes.len() as u64).sum()
     }
+    /// The name of its first file.
+    pub fn name(&self) -> &str {
+        self.parts.first().map_or("", |part| &part.name)
+    }
+    /// Whether somebody said how its clock stands to the others.
+    pub fn is_shifted(&self) -> bool {
+        self.offset_ns.is_some()
+    }
     /// The `.ti` file's name and bytes.
     pub fn info(&self) -> Option<(&str, &[u8])> {
         self.info.as_ref().map(|info| (&info.name[..], &info.bytes[..]))
     }
 }
 
-/// Maps every file of `logs`. Errors: one that cannot be read.
-pub fn open(logs: &[TraceLog]) -> Outcome<Vec<OpenLog>> {
+/// Maps every file of `logs`; `offset_ns` says what is added to the times of a log. Errors: a file that cannot be read.
+pub fn open(logs: &[TraceLog], offset_ns: impl Fn(&TraceLog) -> Option<i64>) -> Outcome<Vec<OpenLog>> {
     let open_log = |log: &TraceLog| {
-        let parts = log.parts.iter().map(|part| map(part)).collect::<Outcome<Vec<_>>>()?;
-        Ok(OpenLog { parts, info: log.info.as_deref().map(map).transpose()? })
+        let map_part = |part: &Part| Ok(OpenFile { n_missing: part.n_missing, ..map(&part.path)? });
+        let parts = log.parts.iter().map(map_part).collect::<Outcome<Vec<_>>>()?;
+        Ok(OpenLog { parts, info: log.info.as_deref().map(map).transpose()?, offset_ns: offset_ns(log) })
     };
     logs.iter().map(open_log).collect()
 }
@@ -59,7 +75,7 @@ pub fn map(path: &Path) -> Outcome<OpenFile> {
     // SAFETY: the map is only read. As with every mapped file, a writer that cuts it off while it is
     // read ends the program; tracers append only.
     let bytes = unsafe { Mmap::map(&file) }.map_err(failed)?;
-    Ok(OpenFile { name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(), bytes })
+    Ok(OpenFile { name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(), bytes, n_missing: 0 })
 }
 
 /// A trace message in its stream.
@@ -67,6 +83,8 @@ pub struct Item<'a> {
     pub trace: Trace<'a>,
     /// Trace messages that were dropped just before it.
     pub n_lost: u64,
+    /// The numbers of the defects just before it.
+    pub damage: Range<u64>,
 }
 
 /// Reads one log.
@@ -79,12 +97,25 @@ pub struct Source<'a> {
     n_bytes_before: u64,
     /// Dropped messages not yet told of.
     n_lost: u64,
+    /// The numbers of the defects after the last item.
+    damage_at_end: Range<u64>,
+    offset_ns: i64,
+    span: Option<Span>,
 }
 
 impl<'a> Source<'a> {
     pub fn new(log: &'a OpenLog) -> Source<'a> {
-        let empty = Frames::new(&[], "");
-        Source { parts: &log.parts, frames: empty, file: "", n_frames: 0, n_bytes_before: 0, n_lost: 0 }
+        Source {
+            parts: &log.parts,
+            frames: Frames::new(&[], ""),
+            file: "",
+            n_frames: 0,
+            n_bytes_before: 0,
+            n_lost: 0,
+            damage_at_end: 0..0,
+            offset_ns: log.offset_ns.unwrap_or(0),
+            span: None,
+        }
     }
 
     pub fn n_frames(&self) -> u64 {
@@ -98,21 +129,35 @@ impl<'a> Source<'a> {
     pub fn take_lost(&mut self) -> u64 {
         std::mem::take(&mut self.n_lost)
     }
+    /// Where its messages lie in time, of those that were read.
+    pub fn span(&self) -> Option<Span> {
+        self.span
+    }
 
     /// The next trace message. What is none goes to `other` by its name, damage to `defects`.
     pub fn next(&mut self, defects: &mut Defects, other: &mut dyn FnMut(&str)) -> Option<Item<'a>> {
+        let n_defects = defects.n_total;
         loop {
             let Some(frame) = self.frames.next(defects) else {
-                let (part, rest) = self.parts.split_first()?;
+                let Some((part, rest)) = self.parts.split_first() else {
+                    self.damage_at_end = n_defects..defects.n_total;
+                    return None;
+                };
                 self.n_bytes_before += self.frames.n_read() as u64;
                 (self.parts, self.file, self.frames) = (rest, &part.name, Frames::new(&part.bytes, &part.name));
+                if part.n_missing > 0 {
+                    defects.add(&part.name, 0, format!("{} missing of the set before it", files(part.n_missing)));
+                }
                 continue;
             };
             self.n_frames += 1;
             match frame {
                 Frame::Lost { n } => self.n_lost += u64::from(n),
                 Frame::Term { offset, parts } => match Message::parse(&parts) {
-                    Some(Message::Trace(trace)) => return Some(Item { trace, n_lost: self.take_lost() }),
+                    Some(Message::Trace(trace)) => {
+                        let trace = self.timed(trace);
+                        return Some(Item { trace, n_lost: self.take_lost(), damage: n_defects..defects.n_total });
+                    }
                     Some(Message::Lost(n)) => self.n_lost += n,
                     Some(Message::Other(kind)) => other(kind),
                     None => defects.add(self.file, offset, "a term that is no trace message"),
@@ -120,6 +165,22 @@ impl<'a> Source<'a> {
             }
         }
     }
+
+    /// The message with its time on the clock that all logs share.
+    fn timed(&mut self, mut trace: Trace<'a>) -> Trace<'a> {
+        if let Some((stamp, clock)) = &mut trace.stamp {
+            stamp.at_ns = stamp.at_ns.saturating_add(self.offset_ns).clamp(-CLOCK_NS_MAX, CLOCK_NS_MAX);
+            match &mut self.span {
+                Some(span) => span.last_ns = span.last_ns.max(stamp.at_ns),
+                None => self.span = Some(Span::new(trace.who.origin(), *clock, stamp.at_ns)),
+            }
+        }
+        trace
+    }
+}
+
+fn files(n: u64) -> String {
+    if n == 1 { "a file is".to_string() } else { format!("{n} files are") }
 }
 
 /// Merges the logs of several nodes by time, as `ttb:format/1` does.
@@ -160,6 +221,14 @@ impl<'a> Merge<'a> {
         heads.min().map(|(_, idx)| idx)
     }
 
+    /// The numbers of the defects after the last message of each log; called at the end.
+    pub fn damage_at_end(&self) -> impl Iterator<Item = Range<u64>> {
+        self.sources.iter().map(|(source, _)| source.damage_at_end.clone()).filter(|damage| !damage.is_empty())
+    }
+    /// Where the messages of each log lie in time, of those that were read.
+    pub fn spans(&self) -> Vec<Option<Span>> {
+        self.sources.iter().map(|(source, _)| source.span()).collect()
+    }
     pub fn n_frames(&self) -> u64 {
         self.sources.iter().map(|(source, _)| source.n_frames()).sum()
     }

@@ -367,7 +367,7 @@ fn begin_tagged(
 fn end_call(machine: &mut Machine, reference: &Arc<Reference>, answer: &Term) -> Term {
     let pid = machine.run.pid;
     if *answer == Term::Nil {
-        let begun = machine.run.log.iter().rev().find(|entry| {
+        let begun = machine.run.log.iter_rev().find(|entry| {
             entry.op == Op::CallBegin && matches!(&entry.result, Ok(Term::Ref(other)) if other == reference)
         });
         let sent = begun.and_then(|entry| entry.event);

@@ -10,6 +10,7 @@ use super::behaviour::{Modules, Raise};
 use super::effects::{Entry, Op};
 use super::outbox::{Note, Outbox, Payload};
 use super::process::{Stage, Wait};
+use super::pvec::PVec;
 use super::scheduler::Job;
 use super::signal::{Control, Envelope};
 use super::world::{EventIdx, World};
@@ -40,7 +41,7 @@ pub struct Run {
     pub stage: Stage,
     /// What its effects are caused by: its handle_start, or the input.
     pub cause: Option<EventIdx>,
-    pub log: Vec<Entry>,
+    pub log: PVec<Entry>,
     /// Operations of the log that this run has repeated.
     pub cursor: usize,
     /// What the interrupted run waited for, until the re-run comes to that place.
@@ -72,7 +73,7 @@ impl Machine {
             pid: world.next_pid(),
             stage: Stage::Input,
             cause: None,
-            log: Vec::new(),
+            log: PVec::default(),
             cursor: 0,
             resume: None,
             unwinding: None,

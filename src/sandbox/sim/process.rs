@@ -10,6 +10,7 @@ use crate::model::{Atom, Behaviour as BehaviourKind, Class, Pid, Reference, Term
 use super::behaviour::{Behaviour, Callback};
 use super::effects::Entry;
 use super::mailbox::Mailbox;
+use super::pvec::PVec;
 use super::signal::Pattern;
 use super::world::EventIdx;
 
@@ -84,7 +85,8 @@ pub struct Suspended {
     /// Its handle_start.
     pub started: Option<EventIdx>,
     pub class: Class,
-    pub log: Rc<Vec<Entry>>,
+    /// Shared with the worlds that are kept of the past: a callback may wait a thousand times.
+    pub log: PVec<Entry>,
     pub wait: Wait,
     pub n_blocking: usize,
 }

@@ -110,6 +110,10 @@ impl<T: Clone> PVec<T> {
     pub fn iter(&self) -> impl Iterator<Item = &T> + '_ {
         (0..self.len).filter_map(|idx| self.get(idx))
     }
+    /// From the last item to the first.
+    pub fn iter_rev(&self) -> impl Iterator<Item = &T> + '_ {
+        (0..self.len).rev().filter_map(|idx| self.get(idx))
+    }
 }
 
 /// Pops from a tree that is not empty; a child that becomes empty goes too.

@@ -13,6 +13,7 @@ use super::mailbox::Mailbox;
 use super::otp::supervisor::Supervisor;
 use super::outbox::{Note, Payload};
 use super::process::{Activity, Birth, Process, Stage, Suspended, Wait};
+use super::pvec::PVec;
 use super::world::EventIdx;
 
 /// What a new process is to be.
@@ -59,7 +60,7 @@ impl Machine {
             callback,
             started: None,
             class: Class::Init,
-            log: Rc::default(),
+            log: PVec::default(),
             wait: Wait::Until { due_ns: self.world.now_ns, is_busy: true },
             n_blocking: 0,
         };

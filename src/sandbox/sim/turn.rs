@@ -15,6 +15,7 @@ use super::mailbox::Arrived;
 use super::otp::{gen_server, plain, shell};
 use super::outbox::{Note, Payload};
 use super::process::{Activity, Stage, Suspended, Wait};
+use super::pvec::PVec;
 use super::scheduler::Job;
 use super::world::{EventIdx, FIRST_PID};
 
@@ -26,7 +27,7 @@ pub struct Task {
     /// Its handle_start; `None`: it has not begun.
     pub started: Option<EventIdx>,
     pub class: Class,
-    pub log: Rc<Vec<Entry>>,
+    pub log: PVec<Entry>,
     pub resume: Option<Wait>,
     pub n_blocking: usize,
 }
@@ -52,7 +53,7 @@ pub enum Next {
 impl Task {
     /// A callback that has not begun.
     pub fn new(stage: Stage, class: Class, callback: Callback) -> Task {
-        Task { stage, callback, started: None, class, log: Rc::default(), resume: None, n_blocking: 0 }
+        Task { stage, callback, started: None, class, log: PVec::default(), resume: None, n_blocking: 0 }
     }
 }
 
@@ -192,7 +193,7 @@ fn run_later(machine: &mut Machine, pid: Pid, task: Task) {
         callback: task.callback,
         started: None,
         class: task.class,
-        log: Rc::default(),
+        log: PVec::default(),
         wait,
         n_blocking: 0,
     }));
@@ -217,14 +218,11 @@ fn run_task(cx: &mut Context, pid: Pid, mut task: Task) -> Option<Next> {
             process.handling = task.started.map(|started| (started, task.class));
         }
     }
-    let mut log = std::mem::take(&mut machine.run.log);
-    log.clear();
-    log.extend_from_slice(&task.log);
     machine.run = Run {
         pid,
         stage: task.stage.clone(),
         cause: task.started,
-        log,
+        log: task.log.clone(),
         cursor: 0,
         resume: task.resume.take(),
         unwinding: None,
@@ -288,7 +286,7 @@ fn suspend(machine: &mut Machine, pid: Pid, task: Task, wait: Wait) {
     let is_limited = task.stage != Stage::Input
         && machine.world.process(pid).is_some_and(|process| process.birth.kind != BehaviourKind::Supervisor);
     if is_limited && machine.run.n_blocking > limits::CALLBACK_BLOCKING_CALLS_MAX {
-        let raise = "end the callback, or go on by a message or continue";
+        let raise = "end the callback and go on by a message or noreply_continue(args)";
         let text = limits::tripped("CALLBACK_BLOCKING_CALLS_MAX", limits::CALLBACK_BLOCKING_CALLS_MAX, raise);
         let cause = machine.run.cause;
         machine.end_process(pid, Term::binary(text), cause);
@@ -299,7 +297,7 @@ fn suspend(machine: &mut Machine, pid: Pid, task: Task, wait: Wait) {
         callback: task.callback,
         started: task.started,
         class: task.class,
-        log: Rc::new(std::mem::take(&mut machine.run.log)),
+        log: std::mem::take(&mut machine.run.log),
         wait,
         n_blocking: machine.run.n_blocking,
     };

@@ -6,6 +6,7 @@
 //! looks like a frame. It must not know what the terms mean.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::codec::walk::{Parts, RawTerm};
 use crate::model::limits::{DEFECTS_KEPT_MAX, FRAME_BYTES_MAX};
@@ -45,6 +46,12 @@ impl Defects {
         if self.kept.len() < DEFECTS_KEPT_MAX {
             self.kept.push(Defect { file: file.to_string(), offset: offset as u64, what: what.into() });
         }
+    }
+
+    /// The first of the defects with these numbers, as far as it was kept.
+    pub fn first_of(&self, numbers: &Range<u64>) -> String {
+        let first = usize::try_from(numbers.start).ok().and_then(|number| self.kept.get(number));
+        first.map_or_else(|| "one of many damaged places".to_string(), ToString::to_string)
     }
 }
 

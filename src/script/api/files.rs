@@ -20,6 +20,7 @@ use crate::model::{Failure, FailureKind, Filter, Outcome, Seq, Syntax, limits};
 use crate::render::text::counted;
 use crate::script::error::raise;
 use crate::session::Source;
+use crate::session::fresh::Fresh;
 use crate::store::{Recording, Selection};
 use crate::view::build::{self, SpacetimeQuery};
 use crate::view::{Table, tables};
@@ -46,12 +47,15 @@ pub fn write_recording(
     let syntax = if recording.info.is_elixir { Syntax::Elixir } else { Syntax::Erlang };
     let what = match format {
         "jsonl" => {
-            let n = stream(path, interrupt, |out| export::events_jsonl(recording, &filter, out))?;
+            let n = stream(path, interrupt, |out| {
+                export::events_jsonl(recording, &filter, out).map_err(|error| cannot_write(path, &error))
+            })?;
             counted(n, "event")
         }
         "chrome" | "perfetto" => {
             let n = stream(path, interrupt, |out| {
                 export::chrome_trace(recording, &filter, &|actor| names.name(actor), out)
+                    .map_err(|error| cannot_write(path, &error))
             })?;
             counted(n, "trace event")
         }
@@ -131,13 +135,17 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
     Failure::io(format!("cannot write {}: {error}", path.display()))
 }
 
-/// Opens a file to be written anew. Errors: it is a recording, which may be the one that is open; the path.
-pub(super) fn create(path: &Path) -> Outcome<File> {
+/// Writes a file anew, all of it or nothing. Errors: it is a recording, which may be the one that is open; the path; `write`.
+fn write_file<T>(path: &Path, write: impl FnOnce(&mut File) -> Outcome<T>) -> Outcome<T> {
     if path.is_file() && is_recording(path) {
         return Err(Failure::usage(format!("{} is a recording: nothing is written over it", path.display()))
             .hint("another name; save(path) writes recordings"));
     }
-    File::create(path).map_err(|error| cannot_write(path, &error))
+    let fresh = Fresh::at(path)?;
+    let mut file = File::create(fresh.path()).map_err(|error| cannot_write(path, &error))?;
+    let written = write(&mut file)?;
+    fresh.keep()?;
+    Ok(written)
 }
 
 /// Whether a file is a session's, or begins with a trace frame of the BEAM's. One that cannot be read is none.
@@ -148,8 +156,8 @@ fn is_recording(path: &Path) -> bool {
     is_trace || Recording::is_session_file(path).unwrap_or(false)
 }
 
-fn write_text(path: &Path, text: &str) -> Outcome<()> {
-    create(path)?.write_all(text.as_bytes()).map_err(|error| cannot_write(path, &error))
+pub(super) fn write_text(path: &Path, text: &str) -> Outcome<()> {
+    write_file(path, |file| file.write_all(text.as_bytes()).map_err(|error| cannot_write(path, &error)))
 }
 
 /// Refuses to go on once `interrupt` is set.
@@ -171,10 +179,13 @@ impl<W: Write> Write for Interruptible<'_, W> {
 }
 
 fn stream(path: &Path, interrupt: &AtomicBool, write: impl FnOnce(&mut dyn Write) -> Outcome<u64>) -> Outcome<u64> {
-    let mut out = BufWriter::new(Interruptible { out: create(path)?, interrupt });
-    let n = write(&mut out)?;
-    out.flush().map_err(|error| cannot_write(path, &error))?;
-    Ok(n)
+    let written = write_file(path, |file| {
+        let mut out = BufWriter::new(Interruptible { out: file, interrupt });
+        let n = write(&mut out)?;
+        out.flush().map_err(|error| cannot_write(path, &error))?;
+        Ok(n)
+    });
+    if interrupt.load(Ordering::Relaxed) { written.map_err(|_| Failure::interrupted()) } else { written }
 }
 
 impl Api {
@@ -191,8 +202,7 @@ impl Api {
             return export_query(call, &query, syntax, format, path, &interrupt);
         }
         let shown = shown(value, syntax, limits::QUERY_ROWS_MAX);
-        let table =
-            shown.blocks.iter().find_map(|block| if let Block::Table(table) = block { Some(table) } else { None });
+        let table = shown.blocks.iter().find_map(Block::as_table);
         let table = table.ok_or_else(|| {
             Failure::usage(format!("a value of type {} has no table", value.type_name()))
                 .hint("export_to(\"jsonl\", path)")
@@ -201,7 +211,7 @@ impl Api {
     }
 }
 
-/// Writes the events of a query as they are found. An error of a closure leaves what was written until then.
+/// Writes the events of a query as they are found. Errors: also those of its closures.
 fn export_query(
     call: &NativeCallContext,
     query: &Query,
@@ -217,7 +227,7 @@ fn export_query(
             written = writer.push(table).map_err(|error| cannot_write(path, &error));
             written.clone()
         });
-        written
+        if stopped.is_err() { written.and(Err(Failure::interrupted())) } else { written }
     });
     stopped?;
     Ok(format!("wrote {}: {}", path.display(), counted(n.map_err(raise)?, "row")))

@@ -1,7 +1,6 @@
 //! Pictures as values: charts of the current source, written by `svg(picture, path)`. Each has a
 //! table twin, which is what it prints. It must not know how a picture is drawn.
 
-use std::io::Write;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -39,9 +38,7 @@ impl Picture {
     /// Writes the file. Errors: the path.
     fn write(&self, path: &str) -> Outcome<String> {
         let path = Path::new(path);
-        super::files::create(path)?
-            .write_all(self.svg.as_bytes())
-            .map_err(|error| Failure::io(format!("cannot write {}: {error}", path.display())))?;
+        super::files::write_text(path, &self.svg)?;
         Ok(format!("wrote {} ({} KiB)", path.display(), self.svg.len().div_ceil(1024)))
     }
 }

@@ -7,6 +7,7 @@ use rhai::plugin::*;
 use rhai::{Array, INT, ImmutableString, Map};
 
 use super::rows::cell_value;
+use super::values::how_many;
 use crate::model::{Failure, Seq};
 use crate::script::error::raise;
 use crate::view::{Cell, Table, Tree};
@@ -19,6 +20,12 @@ pub enum Block {
     Text(String),
     Table(Table),
     Tree(Tree),
+}
+
+impl Block {
+    pub fn as_table(&self) -> Option<&Table> {
+        if let Block::Table(table) = self { Some(table) } else { None }
+    }
 }
 
 /// Fields for scripts, blocks for people. Cheap to clone.
@@ -81,9 +88,9 @@ mod functions {
         })
     }
     /// The same, of whose tables and trees up to n rows are printed.
-    #[rhai_fn(name = "table", pure)]
-    pub fn table(record: &mut Record, n: INT) -> Record {
-        Record { n_shown_max: Some(usize::try_from(n).unwrap_or(0)), ..record.clone() }
+    #[rhai_fn(name = "table", pure, return_raw)]
+    pub fn table(record: &mut Record, n: INT) -> Raised<Record> {
+        Ok(Record { n_shown_max: Some(how_many("table", n)?), ..record.clone() })
     }
     /// The names of the fields.
     #[rhai_fn(name = "keys", pure)]

@@ -28,7 +28,7 @@ pub fn to_dynamic(api: &Rc<Api>, reply: Reply) -> Outcome<Dynamic> {
         Reply::Bool(b) => b.into(),
         Reply::Int(n) => n.into(),
         Reply::Text(text) => text.into(),
-        Reply::Term(term) => convert::to_dynamic(&term),
+        Reply::Term(term) | Reply::State { term, .. } => convert::to_dynamic(&term),
         Reply::Pid(pid) => pid_value(pid),
         Reply::Breakpoint(id) => Dynamic::from_int(id.0.into()),
         Reply::Timeline(id) => Dynamic::from(TimelineHandle { id }),
@@ -82,6 +82,7 @@ fn of_recording(context: &Rc<Context>, reply: Reply) -> Outcome<Dynamic> {
         Reply::Marks(rows) => rows_value(tables::marks(&of, &rows)),
         Reply::Branches(rows) => rows_value(tables::branches(&rows)),
         Reply::Spans(rows) => rows_value(tables::spans(&of, &rows)),
+        Reply::Losses(rows) => rows_value(tables::losses(&of, &rows)),
         _ => unreachable!("replies without a recording are converted by the caller"),
     })
 }

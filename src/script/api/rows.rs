@@ -6,6 +6,7 @@ use std::rc::Rc;
 use rhai::plugin::*;
 use rhai::{Array, FnPtr, INT, Map};
 
+use super::values::how_many;
 use crate::model::{Failure, Seq};
 use crate::script::error::raise;
 use crate::script::event::{Context, EventHandle};
@@ -37,8 +38,8 @@ impl Rows {
         Rows { items: Rc::new(items), n_shown_max: None }
     }
     /// The same rows, of which `n_max` are printed.
-    pub fn showing(&self, n_max: INT) -> Rows {
-        Rows { items: self.items.clone(), n_shown_max: Some(usize::try_from(n_max).unwrap_or(0)) }
+    pub fn showing(&self, n_max: usize) -> Rows {
+        Rows { items: self.items.clone(), n_shown_max: Some(n_max) }
     }
 
     pub fn len(&self) -> usize {
@@ -157,10 +158,10 @@ mod functions {
         rows.len().checked_sub(1).and_then(|idx| rows.get(idx)).unwrap_or(Dynamic::UNIT)
     }
     /// The first n rows.
-    #[rhai_fn(name = "top", pure)]
-    pub fn top(rows: &mut Rows, n: INT) -> Rows {
-        let n = rows.len().min(usize::try_from(n).unwrap_or(0));
-        rows.select(&(0..n).collect::<Vec<_>>())
+    #[rhai_fn(name = "top", pure, return_raw)]
+    pub fn top(rows: &mut Rows, n: INT) -> Raised<Rows> {
+        let n = rows.len().min(how_many("top", n)?);
+        Ok(rows.select(&(0..n).collect::<Vec<_>>()))
     }
     /// All rows as an array.
     #[rhai_fn(name = "to_array", pure)]
@@ -194,9 +195,9 @@ mod functions {
         Ok(false)
     }
     /// The same rows, of which up to n are printed.
-    #[rhai_fn(name = "table", pure)]
-    pub fn table(rows: &mut Rows, n: INT) -> Rows {
-        rows.showing(n)
+    #[rhai_fn(name = "table", pure, return_raw)]
+    pub fn table(rows: &mut Rows, n: INT) -> Raised<Rows> {
+        how_many("table", n).map(|n| rows.showing(n))
     }
     /// One column's values as an array.
     #[rhai_fn(name = "column", pure, return_raw)]

@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use rhai::{Dynamic, FnPtr, Map};
+use rhai::{Dynamic, EvalAltResult, FnPtr, INT, Map};
 
 use super::record::Record;
 use super::rows::Rows;
 use super::timeline::TimelineHandle;
 use crate::breakpoint::{Action, Condition};
 use crate::model::{Failure, Outcome, Term};
+use crate::script::error::raise;
 use crate::script::event::{EventHandle, ProcessHandle};
 use crate::session::value::{Closure, Value};
 
@@ -33,6 +34,12 @@ impl TakesClosures for NoClosures {
         }
         Rc::new(Refused)
     }
+}
+
+/// How many, as the method `name` takes it. Errors: less than none.
+pub fn how_many(name: &str, n: INT) -> Result<usize, Box<EvalAltResult>> {
+    usize::try_from(n)
+        .map_err(|_| raise(Failure::usage(format!("{name}: {n} is not how many")).hint("a number from 0 on")))
 }
 
 /// The value for a script's argument. Errors: a type that no operation takes.

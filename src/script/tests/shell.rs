@@ -106,9 +106,9 @@ fn names_are_known_with_signatures() {
     assert_eq!(signature("double"), ["double(x)"]);
     assert_eq!(names.overloads("double").next().unwrap().doc, "Doubles a number.");
     assert_eq!(signature("seek"), ["seek(_: int) -> int", "seek(_: string) -> int"]);
-    assert!(signature("bin").contains(&"bin(text: string) -> Term".to_string()), "{:?}", signature("bin"));
+    assert!(signature("bin").contains(&"bin(text: string) -> term".to_string()), "{:?}", signature("bin"));
     assert!(names.overloads("split").all(|f| f.is_standard));
     assert!(names.overloads("seek").all(|f| !f.is_standard));
     assert!(names.variables.contains(&"config".to_string()) && names.keys.contains(&"seed".to_string()));
-    assert!(names.properties.iter().any(|p| p.signature == "Term.len -> int"), "{:?}", names.properties);
+    assert!(names.properties.iter().any(|p| p.signature == "term.len -> int"), "{:?}", names.properties);
 }

@@ -2,11 +2,12 @@
 //! events, is a value with methods of its own and lives with the scripts.
 
 use crate::analysis::{process, tree};
-use crate::model::{Failure, Filter, Kind, Moment, Outcome, Term};
+use crate::model::{Failure, Moment, Outcome, Seq, Term};
 use crate::session::operation::{Perform, operations};
 use crate::session::reply::Reply;
 use crate::session::value::{ProcessRef, Span};
 use crate::session::{Session, compare};
+use crate::store::{Recording, ranges};
 
 operations! { ASK:
     /// Lists the processes and ports known at a moment, the dead ones too.
@@ -29,7 +30,7 @@ operations! { ASK:
         moment: Option<Moment>,
     } -> "the summary", "system(\"50%\")";
 
-    /// Gives a process's state at a moment, as a value.
+    /// Gives a process's state at a moment, as a value. Where events are lost between that state and the moment, a warning says so.
     Ask "state" GetState {
         /// Which process.
         process: ProcessRef,
@@ -81,8 +82,9 @@ operations! { ASK:
         event: Moment,
     } -> "a value", "payload(\"#12\")";
 
-    /// Counts what was lost or dropped while recording, and lists where.
-    Ask "loss" Loss {} -> "events", "loss()";
+    /// Lists what is lost: events that were dropped while recording, and those that damage of the file took, a row per stretch
+    /// with how many, why, and where in the file.
+    Ask "loss" Loss {} -> "a row per loss", "loss()";
 }
 
 impl Perform for Processes {
@@ -131,7 +133,10 @@ impl Perform for GetState {
                 )
             });
         };
-        payload_of(&recording, seq).map(Reply::Term)
+        let term = payload_of(&recording, seq)?;
+        let lost = lost_between(&recording, seq, at);
+        lost.iter().for_each(|lost| session.warn(lost.clone()));
+        Ok(Reply::State { term, seq, lost })
     }
 }
 
@@ -205,18 +210,60 @@ impl Perform for Payload {
 impl Perform for Loss {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let source = session.source()?;
-        let filter = Filter { ranges: source.scope(), ..Filter::kind(Kind::Loss) };
-        let seqs = source.recording().scan(&filter).map(|event| event.seq).collect();
-        Ok(Reply::Events { seqs, n_more: 0 })
+        Ok(Reply::Losses(source.recording().losses(&source.scope())))
     }
 }
 
+/// What is to be told of events that are lost between a state and the moment at which it was asked for.
+fn lost_between(recording: &Recording, state: Seq, at: Seq) -> Option<String> {
+    let past = recording.lineage(recording.branch_of(at)).into_iter();
+    let between = past.map(|range| range.start.max(state.0 + 1)..range.end.min(at.0 + 1)).filter(|r| !r.is_empty());
+    let losses = recording.losses(&between.collect::<Vec<_>>());
+    let n_lost: u64 = losses.iter().map(|loss| loss.n_events).sum();
+    let seqs: Vec<_> = losses.into_iter().map(|loss| loss.seqs).collect();
+    (n_lost > 0).then(|| {
+        let places = ranges(&seqs);
+        format!(
+            "the state is of #{}: {n_lost} events between it and #{} are lost ({places}), it may have changed",
+            state.0, at.0
+        )
+    })
+}
+
 /// The payload as a term; one that is missing, too deep or damaged says so.
-fn payload_of(recording: &crate::store::Recording, seq: crate::model::Seq) -> Outcome<Term> {
+fn payload_of(recording: &Recording, seq: Seq) -> Outcome<Term> {
     let Some(bytes) = recording.payload(seq).filter(|bytes| !bytes.is_empty()) else {
         let what = format!("what #{} carried is not in the recording: it is older than that, or was lost", seq.0);
         return Err(Failure::not_found(what).hint("loss(), and cinema fsck FILE, tell what is missing"));
     };
     crate::codec::etf::decode(&bytes)
         .map_err(|error| Failure::bad_input(format!("the payload of #{} ({} bytes): {error}", seq.0, bytes.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::etf;
+    use crate::model::{Kind, NewEvent, Pid};
+
+    #[test]
+    fn events_that_are_lost_since_a_state_are_told() {
+        let mut recording = Recording::default();
+        let mut lost = Vec::new();
+        let fields = [("total", Term::Int(1)), ("reason", Term::atom("damage")), ("offset", Term::Int(77))];
+        etf::encode(&Term::map(fields.map(|(name, value)| (Term::atom(name), value))), &mut lost);
+        for (at_ns, kind) in
+            [Kind::StateChange, Kind::Loss, Kind::Loss, Kind::Log, Kind::StateChange].iter().enumerate()
+        {
+            let payload = if *kind == Kind::Loss { &lost[..] } else { &[] };
+            recording.append(&NewEvent { payload, ..NewEvent::new(at_ns as i64, *kind, Pid::local(7)) }).unwrap();
+        }
+        assert_eq!(lost_between(&recording, Seq(0), Seq(0)), None);
+        assert_eq!(
+            lost_between(&recording, Seq(0), Seq(3)).unwrap(),
+            "the state is of #0: 2 events between it and #3 are lost (#1 to #2), it may have changed"
+        );
+        assert_eq!(lost_between(&recording, Seq(4), Seq(4)), None);
+        assert_eq!(recording.losses(&recording.lineage(0)).len(), 1);
+    }
 }

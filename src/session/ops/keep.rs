@@ -64,10 +64,13 @@ operations! { KEEP:
         text: String,
     } -> "nothing", "note(\"#120\", \"the pool is full from here on\")";
 
-    /// Saves the recording with its marks as a `.cinema` session file.
+    /// Saves the recording with its marks as a `.cinema` session file. One that is there is written over only when this
+    /// session wrote or opened it, or with `force: true`.
     Keep "save" Save {
         /// The file.
         path: String,
+        /// `#{force: true}`.
+        options: Option<Options>,
     } -> "what was written", "save(\"outage.cinema\")";
 
     /// Records what is traced on a live node until something ends it: a flight recorder.
@@ -75,8 +78,8 @@ operations! { KEEP:
     /// Options: `out`: the file; `ring`: keep only the newest `"64MB"`, `"5min"` or `100_000` events; `trigger`: a condition
     /// or closure, at which the time from `before` (30 s) to `after` (10 s) it is saved, in numbered files, or with `once:
     /// true` in `out`, and that ends it; `rotate`: a numbered file per so much, of which the newest `keep` stay; `events`,
-    /// `time`, `size`: what ends it; `progress`: how often it tells how far it is (`"5s"`; `()` for never). Ctrl-C ends it,
-    /// too, and so do a limit of the tracing and the node's end; what is recorded is saved before anything else.
+    /// `time`, `size`: what ends it; `progress`: how often it tells how far it is (`"5s"`; `()` for never); `force`: what is at
+    /// `out` is written over. Ctrl-C ends it, too, and so do a limit of the tracing and the node's end; what is recorded is saved before anything else.
     Keep "record" Record {
         /// `#{out: "flight.cinema", trigger: on_result("timeout"), before: "30s", after: "10s"}`.
         options: Options,
@@ -163,8 +166,16 @@ impl Perform for Save {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let path = Path::new(&self.path);
         plan::check_name(path)?;
+        let is_forced = self.options.map_or(Ok(false), |mut options| {
+            let is_forced = options.take::<bool>("force")?.unwrap_or(false);
+            options.finish("force").map(|()| is_forced)
+        });
+        if !is_forced.map_err(|what| Failure::usage(format!("save: {what}")).hint("help save"))? {
+            session.check_own(path)?;
+        }
+        session.source()?.recording().save(path)?;
+        session.note_own(path);
         let recording = session.source()?.recording();
-        recording.save(path)?;
         let n_bytes = std::fs::metadata(path).map(|meta| meta.len()).unwrap_or(0);
         Ok(Reply::Said(format!("saved {} events, {n_bytes} bytes, to {}", recording.n_held(), path.display())))
     }

@@ -5,11 +5,12 @@ use std::path::Path;
 use crate::model::{Failure, Outcome};
 use crate::sandbox::sim::{Sim, SimOptions};
 use crate::sandbox::trace::Redaction;
+use crate::session::import::DAMAGED_PLACES;
 use crate::session::operation::{Perform, operations};
 use crate::session::reply::Reply;
 use crate::session::value::{Options, Value};
 use crate::session::{Session, Source, SourceId, live_options};
-use crate::store::{Part, Recording, RecordingInfo};
+use crate::store::{Recording, RecordingInfo};
 
 operations! { SOURCE:
     /// Makes a simulated OTP system from process modules and makes it the current source.
@@ -93,6 +94,7 @@ impl Perform for Open {
             Ok::<_, Failure>(redaction)
         })?;
         let recording = open_recording(session, path, &title, &redaction)?;
+        session.note_own(path);
         let id = session.add(Source::recorded(title, recording));
         source_reply(session, id)
     }
@@ -125,12 +127,6 @@ fn source_reply(session: &Session, id: SourceId) -> Outcome<Reply> {
     Ok(Reply::Source(session.source()?.info(id, true)))
 }
 
-/// Whether nothing is wrong with a session file but that its end was never written.
-fn is_only_unfinished(path: &Path) -> Outcome<bool> {
-    let (_, report) = Recording::rescue(path)?;
-    Ok(!report.is_complete && report.damage.iter().all(|damage| damage.part == Part::End))
-}
-
 /// Reads whatever kind of recording stands at `path`; damage becomes warnings.
 fn open_recording(session: &Session, path: &Path, title: &str, redaction: &Redaction) -> Outcome<Recording> {
     if !path.exists() {
@@ -141,17 +137,18 @@ fn open_recording(session: &Session, path: &Path, title: &str, redaction: &Redac
         if !redaction.is_none() {
             return Err(Failure::unsupported("a session file is opened as it was saved: nothing is redacted in it"));
         }
-        let (recording, warnings) = Recording::open(path)?;
-        if warnings.is_empty() {
-            return Ok(recording);
+        let (mut recording, report) = Recording::open(path)?;
+        if let Some((_, n)) = recording.info.notes.iter().find(|(name, _)| name == DAMAGED_PLACES) {
+            let places = if n == "1" { "1 place: loss() lists it" } else { &format!("{n} places: loss() lists them") };
+            session.warn(format!("what this was imported from is damaged in {places}"));
         }
-        if is_only_unfinished(path)? {
-            let n_events = recording.n_held();
-            let what = "was not finished, as after a crash: nothing of it is damaged";
-            session.warn(format!("{} {what}, and all {n_events} events that it has were read", path.display()));
-        } else {
-            warnings.into_iter().for_each(|warning| session.report_damage(warning));
-            session.warn(format!("cinema repair {} OUT.cinema saves what can be saved", path.display()));
+        recording.info.notes.extend(report.note());
+        let name = path.display().to_string();
+        if let Some(unfinished) = report.unfinished(&name) {
+            session.warn(unfinished);
+        } else if report.is_damaged() {
+            report.damage.iter().for_each(|damage| session.report_damage(damage.to_string()));
+            session.warn(format!("cinema repair {name} OUT.cinema saves what can be saved"));
         }
         return Ok(recording);
     }

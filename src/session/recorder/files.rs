@@ -9,8 +9,14 @@ pub(super) struct Files {
     out: Option<PathBuf>,
     n_kept: Option<usize>,
     n_next: u32,
-    written: VecDeque<PathBuf>,
+    written: VecDeque<Written>,
     n_bytes: u64,
+}
+
+/// A file that is there.
+struct Written {
+    path: PathBuf,
+    n_events: u64,
 }
 
 impl Files {
@@ -21,8 +27,12 @@ impl Files {
     }
 
     /// What was written and is there, oldest first.
-    pub fn written(&mut self) -> &[PathBuf] {
-        self.written.make_contiguous()
+    pub fn written(&self) -> Vec<PathBuf> {
+        self.written.iter().map(|file| file.path.clone()).collect()
+    }
+    /// Events in what is there; `None` when nothing was written.
+    pub fn n_events(&self) -> Option<u64> {
+        (!self.written.is_empty()).then(|| self.written.iter().map(|file| file.n_events).sum())
     }
     /// Bytes of all that was written.
     pub fn n_bytes(&self) -> u64 {
@@ -30,13 +40,13 @@ impl Files {
     }
 
     /// Writes the file that was named; says so.
-    pub fn write(&mut self, save: impl FnOnce(&Path) -> Outcome<()>) -> Outcome<String> {
+    pub fn write(&mut self, save: impl FnOnce(&Path) -> Outcome<u64>) -> Outcome<String> {
         let path = self.out.clone().ok_or_else(|| Failure::usage("record: out is missing: where to?"))?;
         self.save(path, save)
     }
 
     /// Writes the next numbered one, and removes the oldest when there are too many.
-    pub fn write_next(&mut self, save: impl FnOnce(&Path) -> Outcome<()>) -> Outcome<String> {
+    pub fn write_next(&mut self, save: impl FnOnce(&Path) -> Outcome<u64>) -> Outcome<String> {
         let out = self.out.as_deref().ok_or_else(|| Failure::usage("record: out is missing: where to?"))?;
         let path = numbered(out, self.n_next);
         self.n_next += 1;
@@ -44,23 +54,24 @@ impl Files {
         while self.n_kept.is_some_and(|n_kept| self.written.len() > n_kept)
             && let Some(oldest) = self.written.pop_front()
         {
-            std::fs::remove_file(&oldest)
-                .map_err(|error| Failure::io(format!("cannot remove {}: {error}", oldest.display())))?;
+            let path = oldest.path;
+            std::fs::remove_file(&path)
+                .map_err(|error| Failure::io(format!("cannot remove {}: {error}", path.display())))?;
         }
         Ok(told)
     }
 
-    fn save(&mut self, path: PathBuf, save: impl FnOnce(&Path) -> Outcome<()>) -> Outcome<String> {
-        save(&path)?;
-        Ok(self.note(&path))
+    fn save(&mut self, path: PathBuf, save: impl FnOnce(&Path) -> Outcome<u64>) -> Outcome<String> {
+        let n_events = save(&path)?;
+        Ok(self.note(&path, n_events))
     }
 
-    /// Notes a file that is there; says so.
-    pub fn note(&mut self, path: &Path) -> String {
+    /// Notes a file of so many events that is there; says so.
+    pub fn note(&mut self, path: &Path, n_events: u64) -> String {
         let n_bytes = std::fs::metadata(path).map_or(0, |meta| meta.len());
         self.n_bytes += n_bytes;
-        self.written.push_back(path.to_path_buf());
-        format!("saved {n_bytes} bytes to {}", path.display())
+        self.written.push_back(Written { path: path.to_path_buf(), n_events });
+        format!("saved {n_events} events, {n_bytes} bytes, to {}", path.display())
     }
 }
 
@@ -94,7 +105,8 @@ mod tests {
         std::fs::write(folder.path().join("flight-0007.cinema"), "kept").unwrap();
         std::fs::write(folder.path().join("flight-x.cinema"), "").unwrap();
         let mut files = Files::new(Some(out.clone()), Some(2));
-        let save = |path: &Path| std::fs::write(path, "12345").map_err(|error| Failure::io(error.to_string()));
+        let save =
+            |path: &Path| std::fs::write(path, "12345").map(|()| 7).map_err(|error| Failure::io(error.to_string()));
         for _ in 0..3 {
             files.write_next(save).unwrap();
         }
@@ -102,7 +114,7 @@ mod tests {
         assert_eq!(files.written(), [names(9), names(10)]);
         assert!(names(7).exists() && !names(8).exists());
         files.write(save).unwrap();
-        assert_eq!((files.n_bytes(), files.written().last()), (20, Some(&out)));
+        assert_eq!((files.n_bytes(), files.n_events(), files.written().last()), (20, Some(21), Some(&out)));
         let nowhere = Files::new(None, None).write(save).unwrap_err();
         assert_eq!(nowhere.error, "record: out is missing: where to?");
     }

@@ -23,6 +23,7 @@ use crate::store::Mark;
 pub struct Recorded {
     /// What is there now: older files of a rotation are gone.
     pub files: Vec<PathBuf>,
+    /// Events in these files; without any, those that memory has.
     pub n_events: u64,
     pub n_triggers: u64,
     /// Why it ended.
@@ -66,8 +67,9 @@ pub(super) fn record(session: &mut Session, plan: Plan) -> Outcome<Recorded> {
     let end = recorder.run(session);
     let saved = recorder.close(session);
     session.source_mut()?.follow();
+    recorder.files.written().iter().for_each(|file| session.note_own(file));
     let files: Vec<String> = recorder.files.written().iter().map(|file| file.display().to_string()).collect();
-    let n_events = session.source()?.recording().len() - recorder.n_before;
+    let n_events = recorder.files.n_events().unwrap_or_else(|| recorder.n_held(session));
     let end = match (end, saved) {
         (End::Meant(end), Ok(())) => end,
         (End::Meant(_), Err(failure)) => return Err(failure),
@@ -82,13 +84,17 @@ pub(super) fn record(session: &mut Session, plan: Plan) -> Outcome<Recorded> {
     };
     // A signal ended the recording, and nothing else.
     session.interrupt.store(false, std::sync::atomic::Ordering::Relaxed);
-    Ok(Recorded { files: recorder.files.written().to_vec(), n_events, n_triggers: recorder.n_triggers, end })
+    Ok(Recorded { files: recorder.files.written(), n_events, n_triggers: recorder.n_triggers, end })
 }
 
 impl Recorder {
     fn begin(session: &mut Session, plan: Plan) -> Outcome<Recorder> {
         if !session.source_mut()?.beam("record")?.is_tracing() {
             return Err(Failure::usage("record: nothing is traced").hint("start_tracing(\"applications\")"));
+        }
+        // Numbered files never meet one that is there.
+        if let Some(out) = plan.out.as_deref().filter(|_| !plan.is_forced && plan.rotate.is_none()) {
+            session.check_own(out)?;
         }
         let source = session.source_mut()?;
         let is_in_file = source.recording().is_in_file();
@@ -115,6 +121,14 @@ impl Recorder {
             n_before,
             file_since_ns,
             told: (Instant::now(), n_before),
+        })
+    }
+
+    /// Events of its time that memory has.
+    fn n_held(&self, session: &Session) -> u64 {
+        session.source().map_or(0, |source| {
+            let recording = source.recording();
+            recording.n_held().min(recording.len() - self.n_before)
         })
     }
 
@@ -236,7 +250,7 @@ impl Recorder {
         if !is_full || recording.n_held() == 0 {
             return Ok(());
         }
-        let told = self.files.write_next(|path| recording.save(path))?;
+        let told = self.files.write_next(|path| recording.save(path).map(|()| recording.n_held()))?;
         recording.forget();
         drop(recording);
         self.file_since_ns = now_ns;
@@ -298,14 +312,15 @@ impl Recorder {
             let mut recording = source.shared_recording().borrow_mut();
             if recording.is_in_file() {
                 recording.finish()?;
-                let told = source.file.as_deref().map(|file| self.files.note(file));
+                let told = source.file.as_deref().map(|file| self.files.note(file, recording.n_held()));
                 told.into_iter().for_each(|told| session.tell(Notice::Progress(told)));
                 return Ok(());
             }
             if !is_saved && recording.n_held() > 0 && self.plan.out.is_some() {
+                let save = |path: &std::path::Path| recording.save(path).map(|()| recording.n_held());
                 let rest = match self.plan.rotate {
-                    Some(_) => self.files.write_next(|path| recording.save(path)),
-                    None => self.files.write(|path| recording.save(path)),
+                    Some(_) => self.files.write_next(save),
+                    None => self.files.write(save),
                 };
                 saved = saved.and(rest.map(|told| session.tell(Notice::Progress(told))));
             }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::breakpoint::Condition;
-use crate::model::limits::{RECORDER_AFTER_NS, RECORDER_BEFORE_NS};
+use crate::model::limits::{RECORDER_AFTER_NS, RECORDER_BEFORE_NS, RING_BYTES_MIN};
 use crate::model::time::parse_duration_ns;
 use crate::model::{Failure, Outcome};
 use crate::session::value::{Duration, Options, Param, Value};
@@ -39,6 +39,8 @@ pub struct Plan {
     pub bytes_max: Option<u64>,
     /// Time between two lines about how far it is.
     pub progress_ns: Option<i64>,
+    /// Whether what is at `out` is written over.
+    pub is_forced: bool,
 }
 
 /// Time between two lines of progress when nothing else is said.
@@ -77,6 +79,29 @@ impl Amount {
         }
     }
 
+    /// What a ring of so much holds. Errors: it would hold nothing.
+    pub fn ring(self) -> Outcome<RingLimits> {
+        self.at_least_some("ring")?;
+        Ok(match self {
+            Amount::Bytes(n) if n < RING_BYTES_MIN => {
+                return Err(usage(format!("ring: {n} bytes hold next to nothing, {RING_BYTES_MIN} are the least"))
+                    .hint("ring: \"64MB\", \"5min\", 100_000"));
+            }
+            Amount::Bytes(n) => RingLimits { bytes_max: Some(n), ..RingLimits::default() },
+            Amount::Ns(ns) => RingLimits { age_ns_max: Some(ns), ..RingLimits::default() },
+            Amount::Events(n) => RingLimits { events_min: Some(n), ..RingLimits::default() },
+        })
+    }
+
+    fn at_least_some(self, key: &str) -> Outcome<()> {
+        if matches!(self, Amount::Bytes(0) | Amount::Events(0) | Amount::Ns(i64::MIN..=0)) {
+            return Err(
+                usage(format!("{key}: nothing would be kept")).hint(format!("{key}: \"64MB\", \"5min\", 100_000"))
+            );
+        }
+        Ok(())
+    }
+
     fn wrong(text: &str) -> Failure {
         usage(format!("{text:?} is no size, time or number of events")).hint("\"64MB\", \"5min\", 100_000")
     }
@@ -108,8 +133,9 @@ impl Plan {
         let ns_max = take::<Duration>(&mut options, "time")?.map(|duration| duration.ns);
         let bytes_max = take::<Amount>(&mut options, "size")?.map(bytes).transpose()?;
         let progress = options.take::<Option<Duration>>("progress").map_err(usage)?;
+        let is_forced = take::<bool>(&mut options, "force")?.unwrap_or(false);
         options
-            .finish("out, ring, trigger, before, after, once, rotate, keep, events, time, size, progress")
+            .finish("out, ring, trigger, before, after, once, rotate, keep, events, time, size, progress, force")
             .map_err(usage)?;
         if condition.is_none() && (before.is_some() || after.is_some() || is_once.is_some()) {
             return Err(usage("before, after and once belong to a trigger"));
@@ -136,12 +162,13 @@ impl Plan {
         let around = |trigger: &Trigger| Amount::Ns(trigger.before_ns + trigger.after_ns + SLACK_NS);
         Ok(Plan {
             out,
-            ring: ring.or(trigger.as_ref().map(around)).map(ring_limits),
+            ring: ring.or(trigger.as_ref().map(around)).map(Amount::ring).transpose()?,
             trigger,
-            rotate: rotate.map(|amount| (amount, keep)),
+            rotate: rotate.map(|amount| amount.at_least_some("rotate").map(|()| (amount, keep))).transpose()?,
             n_events_max,
             ns_max,
             bytes_max,
+            is_forced,
             progress_ns: progress.map_or(Some(PROGRESS_NS), |given| given.map(|duration| duration.ns)),
         })
     }
@@ -163,14 +190,6 @@ pub fn check_name(path: &Path) -> Outcome<()> {
     }
     let path = path.display();
     Err(Failure::usage(format!("{:?} does not end with .cinema", path.to_string())).hint(format!("{path}.cinema")))
-}
-
-fn ring_limits(amount: Amount) -> RingLimits {
-    match amount {
-        Amount::Bytes(n) => RingLimits { bytes_max: Some(n), ..RingLimits::default() },
-        Amount::Ns(ns) => RingLimits { age_ns_max: Some(ns), ..RingLimits::default() },
-        Amount::Events(n) => RingLimits { events_max: Some(n), ..RingLimits::default() },
-    }
 }
 
 fn bytes(amount: Amount) -> Outcome<u64> {
@@ -231,6 +250,10 @@ mod tests {
         assert_eq!(error(&[("out", text("a.txt"))]), "\"a.txt\" does not end with .cinema");
         assert_eq!(error(&[("events", Value::Int(0))]), "record: events: 0 is less than one");
         assert!(error(&[("sizes", text("1MB"))]).starts_with("record: no option \"sizes\""));
+        for nothing in [Value::Int(0), text("0s"), text("0MB"), text("1B")] {
+            let told = read(&[("ring", nothing)]).err().expect("it is refused");
+            assert!(told.error.contains("nothing") && !told.hints.is_empty(), "{told}");
+        }
         let both = [("out", text("a.cinema")), ("rotate", text("1MB")), ("ring", text("1MB"))];
         assert!(error(&both).contains("one or the other"));
     }

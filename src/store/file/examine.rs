@@ -5,11 +5,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::directory::SegmentPlace;
-use super::read::{assemble, check_head, read_directory};
-use super::recover::{Walk, restore_branches};
+use super::read::{TORN, assemble, check_head, read_directory};
+use super::recover::restore_branches;
 use super::report::{Damage, Part, Report};
 use super::salvage::{Saved, Source, losses, salvage};
-use super::{Block, BlockKind, Form};
+use super::walk::{Mended, Walk};
+use super::{Block, BlockKind};
 use crate::model::Outcome;
 use crate::store::bytes::Bytes;
 use crate::store::columns::Columns;
@@ -24,65 +25,92 @@ use crate::store::{Recording, grams};
 /// others keep their seqs. Costs about a second per million events. Errors: no session file, a later version.
 pub fn examine(bytes: &Bytes, name: &str) -> Outcome<(Recording, Report)> {
     let (version, form) = check_head(bytes, name)?;
-    let walk = Walk::over(bytes, version, true);
-    let mut damage = walk.damage;
-    let (directory, is_complete) =
-        read_directory(bytes, version).map(|directory| (directory, true)).unwrap_or_else(|why| {
+    let mut walk = Walk::over(bytes, version, true);
+    let mut damage = std::mem::take(&mut walk.damage);
+    let is_placed = read_directory(bytes, version);
+    let is_found = is_placed.is_err();
+    let (directory, is_complete) = match (is_placed, walk.complete.take()) {
+        (Ok(directory), _) => (directory, true),
+        (Err(why), complete) => {
             damage.push(Damage::at(Part::End, bytes.len(), 0, why));
-            let is_complete = walk.complete.is_some();
-            (walk.complete.unwrap_or(walk.directory), is_complete)
-        });
+            let is_complete = complete.is_some();
+            (complete.unwrap_or_else(|| std::mem::take(&mut walk.directory)), is_complete)
+        }
+    };
     let places = directory.segments.clone();
-    let n_segments = places.len();
     // A recording that begins later is a ring, or has lost its beginning.
     let first = if walk.has_lost_beginning && !is_complete { 0 } else { directory.start.first };
+    let end = walk.n_events.filter(|_| is_complete);
     let mut recording = assemble(bytes, directory, form);
-    let mut examination = Examination { bytes, damage, changed_from: None };
-    examination.segments(&mut recording, &places, first);
+    let walk = is_found.then_some(&walk);
+    let mut examination = Examination { bytes, walk, is_complete, has_pages: version > 2, damage, changed_from: None };
+    examination.segments(&mut recording, &places, first..end.unwrap_or(first));
     examination.keyframes(&mut recording);
     if is_complete {
         recording.add_checkpoints();
     } else {
         restore_branches(&mut recording);
     }
-    let report = Report {
-        version,
-        is_archive: form == Form::Archive,
-        n_bytes: bytes.len() as u64,
-        is_complete,
-        seqs: recording.first().0..recording.len(),
-        n_segments,
-        n_keyframes: recording.keyframes.all().count(),
-        n_marks: recording.marks.len(),
-        damage: examination.damage,
-    };
+    let report = Report::of(&recording, bytes, (version, form), is_complete, examination.damage);
     Ok((recording, report))
 }
 
 struct Examination<'b> {
     bytes: &'b Bytes,
+    /// How the segments were found, where no directory placed them.
+    walk: Option<&'b Walk<'b>>,
+    is_complete: bool,
+    /// Version 2 has none.
+    has_pages: bool,
     damage: Vec<Damage>,
     /// The first event that is not as it was folded into the keyframes.
     changed_from: Option<u64>,
 }
 
 impl Examination<'_> {
-    fn segments(&mut self, recording: &mut Recording, places: &[SegmentPlace], first: u64) {
+    /// Looks at all segments; `seqs` are those that there should be, as far as that is known.
+    fn segments(&mut self, recording: &mut Recording, places: &[SegmentPlace], seqs: Range<u64>) {
         let segments = std::mem::take(&mut recording.segments);
-        let mut next_seq = first;
+        let mut next_seq = seqs.start;
         for ((number, segment), place) in segments.into_iter().enumerate().zip(places) {
             let head = &segment.head;
             if head.start > next_seq {
-                let saved = losses(next_seq, head.start - next_seq, head.time_min_ns, &mut recording.dictionaries);
-                let damage = Damage::at(Part::Blocks, place.image.start, 0, "what stood before is not there");
-                self.replace(recording, damage, saved);
+                self.lose(recording, next_seq..head.start, place.image.start, head.time_min_ns);
             }
             next_seq = head.end();
-            match self.segment(recording, number, &segment, place) {
+            if self.is_torn(&place.image) && segment.check().is_err() {
+                let (offset, n_bytes) = (place.image.start, place.image.len());
+                self.damage.push(Damage::at(Part::End, offset, n_bytes, TORN));
+                return;
+            }
+            let (segment, pages) = self.put_together(segment, place);
+            match self.segment(recording, number, &segment, (place, pages)) {
                 Some((damage, saved)) => self.replace(recording, damage, saved),
                 None => recording.segments.push(segment),
             }
         }
+        if next_seq < seqs.end {
+            let at_ns = recording.segments.last().map_or(0, |segment| segment.head.time_max_ns);
+            self.lose(recording, next_seq..seqs.end, self.bytes.len(), at_ns);
+        }
+    }
+
+    /// Puts losses where nothing is left of events.
+    fn lose(&mut self, recording: &mut Recording, seqs: Range<u64>, offset: usize, at_ns: i64) {
+        let saved = losses(seqs, offset, at_ns, &mut recording.dictionaries);
+        self.replace(recording, Damage::at(Part::Blocks, offset, 0, "what stood before is not there"), saved);
+    }
+
+    /// A segment with the checksums of its pages; from its pieces where they were shifted.
+    fn put_together<'s>(&'s self, segment: Arc<Segment>, place: &SegmentPlace) -> (Arc<Segment>, Option<&'s [u8]>) {
+        let Some(Mended { image, pages, stored }) = self.walk.and_then(|walk| walk.mended(place.head.start)) else {
+            return (segment, self.pages_of(place));
+        };
+        let part = |range: &Range<usize>| self.bytes.part(range.clone()).unwrap_or_else(|| Vec::new().into());
+        let image = image.map_or_else(|| part(&place.image), Bytes::from);
+        let stored = stored.map_or_else(|| part(&place.stored), Bytes::from);
+        let mended = segment.put_together(image, stored, place.image_checksum);
+        (Arc::new(mended), pages.map(|pages| &self.bytes[pages]))
     }
 
     fn replace(&mut self, recording: &mut Recording, damage: Damage, saved: Saved) {
@@ -98,7 +126,7 @@ impl Examination<'_> {
         recording: &mut Recording,
         number: usize,
         segment: &Segment,
-        place: &SegmentPlace,
+        (place, pages): (&SegmentPlace, Option<&[u8]>),
     ) -> Option<(Damage, Saved)> {
         let seqs = segment.head.start..segment.head.end();
         let damage = |part: Part, range: Range<usize>, what: String| Damage {
@@ -109,12 +137,8 @@ impl Examination<'_> {
         if let Err(why) = segment.check() {
             let what = format!("events #{} to #{}: {why}", seqs.start, seqs.end - 1);
             let saved = match segment.is_archived() {
-                true => losses(seqs.start, seqs.end - seqs.start, segment.head.time_min_ns, dictionaries),
-                false => {
-                    let (head, image, stored) = (&segment.head, segment.image(), segment.stored());
-                    let pages = self.pages_of(place);
-                    salvage(&Source::damaged(head, image, stored, pages), dictionaries)
-                }
+                true => losses(seqs.clone(), place.image.start, segment.head.time_min_ns, dictionaries),
+                false => salvage(&Source::damaged(segment, pages), dictionaries),
             };
             return Some((damage(Part::Segment, place.image.clone(), what), saved));
         }
@@ -124,11 +148,12 @@ impl Examination<'_> {
         let damage = if let Some(first) = damaged.first() {
             let range = payloads::stored_range(segment.columns().blocks, *first);
             let range = place.stored.start + range.start..place.stored.start + range.end;
+            let part = if self.is_torn(&place.stored) { Part::End } else { Part::Payloads };
             let what = format!("{} of {} blocks have wrong checksums", damaged.len(), segment.columns().blocks.len());
-            damage(Part::Payloads, range, what)
+            damage(part, range, what)
         } else if !wrong.is_empty() {
             damage(Part::Index, place.image.clone(), format!("{} differ from the events", wrong.join(", ")))
-        } else if !segment.is_archived() && self.are_pages_damaged(place) {
+        } else if !segment.is_archived() && self.has_pages && pages.is_none() && !self.is_torn(&place.stored) {
             damage(
                 Part::Index,
                 place.image.end..place.stored.start,
@@ -137,20 +162,19 @@ impl Examination<'_> {
         } else {
             return None;
         };
-        Some((damage, salvage(&Source::whole(head, image, segment.stored()), dictionaries)))
+        Some((damage, salvage(&Source::whole(segment, head, image), dictionaries)))
     }
 
     /// The checksums of the pages of an image; they stand behind it.
     fn pages_of(&self, place: &SegmentPlace) -> Option<&[u8]> {
-        let block = Block::at(self.bytes, place.image.end.next_multiple_of(8))?;
+        let block = Block::at(self.bytes, behind(place))?;
         let is_it = block.head.kind == BlockKind::Pages && block.is_intact(self.bytes);
         is_it.then(|| &self.bytes[block.content])
     }
 
-    /// Whether the block of these checksums is there and is not as it was written. Version 2 has none.
-    fn are_pages_damaged(&self, place: &SegmentPlace) -> bool {
-        let block = Block::at(self.bytes, place.image.end.next_multiple_of(8));
-        block.is_none_or(|block| block.head.kind == BlockKind::Pages && !block.is_intact(self.bytes))
+    /// Whether a file that was not finished ends with these bytes.
+    fn is_torn(&self, range: &Range<usize>) -> bool {
+        !self.is_complete && range.end == self.bytes.len()
     }
 
     /// The indexes that are not what the events make. Those of changed paths are not compared: they depend on the segments
@@ -206,6 +230,11 @@ impl Examination<'_> {
         let n_events = recording.segments.last().map_or(recording.first().0, |segment| segment.head.end());
         recording.tail.restart(n_events);
     }
+}
+
+/// Where the block behind an image begins: at a multiple of 8 from the image, wherever that lies.
+fn behind(place: &SegmentPlace) -> usize {
+    place.image.start + place.image.len().next_multiple_of(8)
 }
 
 /// Whether each payload block inflates, and has the text filter that its bytes make.

@@ -8,11 +8,13 @@ mod directory;
 mod disk;
 mod examine;
 mod forge;
+mod mend;
 mod read;
 mod recover;
 mod report;
 mod salvage;
 mod spill;
+mod walk;
 mod write;
 
 use std::fs::File;
@@ -138,19 +140,29 @@ struct Block {
 }
 
 impl Block {
-    /// The block at `offset`; `None` when its header is damaged or it reaches beyond the file.
+    /// The block at `offset`; `None` when its header is damaged. Of one that reaches beyond the file the content is what is there.
     fn at(file: &[u8], offset: usize) -> Option<Block> {
         let head = BlockHead::read(file.get(offset..)?)?;
         let begin = offset + BLOCK_HEAD_BYTES;
-        let end = begin.checked_add(usize::try_from(head.n_bytes).ok()?)?;
-        (end <= file.len()).then_some(Block { head, content: begin..end })
+        let claimed = begin.checked_add(usize::try_from(head.n_bytes).ok()?)?;
+        // No arithmetic with the length may overflow.
+        claimed.checked_next_multiple_of(8)?;
+        Some(Block { head, content: begin..claimed.min(file.len()) })
+    }
+    /// Bytes from the content's begin to the next block: blocks lie at multiples of 8 from each other, wherever the first lies.
+    fn padded_len(&self) -> usize {
+        (self.head.n_bytes as usize).next_multiple_of(8)
     }
     /// Where the next block begins.
     fn next(&self) -> usize {
-        self.content.end.next_multiple_of(8)
+        self.content.start + self.padded_len()
+    }
+    /// Whether the file ends inside of it.
+    fn is_cut(&self) -> bool {
+        (self.content.len() as u64) < self.head.n_bytes
     }
     fn is_intact(&self, file: &[u8]) -> bool {
-        crc32fast::hash(&file[self.content.clone()]) == self.head.checksum
+        !self.is_cut() && crc32fast::hash(&file[self.content.clone()]) == self.head.checksum
     }
 }
 

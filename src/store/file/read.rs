@@ -2,28 +2,29 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::directory::{Directory, SegmentPlace};
-use super::report::Report;
+use super::report::{Damage, Part, Report};
 use super::{Block, BlockKind, FILE_HEAD_BYTES, Form, MAGIC, VERSION, VERSION_MIN, directory_offset, examine, recover};
 use crate::model::{Failure, Outcome, limits};
-use crate::store::Recording;
 use crate::store::bytes::Bytes;
+use crate::store::columns::Columns;
 use crate::store::dictionary::{Dictionaries, Dictionary};
 use crate::store::keyframe::{Checkpoint, Keyframes};
 use crate::store::scratch::Scratch;
 use crate::store::segment::{Offsets, Segment};
 use crate::store::tail::Tail;
+use crate::store::{Recording, payloads};
 
 /// Opens `path`. The second value says what is damaged and where.
-pub fn open(path: &Path) -> Outcome<(Recording, Vec<String>)> {
+pub fn open(path: &Path) -> Outcome<(Recording, Report)> {
     open_checked(path, limits::CHECKED_AT_OPEN_BYTES)
 }
 
 /// Opens `path` and checks all of it when it has at most `n_checked_max` bytes; of a file without directory at least the last bytes,
 /// which a crash may have torn.
-pub fn open_checked(path: &Path, n_checked_max: usize) -> Outcome<(Recording, Vec<String>)> {
+pub fn open_checked(path: &Path, n_checked_max: usize) -> Outcome<(Recording, Report)> {
     read(&map(path)?, &path.display().to_string(), n_checked_max)
 }
 
@@ -38,6 +39,10 @@ fn map(path: &Path) -> Outcome<Bytes> {
         if error.kind() == std::io::ErrorKind::NotFound { Failure::not_found(what) } else { Failure::io(what) }
     };
     let file = File::open(path).map_err(failed)?;
+    if path.is_dir() {
+        return Err(Failure::usage(format!("{} is a folder: one .cinema file is read at a time", path.display()))
+            .hint(format!("ls {}/*.cinema", path.display())));
+    }
     if file.metadata().map_err(failed)?.len() == 0 {
         return Err(Failure::bad_input(format!("{} is empty", path.display())));
     }
@@ -45,28 +50,33 @@ fn map(path: &Path) -> Outcome<Bytes> {
 }
 
 /// As [`open_checked`], of bytes; `name` is what errors say.
-pub fn read(bytes: &Bytes, name: &str, n_checked_max: usize) -> Outcome<(Recording, Vec<String>)> {
+pub fn read(bytes: &Bytes, name: &str, n_checked_max: usize) -> Outcome<(Recording, Report)> {
     let (version, form) = check_head(bytes, name)?;
-    let mut warnings = Vec::new();
+    let mut damage = Vec::new();
     let (directory, is_complete) = match read_directory(bytes, version) {
         Ok(directory) => (directory, true),
         Err(why) => {
-            warnings.push(why);
-            recover::walk(bytes, version, &mut warnings)
+            damage.push(Damage::at(Part::End, bytes.len(), 0, why));
+            recover::walk(bytes, version, &mut damage)
         }
     };
     let mut recording = assemble(bytes, directory, form);
     if bytes.len() <= n_checked_max || !is_complete {
-        cut_at_damage(&mut recording, bytes.len().saturating_sub(n_checked_max), &mut warnings);
+        cut_at_damage(&mut recording, bytes, bytes.len().saturating_sub(n_checked_max), is_complete, &mut damage);
     }
     if !is_complete {
         recover::restore_branches(&mut recording);
     }
-    Ok((recording, warnings))
+    let report = Report::of(&recording, bytes, (version, form), is_complete, damage);
+    Ok((recording, report))
 }
 
 /// Version and form. Errors: not a session file, a version that is not read here.
 pub fn check_head(bytes: &[u8], name: &str) -> Outcome<(u32, Form)> {
+    if let Some(how) = mangled(bytes) {
+        return Err(Failure::bad_input(format!("{name} was a .cinema file and is not one any more: {how}"))
+            .hint("copy it again, in binary mode: nothing can be read of this one"));
+    }
     if !bytes.starts_with(MAGIC) || bytes.len() < FILE_HEAD_BYTES {
         return Err(Failure::bad_input(format!("{name} is not a .cinema file: wrong bytes at offset 0")));
     }
@@ -82,6 +92,18 @@ pub fn check_head(bytes: &[u8], name: &str) -> Outcome<(u32, Form)> {
             let what = format!("{name} has form {form} at offset 12, this program reads 0 and 1");
             Err(Failure::bad_input(what))
         }
+    }
+}
+
+/// What a transfer as text did to a file: its first bytes are such that it shows.
+fn mangled(bytes: &[u8]) -> Option<&'static str> {
+    let [_, rest @ .., _] = MAGIC;
+    let name = bytes.get(1..)?.strip_prefix(rest)?;
+    match (bytes[0], name) {
+        (0x89, [b'\r', b'\n', ..]) => Some("each line feed became CR LF, as by a transfer in text mode"),
+        (0x89, [b'\r', ..]) => Some("each line feed became CR, as by a transfer in text mode"),
+        (0x09, _) => Some("the highest bit of each byte is gone, as by a transfer of seven bits"),
+        _ => None,
     }
 }
 
@@ -119,6 +141,7 @@ pub fn assemble(bytes: &Bytes, directory: Directory, form: Form) -> Recording {
         base: start.base.map(checkpoint),
         branch_bases: start.branch_bases.into_iter().map(checkpoint).map(|base| (base.n_events, base)).collect(),
         dead_before: start.dead_before,
+        states: OnceLock::new(),
         live: None,
     };
     Recording {
@@ -137,33 +160,56 @@ pub fn assemble(bytes: &Bytes, directory: Directory, form: Form) -> Recording {
 }
 
 /// Checks what lies at or after `from_offset`; ends the recording before the first damaged segment, so that all of it can be trusted.
-fn cut_at_damage(recording: &mut Recording, from_offset: usize, warnings: &mut Vec<String>) {
+fn cut_at_damage(
+    recording: &mut Recording,
+    bytes: &[u8],
+    from_offset: usize,
+    is_complete: bool,
+    damage: &mut Vec<Damage>,
+) {
     let begin = recording.segments.partition_point(|segment| segment.offsets.image < from_offset);
     if let Some(place) = recording.segments[begin..].iter().position(|segment| segment.check().is_err()) {
         let segment = &recording.segments[begin + place];
         let (start, offset) = (segment.head.start, segment.offsets.image);
         let why = segment.check().err().unwrap_or_default();
-        let n_lost = recording.len() - start;
-        warnings.push(format!(
-            "the segment at offset {offset} is damaged ({why}): the {n_lost} events from #{start} on are left out"
-        ));
+        let n_left_out = recording.len() - start;
+        // A segment that the file ends in never was one that can be read.
+        let is_torn = !is_complete && offset + segment.image().len() == bytes.len();
+        let what = format!("{why}: the {n_left_out} events from #{start} on are left out");
+        let (part, what) = if is_torn { (Part::End, TORN.to_string()) } else { (Part::Segment, what) };
+        damage.push(Damage::at(part, offset, segment.image().len(), what));
         recording.cut(begin + place);
     }
     for segment in &recording.segments[begin.min(recording.segments.len())..] {
         if let Some(block_idx) = segment.damaged_payload_block() {
+            let (start, last) = (segment.head.start, segment.head.end() - 1);
             let offset = segment.offsets.stored;
-            let (start, end) = (segment.head.start, segment.head.end());
-            warnings.push(format!(
-                "payload block {block_idx} of events #{start} to #{end} is damaged (they begin at offset {offset}): \
-                 its payloads read as absent"
-            ));
+            let is_torn = !is_complete && offset + segment.stored().len() == bytes.len();
+            let part = if is_torn { Part::End } else { Part::Payloads };
+            let what = format!("block {block_idx} of events #{start} to #{last}: what is in it reads as absent");
+            let n_partial = if is_torn { n_carried_from(&segment.columns(), block_idx) } else { 0 };
+            damage.push(Damage { n_partial, ..Damage::at(part, offset, segment.stored().len(), what) });
         }
     }
     let checkpoints = &mut recording.keyframes.checkpoints;
     if let Some(place) = checkpoints.iter().position(|checkpoint| !checkpoint.is_intact()) {
-        let n_events = checkpoints[place].n_events;
-        warnings.push(format!("the keyframe of the first {n_events} events is damaged: later ones are made again"));
+        let Checkpoint { n_events, delta, .. } = &checkpoints[place];
+        let what = format!("the one of the first {n_events} events is damaged: later ones are made again");
+        damage.push(Damage::at(Part::Keyframe, delta.place(), delta.len(), what));
         checkpoints.truncate(place);
         recording.add_checkpoints();
     }
 }
+
+/// Events that carry something of payload block `block_idx` or one behind it.
+fn n_carried_from(columns: &Columns<'_>, block_idx: usize) -> u64 {
+    let is_behind = |number: Option<u16>| {
+        let place = number.map(|number| payloads::block_at(columns.blocks, columns.payload_range(number).start));
+        place.is_some_and(|place| place.is_none_or(|(block, _)| block >= block_idx))
+    };
+    let is_lost = |idx: &usize| is_behind(columns.payload_number(*idx)) || is_behind(columns.meta_number(*idx));
+    (0..columns.len()).filter(is_lost).count() as u64
+}
+
+/// What is told of a segment in which a file ends.
+pub const TORN: &str = "the file ends inside a segment: it was on its way";

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::Form;
+use crate::store::Recording;
+
 /// A part of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// The trailer, by which a finished file is known.
+    /// The end, by which a finished file is known, and what was on its way when it was ended otherwise.
     End,
     Directory,
     Info,
@@ -111,6 +114,76 @@ pub struct Report {
 }
 
 impl Report {
+    /// What a recording made of the file is to say of it; `None` when there is nothing to be said.
+    pub fn note(&self) -> Option<(String, String)> {
+        if self.is_whole() {
+            return None;
+        }
+        let name = if self.is_damaged() { "damaged" } else { "not finished" };
+        let lost: Vec<Range<u64>> = self.damage.iter().flat_map(|damage| damage.lost.iter().cloned()).collect();
+        let mut what = match self.n_lost() {
+            0 => "no event is known to be lost".to_string(),
+            n => format!("{n} events are lost ({})", ranges(&lost)),
+        };
+        if self.n_partial() > 0 {
+            what.push_str(&format!(", {} are there in part", self.n_partial()));
+        }
+        let first = self.damage.iter().find(|damage| damage.part != Part::End).or(self.damage.first());
+        first.iter().for_each(|first| {
+            what.push_str(&format!("; {} at offset {}: {}", first.part.as_str(), first.offset, first.what))
+        });
+        Some((name.to_string(), what))
+    }
+
+    pub(super) fn of(
+        recording: &Recording,
+        bytes: &[u8],
+        (version, form): (u32, Form),
+        is_complete: bool,
+        damage: Vec<Damage>,
+    ) -> Report {
+        Report {
+            version,
+            is_archive: form == Form::Archive,
+            n_bytes: bytes.len() as u64,
+            is_complete,
+            seqs: recording.first().0..recording.len(),
+            n_segments: recording.segments.len(),
+            n_keyframes: recording.keyframes.all().count(),
+            n_marks: recording.marks.len(),
+            damage,
+        }
+    }
+
+    /// Whether the file is as it was written, from its beginning to its end.
+    pub fn is_whole(&self) -> bool {
+        self.damage.is_empty()
+    }
+    /// Whether something is not as it was written. A file that was not finished is not damaged by that.
+    pub fn is_damaged(&self) -> bool {
+        !self.is_whole() && !self.is_unfinished()
+    }
+    /// Whether nothing is wrong but that the end is not there.
+    pub fn is_unfinished(&self) -> bool {
+        !self.is_whole() && self.damage.iter().all(|damage| damage.part == Part::End)
+    }
+    /// What is told of an unfinished file, wherever one is read, and what to do; `None` of any other.
+    pub fn unfinished(&self, name: &str) -> Option<String> {
+        if !self.is_unfinished() {
+            return None;
+        }
+        let n_events = self.seqs.end - self.seqs.start;
+        let in_part = match self.n_partial() {
+            0 => String::new(),
+            n => format!(", {n} of the last ones without what they carried"),
+        };
+        Some(format!(
+            "{name} was not finished, as after a crash, or it was cut short; that is no damage. All {n_events} events up to \
+             there are read{in_part}; lost is what came after: of a recorder that was killed at most what was not sealed yet. \
+             cinema repair {name} OUT.cinema makes a finished file of it"
+        ))
+    }
+
     /// Events that cannot be read.
     pub fn n_lost(&self) -> u64 {
         self.damage.iter().map(Damage::n_lost).sum()

@@ -11,9 +11,10 @@ use rustc_hash::FxHashMap;
 
 use super::PAGE_BYTES;
 use crate::codec::etf;
-use crate::model::{CallKey, Class, Kind, NewEvent, Seq, Term, limits};
+use crate::model::{CallKey, Class, Kind, NewEvent, Pid, Seq, Term, limits};
 use crate::store::columns::{Columns, TIME_BLOCK_EVENTS};
 use crate::store::dictionary::Dictionaries;
+use crate::store::losses::DAMAGE;
 use crate::store::packed::{Blocked, Packed};
 use crate::store::paths::States;
 use crate::store::payloads;
@@ -37,16 +38,19 @@ pub struct Source<'a> {
     stored: &'a [u8],
     /// Damaged bytes of the image.
     bad: Vec<Range<usize>>,
+    /// Where in the file.
+    offset: usize,
 }
 
 impl<'a> Source<'a> {
     /// One whose image is damaged; `pages` are the checksums of all its pages, without which every byte counts as damaged.
-    pub fn damaged(head: &'a Head, image: &'a [u8], stored: &'a [u8], pages: Option<&[u8]>) -> Source<'a> {
-        Source { head, image, stored, bad: bad_pages(image, pages) }
+    pub fn damaged(segment: &'a Segment, pages: Option<&[u8]>) -> Source<'a> {
+        let image = segment.image();
+        Source { bad: bad_pages(image, pages), ..Source::whole(segment, &segment.head, image) }
     }
     /// One whose image is as it was written.
-    pub fn whole(head: &'a Head, image: &'a [u8], stored: &'a [u8]) -> Source<'a> {
-        Source { head, image, stored, bad: Vec::new() }
+    pub fn whole(segment: &'a Segment, head: &'a Head, image: &'a [u8]) -> Source<'a> {
+        Source { head, image, stored: segment.stored(), bad: Vec::new(), offset: segment.offsets.image }
     }
 }
 
@@ -54,7 +58,7 @@ impl<'a> Source<'a> {
 pub fn salvage(source: &Source<'_>, dictionaries: &mut Dictionaries) -> Saved {
     let head = source.head;
     let sieve = Sieve { source, columns: Segment::raw_of(head, source.image) };
-    let mut maker = Maker::new(head.start, head.time_min_ns, dictionaries);
+    let mut maker = Maker::new(head.start, head.time_min_ns, source.offset, dictionaries);
     let mut blocks = FxHashMap::default();
     for idx in 0..head.n_events as usize {
         let mut lost = Vec::new();
@@ -78,10 +82,10 @@ fn or_lost<T: Default>(read: Option<T>, name: &'static str, lost: &mut Vec<&'sta
     read.unwrap_or_default()
 }
 
-/// Segments of loss events for events of which nothing is there.
-pub fn losses(start: u64, n_events: u64, at_ns: i64, dictionaries: &mut Dictionaries) -> Saved {
-    let mut maker = Maker::new(start, at_ns, dictionaries);
-    maker.lose(n_events);
+/// Segments of loss events for events of which nothing is there; `offset` is where in the file they should be.
+pub fn losses(seqs: Range<u64>, offset: usize, at_ns: i64, dictionaries: &mut Dictionaries) -> Saved {
+    let mut maker = Maker::new(seqs.start, at_ns, offset, dictionaries);
+    maker.lose(seqs.end - seqs.start);
     maker.finish()
 }
 
@@ -98,6 +102,8 @@ fn bad_pages(image: &[u8], pages: Option<&[u8]>) -> Vec<Range<usize>> {
             _ => bad.push(page),
         }
     }
+    // Of an image that was cut, the rest.
+    bad.push(image.len()..usize::MAX);
     bad
 }
 
@@ -239,9 +245,11 @@ struct Maker<'d> {
 }
 
 impl<'d> Maker<'d> {
-    fn new(start: u64, at_ns: i64, dictionaries: &'d mut Dictionaries) -> Maker<'d> {
+    fn new(start: u64, at_ns: i64, offset: usize, dictionaries: &'d mut Dictionaries) -> Maker<'d> {
         let mut loss = Vec::new();
-        etf::encode(&Term::map([(Term::atom("total"), Term::Int(1))]), &mut loss);
+        let (total, reason, offset) = (Term::Int(1), Term::atom(DAMAGE), Term::Int(offset as i64));
+        let fields = [("total", total), ("reason", reason), ("offset", offset)];
+        etf::encode(&Term::map(fields.map(|(name, value)| (Term::atom(name), value))), &mut loss);
         let saved = Saved { segments: Vec::new(), lost: Vec::new(), n_partial: 0 };
         Maker { dictionaries, tail: Tail::new(start), at_ns, loss, saved }
     }
@@ -260,7 +268,7 @@ impl<'d> Maker<'d> {
     }
 
     fn lose(&mut self, n_events: u64) {
-        let Some(process) = self.dictionaries.actors.items().first().copied() else { return };
+        let nobody = Pid::local(0);
         for _ in 0..n_events {
             let seq = self.tail.end();
             match self.saved.lost.last_mut() {
@@ -268,7 +276,7 @@ impl<'d> Maker<'d> {
                 _ => self.saved.lost.push(seq..seq + 1),
             }
             let payload = std::mem::take(&mut self.loss);
-            self.push(&NewEvent { payload: &payload, ..NewEvent::new(self.at_ns, Kind::Loss, process) });
+            self.push(&NewEvent { payload: &payload, ..NewEvent::new(self.at_ns, Kind::Loss, nobody) });
             self.loss = payload;
         }
     }

@@ -98,7 +98,7 @@ fn write_file(recording: &Recording, path: &Path, form: Form) -> std::io::Result
         evicted: recording.evicted.clone(),
         n_checkpoints_evicted: keyframes.n_evicted,
         dead_before: keyframes.dead_before,
-        base: put_keyframes(&mut writer, keyframes.base.iter())?.pop(),
+        base: put_keyframes(&mut writer, keyframes.base_with_states(&recording.dictionaries).iter())?.pop(),
         branch_bases: put_keyframes(&mut writer, keyframes.branch_bases.values())?,
     };
     if !directory.marks.is_empty() {

@@ -37,7 +37,7 @@ impl Scratch {
         let folder = tempfile::tempdir().unwrap();
         Scratch { path: folder.path().join("x.cinema"), _folder: folder }
     }
-    fn open(&self, bytes: &[u8]) -> Outcome<(Recording, Vec<String>)> {
+    fn open(&self, bytes: &[u8]) -> Outcome<(Recording, Report)> {
         std::fs::write(&self.path, bytes).unwrap();
         Recording::open(&self.path)
     }
@@ -67,8 +67,8 @@ fn check_prefix(opened: &Recording, original: &Recording) {
 #[test]
 fn whole_file_reads_back() {
     let (original, bytes) = sample();
-    let (opened, warnings) = Scratch::new().open(&bytes).unwrap();
-    assert!(warnings.is_empty(), "{warnings:?}");
+    let (opened, report) = Scratch::new().open(&bytes).unwrap();
+    assert!(report.is_whole(), "{report:?}");
     assert_eq!(opened.len(), original.len());
     check_prefix(&opened, &original);
     assert_eq!((&opened.info, opened.marks()), (&original.info, original.marks()));
@@ -84,8 +84,8 @@ fn cut_files_keep_what_is_whole() {
     let mut n_events_before = 0;
     for n in elsewhere.chain(near_the_end) {
         match scratch.open(&bytes[..n]) {
-            Ok((opened, warnings)) => {
-                assert!(!warnings.is_empty(), "cut at {n}");
+            Ok((opened, report)) => {
+                assert!(!report.is_whole(), "cut at {n}");
                 assert!(opened.len() >= n_events_before, "a longer file has no fewer events");
                 n_events_before = opened.len();
                 // Checking all of it for each of 4 096 cuts would only be slow.
@@ -125,16 +125,14 @@ fn damage_is_told_with_its_offset() {
     let image = segment.plain().unwrap().1;
     let at = bytes.windows(image.len()).position(|window| window == image).unwrap();
     damaged[at + 2_000] ^= 1;
-    let (opened, warnings) = scratch.open(&damaged).unwrap();
+    let (opened, report) = scratch.open(&damaged).unwrap();
     assert_eq!(opened.len(), 400);
     assert_eq!(
-        warnings,
-        [format!(
-            "the segment at offset {at} is damaged (its checksum is wrong): the 801 events from #400 on are left out"
-        )]
+        report.damage.iter().map(Damage::to_string).collect::<Vec<_>>(),
+        [format!("segment at offset {at}: its checksum is wrong: the 801 events from #400 on are left out")]
     );
-    let (_, warnings) = scratch.open(&bytes[..bytes.len() - 5]).unwrap();
-    assert!(warnings[0].contains("end is missing"), "{warnings:?}");
+    let (_, report) = scratch.open(&bytes[..bytes.len() - 5]).unwrap();
+    assert!(report.damage[0].what.contains("end is missing"), "{report:?}");
 }
 
 #[test]
@@ -147,8 +145,8 @@ fn damage_met_later_is_told() {
     damaged[at + 2_000] ^= 1;
     std::fs::write(&scratch.path, &damaged).unwrap();
     // As a file that is too large to be checked when it is opened.
-    let (opened, warnings) = super::super::file::open_checked(&scratch.path, 0).unwrap();
-    assert!(warnings.is_empty() && opened.damage().is_empty());
+    let (opened, report) = super::super::file::open_checked(&scratch.path, 0).unwrap();
+    assert!(report.is_whole() && opened.damage().is_empty());
     assert_eq!((opened.len(), opened.event(Seq(500))), (original.len(), None));
     assert_eq!(opened.event(Seq(100)), original.event(Seq(100)));
     assert_eq!(opened.event(Seq(900)), original.event(Seq(900)));
@@ -157,7 +155,7 @@ fn damage_met_later_is_told() {
     let why = "its checksum is wrong";
     assert_eq!(
         opened.damage(),
-        [format!("the segment at offset {at} is damaged ({why}): events #400 to #800 are not there")]
+        [format!("the segment at offset {at} is damaged ({why}): events #400 to #799 are not there")]
     );
 }
 
@@ -203,8 +201,8 @@ proptest! {
         let scratch = Scratch::new();
         let mut file = b"\x89CINEMA\n\x03\0\0\0\0\0\0\0".to_vec();
         file.extend_from_slice(&bytes);
-        let (opened, warnings) = scratch.open(&file).unwrap();
-        prop_assert!(opened.is_empty() && !warnings.is_empty());
+        let (opened, report) = scratch.open(&file).unwrap();
+        prop_assert!(opened.is_empty() && !report.is_whole());
         super::super::file::read_all_forms(&bytes);
     }
 }

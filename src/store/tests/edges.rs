@@ -70,8 +70,8 @@ fn opened_file_can_be_saved_over() {
     opened.save(&path).unwrap();
     // The old bytes stay readable through the map.
     assert_eq!(opened.payload(Seq(6)), Some(busy_row(6).payload));
-    let (again, warnings) = Recording::open(&path).unwrap();
-    assert_eq!((again.len(), again.marks(), warnings.len()), (5_001, opened.marks(), 0));
+    let (again, report) = Recording::open(&path).unwrap();
+    assert_eq!((again.len(), again.marks(), report.is_whole()), (5_001, opened.marks(), true));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
     let failure = opened.save(&folder.path().join("no/such/folder.cinema")).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Io);
@@ -198,8 +198,8 @@ fn archive_says_the_same() {
     recording.compact(&small).unwrap();
     let n_bytes = |path| std::fs::metadata(path).unwrap().len();
     assert!(n_bytes(&small) * 2 < n_bytes(&plain), "{} of {} bytes", n_bytes(&small), n_bytes(&plain));
-    let (archive, warnings) = Recording::open_whole(&small).unwrap();
-    assert!(warnings.is_empty(), "{warnings:?}");
+    let (archive, report) = Recording::open_whole(&small).unwrap();
+    assert!(report.is_whole(), "{report:?}");
     let everything = Filter::default();
     assert!(archive.scan(&everything).eq(recording.scan(&everything)));
     for seq in (0..150_000).step_by(37).map(Seq) {
@@ -246,8 +246,8 @@ fn a_million_processes_are_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("many.cinema");
     recording.save(&path).unwrap();
-    let (opened, warnings) = Recording::open(&path).unwrap();
-    assert!(warnings.is_empty(), "{warnings:?}");
+    let (opened, report) = Recording::open(&path).unwrap();
+    assert!(report.is_whole(), "{report:?}");
     assert_eq!(opened.actors().len(), n_processes as usize);
     for n in [0, 32_767, 32_768, 65_536, 999_999] {
         let process = Actor::from(Pid { id: n & 0x7FFF, serial: n >> 15, ..Pid::local(0) });

@@ -85,8 +85,8 @@ pub fn reopened(recording: &Recording) -> Recording {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("session.cinema");
     recording.save(&path).unwrap();
-    let (opened, warnings) = Recording::open(&path).unwrap();
-    assert!(warnings.is_empty(), "{warnings:?}");
+    let (opened, report) = Recording::open(&path).unwrap();
+    assert!(report.is_whole(), "{report:?}");
     opened
 }
 
@@ -95,7 +95,7 @@ pub fn compacted(recording: &Recording) -> Recording {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("session.cinema");
     recording.compact(&path).unwrap();
-    let (opened, warnings) = Recording::open(&path).unwrap();
-    assert!(warnings.is_empty(), "{warnings:?}");
+    let (opened, report) = Recording::open(&path).unwrap();
+    assert!(report.is_whole(), "{report:?}");
     opened
 }

@@ -11,15 +11,15 @@ fn ring(limits: RingLimits) -> Recording {
 
 #[test]
 fn events_bound_the_ring() {
-    let limits = RingLimits { events_max: Some(10_000), ..RingLimits::default() };
+    let limits = RingLimits { events_min: Some(10_000), ..RingLimits::default() };
     let mut recording = ring(limits);
     let whole = busy(60_000);
     for n in 0..60_000 {
         busy_row(n).append_to(&mut recording);
-        assert!(recording.n_held() <= 10_000 + 10_000 / 8);
+        assert!(recording.n_held() <= 10_000 + 10_000 / 8 && recording.n_held() >= 10_000.min(n + 1));
     }
     let first = recording.first();
-    assert!(recording.n_held() > 8_000 && first.0 > 48_000 && first.0 + recording.n_held() == 60_000);
+    assert!(first.0 > 48_000 && first.0 + recording.n_held() == 60_000);
     assert_eq!(recording.event(Seq(first.0 - 1)), None);
     assert_eq!(recording.scan(&Filter::default()).next().map(|event| event.seq), Some(first));
     assert_eq!(recording.lineage(0), vec![first.0..60_000]);
@@ -36,6 +36,44 @@ fn events_bound_the_ring() {
     }
     // What was evicted is the moment just before the first event.
     assert_eq!(recording.materialise(Seq(5)).processes, whole.materialise(Seq(first.0 - 1)).processes);
+}
+
+/// States are there after the events that carried them are gone, in memory and in a file.
+#[test]
+fn states_outlive_their_events() {
+    let mut recording = ring(RingLimits { events_min: Some(1_000), ..RingLimits::default() });
+    let whole = busy(20_000);
+    Row::new(0, Kind::StateChange, 7).payload(&Term::atom("early")).append_to(&mut recording);
+    for n in 1..20_000 {
+        busy_row(n).append_to(&mut recording);
+    }
+    let first = recording.first();
+    let again = reopened(&reopened(&recording));
+    for at in [first, Seq(first.0 + 700)] {
+        for row in recording.materialise(at).processes.values() {
+            let Some(state) = row.state else { continue };
+            let expected = if state.0 == 0 { Some(Term::atom("early")) } else { whole.term(state) };
+            assert_eq!((recording.term(state), again.term(state)), (expected.clone(), expected), "{state:?}");
+        }
+    }
+    assert_eq!(recording.term(Seq(0)), Some(Term::atom("early")));
+    assert!(recording.term(Seq(3)).is_none(), "what is no state any more is gone");
+    let mut rotated = recording.clone();
+    rotated.forget();
+    assert_eq!((rotated.n_held(), rotated.term(Seq(0))), (0, Some(Term::atom("early"))));
+}
+
+#[test]
+fn small_rings_keep_what_was_asked_for() {
+    for asked in [1, 10, 500, 1_000] {
+        let mut recording = ring(RingLimits { events_min: Some(asked), ..RingLimits::default() });
+        for n in 0..5_000 {
+            busy_row(n).append_to(&mut recording);
+            let most = asked + (asked / 8).max(128);
+            let n_held = recording.n_held();
+            assert!((asked.min(n + 1)..=most).contains(&n_held), "{n_held} held of a ring of {asked} after {n}");
+        }
+    }
 }
 
 #[test]
@@ -65,7 +103,7 @@ fn bound_that_is_set_later_evicts_at_once_and_marks_go_along() {
     for (name, at) in [("early", 10), ("late", 149_000)] {
         recording.set_mark(Mark { name: name.into(), at: Seq(at), note: String::new(), is_snapshot: false });
     }
-    recording.set_ring(Some(RingLimits { events_max: Some(100_000), ..RingLimits::default() })).unwrap();
+    recording.set_ring(Some(RingLimits { events_min: Some(80_000), ..RingLimits::default() })).unwrap();
     assert_eq!(recording.first(), Seq(65_536));
     assert_eq!(recording.marks().iter().map(|mark| &mark.name[..]).collect::<Vec<_>>(), ["late"]);
     assert_eq!(recording.evicted().n_marks, 1);
@@ -79,7 +117,7 @@ fn bound_that_is_set_later_evicts_at_once_and_marks_go_along() {
 
 #[test]
 fn rows_of_the_long_dead_are_forgotten() {
-    let mut recording = ring(RingLimits { events_max: Some(4_000), ..RingLimits::default() });
+    let mut recording = ring(RingLimits { events_min: Some(4_000), ..RingLimits::default() });
     for n in 0..60_000u32 {
         Row::new(n.into(), Kind::Spawn, n).append_to(&mut recording);
         Row::new(n.into(), Kind::Exit, n).append_to(&mut recording);
@@ -102,8 +140,8 @@ fn range_of_time_is_saved_by_itself() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("part.cinema");
     recording.save_range(&path, 4_500_000, 6_500_000).unwrap();
-    let (part, warnings) = Recording::open(&path).unwrap();
-    assert!(warnings.is_empty(), "{warnings:?}");
+    let (part, report) = Recording::open(&path).unwrap();
+    assert!(report.is_whole(), "{report:?}");
     assert_eq!((part.first(), part.len()), (Seq(4_000), 7_000));
     assert_eq!(part.event(Seq(5_000)), recording.event(Seq(5_000)));
     assert_eq!(part.payload(Seq(5_004)), recording.payload(Seq(5_004)));

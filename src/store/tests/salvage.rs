@@ -76,9 +76,9 @@ fn whole_files_have_no_findings() {
     let (recording, bytes) = sample();
     let archive = saved(|path| recording.compact(path));
     let mut ring = recording.clone();
-    ring.set_ring(Some(RingLimits { events_max: Some(2_500), ..RingLimits::default() })).unwrap();
+    ring.set_ring(Some(RingLimits { events_min: Some(2_500), ..RingLimits::default() })).unwrap();
     let ring = saved(|path| ring.save(path));
-    for (bytes, n_first) in [(bytes, 0), (archive, 0), (ring, 4_000)] {
+    for (bytes, n_first) in [(bytes, 0), (archive, 0), (ring, 2_000)] {
         let (_, report) = Recording::read_rescued(bytes).unwrap();
         assert_eq!(report.damage, Vec::new());
         assert_eq!(
@@ -183,6 +183,116 @@ fn what_lies_behind_damage_is_found_without_directory() {
     }
     let (opened, _) = Recording::read(bytes).unwrap();
     assert_eq!(opened.marks(), recording.marks(), "marks are kept by a file that was not finished");
+}
+
+#[test]
+fn losses_are_told_by_stretch_with_reason_and_place() {
+    let (original, bytes) = sample();
+    let segment = &original.segments[1];
+    let image = segment.plain().unwrap().1;
+    let at = bytes.windows(image.len()).position(|window| window == image).unwrap();
+    let [kinds, ..] = segment.head.section("kind");
+    let mut damaged = bytes.clone();
+    damaged[at + kinds as usize + 1_500] ^= 0x40;
+    let (saved, report) = Recording::read_rescued(damaged).unwrap();
+    let losses = saved.losses(&saved.lineage(0));
+    let [loss] = &losses[..] else { panic!("{losses:?}") };
+    assert_eq!((loss.n_events, loss.reason, loss.offset), (report.n_lost(), "damage", Some(at as u64)));
+    let lost = &report.damage[0].lost;
+    assert_eq!(loss.seqs, lost[0].start..lost[lost.len() - 1].end);
+    assert_eq!(reopened(&saved).losses(&saved.lineage(0)), losses);
+    assert_eq!(saved.losses(&[0..loss.seqs.start, loss.seqs.end - 1..6_000])[0].n_events, 1);
+    // Payloads that are lost are told from those that never were.
+    let stored = segment.stored();
+    let at = bytes.windows(stored.len()).position(|window| window == stored).unwrap();
+    let mut damaged = bytes;
+    damaged[at + stored.len() / 2] ^= 1;
+    let (opened, _) = Recording::read(damaged.clone()).unwrap();
+    let (saved, _) = Recording::read_rescued(damaged).unwrap();
+    let (mut n_lost, mut n_none) = (0, 0);
+    for seq in (2_000..4_000).map(Seq) {
+        let is_lost = original.payload(seq).is_some() && saved.payload(seq).is_none();
+        let expected: &[&str] = if is_lost { &["payload"] } else { &[] };
+        assert!(saved.lost_fields(seq).iter().all(|name| name == "payload" || name == "meta"), "{seq:?}");
+        assert_eq!(saved.lost_fields(seq).iter().any(|name| name == "payload"), is_lost, "{seq:?}");
+        assert_eq!(opened.lost_fields(seq), expected, "{seq:?}");
+        n_lost += usize::from(is_lost);
+        n_none += usize::from(original.payload(seq).is_none());
+    }
+    assert!(n_lost > 0 && n_none > 0);
+}
+
+/// A file that is cut inside the payloads of a segment has its columns, and the payloads before the cut.
+#[test]
+fn a_cut_in_payloads_costs_the_payloads_behind_it() {
+    let (original, bytes) = sample();
+    let stored = original.segments[2].stored();
+    let at = bytes.windows(stored.len()).position(|window| window == stored).unwrap();
+    let mut n_partial_before = u64::MAX;
+    for n in [at - 100, at - 24, at, at + 1, at + stored.len() / 2, at + stored.len() - 1] {
+        let (saved, report) = Recording::read_rescued(bytes[..n].to_vec()).unwrap();
+        assert_eq!((saved.len(), report.n_lost(), report.is_unfinished()), (6_000, 0, true), "cut at {n}: {report:?}");
+        check_saved(&saved, &report, &original);
+        assert!((1..=n_partial_before).contains(&report.n_partial()), "cut at {n}: {} in part", report.n_partial());
+        n_partial_before = report.n_partial();
+        let (opened, opening) = Recording::read(bytes[..n].to_vec()).unwrap();
+        assert_eq!((opened.len(), opened.event(Seq(5_999))), (6_000, original.event(Seq(5_999))));
+        assert_eq!(opening.unfinished("f"), report.unfinished("f"));
+        assert_eq!(
+            Recording::read_rescued(saved_bytes(&saved)).unwrap().1.damage,
+            Vec::new(),
+            "a repaired file is whole"
+        );
+    }
+    // Inside the image nothing tells which bytes are right.
+    let image = original.segments[2].plain().unwrap().1;
+    let at = bytes.windows(image.len()).position(|window| window == image).unwrap();
+    for n in [at - 30, at - 10, at + 1, at + image.len() - 1] {
+        let (saved, report) = Recording::read_rescued(bytes[..n].to_vec()).unwrap();
+        assert_eq!((saved.len(), report.is_unfinished()), (4_000, true), "cut at {n}: {report:?}");
+        assert_eq!(Recording::read(bytes[..n].to_vec()).unwrap().1.unfinished("f"), report.unfinished("f"));
+    }
+}
+
+/// Bytes that were inserted, or are missing, shift all that follows: it is found again, with the directory or without.
+#[test]
+fn what_lies_behind_a_shift_is_found() {
+    let (original, finished) = sample();
+    let trailer = finished.len() - 24;
+    let directory = u64::from_le_bytes(finished[trailer + 8..trailer + 16].try_into().unwrap()) as usize;
+    let unfinished = &finished[..directory];
+    let mut random = lcg(5);
+    let mut n_lost_in_all = 0;
+    for n_bytes in [1, 3, 8, 77, 2_000] {
+        for round in 0..24 {
+            let bytes = if round % 2 == 0 { &finished[..] } else { unfinished };
+            let place = 16 + random() % (bytes.len() - 2_100);
+            let damaged = match round % 4 {
+                0 | 1 => [&bytes[..place], &vec![0xA7; n_bytes], &bytes[place..]].concat(),
+                _ => [&bytes[..place], &bytes[place + n_bytes..]].concat(),
+            };
+            let (saved, report) = Recording::read_rescued(damaged).unwrap();
+            let what = format!("{n_bytes} bytes at {place}, round {round}: {report:?}");
+            assert!(report.is_damaged(), "{what}");
+            let n_lost = check_saved(&saved, &report, &original) + (original.len() - saved.len());
+            assert!(n_lost <= 2_000, "{n_lost} lost, {what}");
+            assert!(round % 2 == 1 || saved.len() == original.len(), "a directory tells how many there were: {what}");
+            n_lost_in_all += n_lost;
+            assert_eq!(reopened(&saved).len(), saved.len());
+        }
+    }
+    assert!(n_lost_in_all < 120 * 300, "{n_lost_in_all} events in 120 files");
+}
+
+#[test]
+fn a_file_that_was_sent_as_text_says_so() {
+    let (_, bytes) = sample();
+    let as_text: Vec<u8> =
+        bytes.iter().flat_map(|byte| if *byte == b'\n' { vec![b'\r', b'\n'] } else { vec![*byte] }).collect();
+    let failure = Recording::read_rescued(as_text).err().unwrap();
+    assert!(failure.error.contains("CR LF") && failure.hints[0].contains("binary mode"), "{failure}");
+    let seven_bits = bytes.iter().map(|byte| byte & 0x7F).collect();
+    assert!(Recording::read(seven_bits).err().unwrap().error.contains("seven bits"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ pub use live::{held, nodes};
 pub use plan::plan;
 pub use processes::{comparison, history, mailbox, process_fields, processes, system_fields};
 pub use session::{
-    branches, breakpoints, hits, marks, position_fields, recorded_fields, source_fields, sources, spans,
+    branches, breakpoints, hits, losses, marks, position_fields, recorded_fields, source_fields, sources, spans,
 };
 pub use traffic::{calls, chain, events, evidence, findings, latency, messages, pairs};
 
@@ -40,7 +40,7 @@ impl<'a> Of<'a> {
         if self.recording.info.is_elixir { Syntax::Elixir } else { Syntax::Erlang }
     }
     fn since_start(&self, at_ns: i64) -> Cell {
-        Cell::Ns(at_ns - self.start_ns)
+        Cell::Ns(at_ns.saturating_sub(self.start_ns))
     }
     fn name(&self, actor: Option<Actor>, at: Seq) -> Cell {
         actor.map_or(Cell::Empty, |actor| Cell::Text(self.names.at(actor, at)))
@@ -57,11 +57,14 @@ impl<'a> Of<'a> {
         });
         name.map_or(Cell::Empty, Cell::Text)
     }
-    /// What an event carries, without the wrapping of calls and casts.
+    /// What an event carries, without the wrapping of calls and casts; `(lost)` where damage took it.
     fn payload(&self, seq: Seq) -> Cell {
         match self.recording.term(seq) {
             Some(term) => Cell::Term(term.unwrapped()),
             None if self.recording.payload(seq).is_some() => Cell::Text("(too deep to show)".into()),
+            None if self.recording.lost_fields(seq).iter().any(|field| field == "payload") => {
+                Cell::Text("(lost)".into())
+            }
             None => Cell::Empty,
         }
     }

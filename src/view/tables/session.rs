@@ -2,9 +2,10 @@
 
 use super::{Of, atom, count, fields, seq, text};
 use crate::breakpoint::{Breakpoint, Hit};
+use crate::model::Seq;
 use crate::session::Recorded;
 use crate::session::reply::{SourceInfo, TimeSpan};
-use crate::store::{Branch, Mark};
+use crate::store::{Branch, Loss, Mark};
 use crate::timeline::Position;
 use crate::view::{Cell, Table};
 
@@ -45,7 +46,7 @@ pub fn source_fields(info: &SourceInfo) -> Table {
         ("can", text(capable)),
         ("events", count(info.n_events)),
         ("branches", count(info.n_branches)),
-        ("length_ns", info.time_range_ns.map_or(Cell::Empty, |(first, last)| Cell::Ns(last - first))),
+        ("length_ns", info.time_range_ns.map_or(Cell::Empty, |(first, last)| Cell::Ns(last.saturating_sub(first)))),
     ];
     rows.extend(info.notes.iter().map(|(name, value)| (name.as_str(), text(value))));
     fields(format!("sandbox {}", info.id.0), rows)
@@ -103,6 +104,22 @@ pub fn branches(rows: &[Branch]) -> Table {
     for row in rows {
         let parent = row.parent.map_or(Cell::Empty, |parent| count(parent.into()));
         table.push(vec![count(row.id.into()), parent, seq(row.from), Cell::Seq(row.start)]);
+    }
+    table
+}
+
+/// What is lost, a row per stretch.
+pub fn losses(of: &Of<'_>, rows: &[Loss]) -> Table {
+    let mut table = Table::new("losses", &[">seq", ">last", ">at_ns", ">events", "reason", ">offset"]);
+    for row in rows {
+        table.push(vec![
+            Cell::Seq(Seq(row.seqs.start)),
+            Cell::Seq(Seq(row.seqs.end - 1)),
+            of.recording.event(Seq(row.seqs.start)).map_or(Cell::Empty, |event| of.since_start(event.at_ns)),
+            count(row.n_events),
+            text(row.reason),
+            row.offset.map_or(Cell::Empty, count),
+        ]);
     }
     table
 }

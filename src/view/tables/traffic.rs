@@ -7,7 +7,7 @@ use crate::analysis::latency::{CallRow, LatencyRow};
 use crate::analysis::names::Names;
 use crate::analysis::patterns::Finding;
 use crate::analysis::why::Evidence;
-use crate::model::{Class, Seq};
+use crate::model::{Class, Kind, Seq};
 use crate::store::Recording;
 use crate::view::{Cell, Table};
 
@@ -21,7 +21,8 @@ pub fn events(recording: &Recording, names: &Names, seqs: &[Seq]) -> Table {
             of.since_start(event.at_ns),
             text(event.kind.as_str()),
             if event.class == Class::None { Cell::Empty } else { text(event.class.as_str()) },
-            of.name(Some(event.process), event.seq),
+            // A loss is nobody's.
+            of.name(Some(event.process).filter(|_| event.kind != Kind::Loss), event.seq),
             of.name(event.peer, event.seq),
             atom(event.tag),
             of.payload(event.seq),

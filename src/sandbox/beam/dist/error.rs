@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::epmd::Listed;
 use super::target::Target;
 use super::wire::WireError;
-use crate::model::{Failure, FailureKind, Style, Term};
+use crate::model::{Failure, FailureKind, Style, Term, nearest};
 
 /// Characters of a foreign term in an error.
 const SHOWN_CHARS: usize = 500;
@@ -111,8 +111,8 @@ fn not_registered_hints(target: &Target, listed: &[Listed]) -> Vec<String> {
         likeness(b).total_cmp(&likeness(a)).then_with(|| a.cmp(b))
     });
     let mut hints = Vec::new();
-    if strsim::jaro_winkler(names[0], &target.name) > 0.8 {
-        hints.push(format!("did you mean {}@{}?", names[0], target.host));
+    if let Some(near) = nearest(&target.name, names.iter().copied()).first() {
+        hints.push(format!("did you mean {near}@{}?", target.host));
     }
     let n_more = names.len().saturating_sub(20);
     let more = if n_more > 0 { format!(" and {n_more} more") } else { String::new() };

@@ -280,6 +280,6 @@ fn too_many_blocking_calls_in_one_callback_trip_the_limit() {
     }
     let tape = play(1, ModuleSet::new().process("main", main));
     expect![[r#"
-          5 crash <101> main <<"limit CALLBACK_BLOCKING_CALLS_MAX (1000): end the callback, or go on by a message or continue">> <- 4 handle_start
+          5 crash <101> main <<"limit CALLBACK_BLOCKING_CALLS_MAX (1000): end the callback and go on by a message or noreply_continue(args)">> <- 4 handle_start
     "#]].assert_eq(&tape.lines(&[Kind::Crash]));
 }

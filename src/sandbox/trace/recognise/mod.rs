@@ -38,7 +38,7 @@ use super::message::{Trace, What};
 use crate::codec::walk::{Part, RawTerm};
 use crate::codec::write;
 use crate::model::limits::{OPEN_ENDS_MAX, PAYLOAD_BYTES_MAX};
-use crate::model::{Actor, ActorId, Atom, CallKey, EventBatch, Kind, NewEvent, Origin, Pid, Seq};
+use crate::model::{Actor, ActorId, Atom, CallKey, EventBatch, Kind, NewEvent, Origin, Pid, Seq, Term};
 
 /// Kinds of trace messages that are counted by name; further ones together.
 const UNSTORED_KINDS_MAX: usize = 64;
@@ -186,11 +186,24 @@ impl Recogniser {
 
     /// Tells that `n` trace messages were lost before what comes next.
     pub fn lose(&mut self, at_ns: i64, n: u64) {
-        self.at_ns = at_ns;
         self.n_lost += n;
-        self.n_losses = self.n_losses.wrapping_add(1);
         let mut payload = Fields::default();
         payload.int("total", i64::try_from(n).unwrap_or(i64::MAX));
+        self.emit_loss(at_ns, payload);
+    }
+
+    /// Tells that the stream was damaged in `n_places` before what comes next, first as `what` says: nobody knows how much
+    /// was lost.
+    pub fn lose_damaged(&mut self, at_ns: i64, what: &str, n_places: u64) {
+        let mut payload = Fields::default();
+        payload.value("damaged", &Term::binary(what));
+        payload.int("places", i64::try_from(n_places).unwrap_or(i64::MAX));
+        self.emit_loss(at_ns, payload);
+    }
+
+    fn emit_loss(&mut self, at_ns: i64, payload: Fields) {
+        self.at_ns = at_ns;
+        self.n_losses = self.n_losses.wrapping_add(1);
         let payload = payload.finish();
         let nobody = Actor::from(Pid::local(0));
         self.emit(&NewEvent { payload: &payload, ..self.event(Kind::Loss, nobody) });

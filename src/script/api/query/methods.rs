@@ -6,9 +6,9 @@ use rhai::plugin::*;
 use rhai::{Array, FnPtr, INT, Map};
 
 use super::{Query, Raised};
-use crate::model::{Atom, Class, Failure, Kind, Outcome, limits};
+use crate::model::{Atom, Class, Failure, Kind, Outcome, limits, nearest};
 use crate::script::api::rows::Rows;
-use crate::script::api::values::{NoClosures, from_dynamic};
+use crate::script::api::values::{NoClosures, from_dynamic, how_many};
 use crate::script::error::raise;
 use crate::script::event::EventHandle;
 use crate::session::value::{Param, Span, Value};
@@ -28,9 +28,8 @@ fn words(value: &Dynamic) -> Outcome<Vec<String>> {
 fn known<T: Copy>(what: &str, word: &str, all: &[T], name: fn(T) -> &'static str) -> Outcome<T> {
     all.iter().copied().find(|item| name(*item) == word).ok_or_else(|| {
         let names: Vec<&str> = all.iter().map(|item| name(*item)).collect();
-        let near = crate::script::names::nearest(word, names.iter().copied()).first().map(|near| near.to_string());
         let failure = Failure::not_found(format!("no {what} {word:?}"));
-        match near {
+        match nearest(word, names.iter().copied()).first() {
             Some(near) => failure.hint(format!("did you mean {near:?}?")),
             None => failure.hint(format!("there are: {}", names.join(", "))),
         }
@@ -158,12 +157,12 @@ mod functions {
         Ok(narrowed)
     }
     /// Narrows to payloads of at least so many bytes.
-    #[rhai_fn(pure)]
-    pub fn larger(query: &mut Query, n_bytes: INT) -> Query {
+    #[rhai_fn(return_raw, pure)]
+    pub fn larger(query: &mut Query, n_bytes: INT) -> Raised<Query> {
         let mut narrowed = query.clone();
-        let n_bytes = u32::try_from(n_bytes.max(0)).unwrap_or(u32::MAX);
+        let n_bytes = u32::try_from(how_many("larger", n_bytes)?).unwrap_or(u32::MAX);
         narrowed.filter.size_bytes_min = narrowed.filter.size_bytes_min.max(Some(n_bytes));
-        narrowed
+        Ok(narrowed)
     }
     /// Newest first.
     #[rhai_fn(pure)]
@@ -184,7 +183,7 @@ mod functions {
     #[rhai_fn(name = "top", return_raw, pure)]
     pub fn top(context: NativeCallContext, query: &mut Query, n: INT) -> Raised<Rows> {
         let mut seqs = Vec::new();
-        let n = usize::try_from(n).unwrap_or(0);
+        let n = how_many("top", n)?;
         query.each(&context, |event| {
             if seqs.len() < n {
                 seqs.push(event.seq);
@@ -197,7 +196,7 @@ mod functions {
     /// call), largest first.
     #[rhai_fn(name = "top", return_raw, pure)]
     pub fn largest(context: NativeCallContext, query: &mut Query, n: INT, field: &str) -> Raised<Rows> {
-        query.largest(&context, usize::try_from(n).unwrap_or(0), field)
+        query.largest(&context, how_many("top", n)?, field)
     }
     /// The first that matches, or `()`.
     #[rhai_fn(return_raw, pure)]
@@ -222,7 +221,7 @@ mod functions {
     /// As `by(field)`, only the n largest groups.
     #[rhai_fn(name = "by", return_raw, pure)]
     pub fn by_most(context: NativeCallContext, query: &mut Query, field: &str, n: INT) -> Raised<Rows> {
-        query.group(&context, field, usize::try_from(n).unwrap_or(0))
+        query.group(&context, field, how_many("by", n)?)
     }
     /// Counts by stretches of time: `per("1s")`; those without an event between the first and the last are included.
     #[rhai_fn(return_raw, pure)]
@@ -243,8 +242,8 @@ mod functions {
     /// The first so many that match, as rows that are all printed.
     #[rhai_fn(name = "table", return_raw, pure)]
     pub fn table(context: NativeCallContext, query: &mut Query, n: INT) -> Raised<Rows> {
-        let n_max = usize::try_from(n).unwrap_or(0).min(limits::QUERY_ROWS_MAX);
-        let (seqs, n_more) = query.seqs(&context, n_max)?;
+        let n = how_many("table", n)?;
+        let (seqs, n_more) = query.seqs(&context, n.min(limits::QUERY_ROWS_MAX))?;
         Ok(Rows::events(&query.context, seqs, n_more).showing(n))
     }
     /// An array of what a closure makes of each.

@@ -48,11 +48,11 @@ fn rhai_errors_have_erlang_reasons_and_frames() {
     check(
         "reply(unknown(m))",
         expect![[r#"
-        {{undef,<<"unknown">>},[{server,handle_call,2,[{file,"DIR/server.rhai"},{line,3}]}]}
-        unknown function `unknown(Term)`
-          --> DIR/server.rhai:3:11
-           3 |     reply(unknown(m))
-             |           ^^^^^^^"#]],
+            {{undef,<<"unknown">>},[{server,handle_call,2,[{file,"DIR/server.rhai"},{line,3}]}]}
+            unknown function `unknown(term)`
+              --> DIR/server.rhai:3:11
+               3 |     reply(unknown(m))
+                 |           ^^^^^^^"#]],
     );
     check(
         "reply(m[5])",

@@ -1,0 +1,98 @@
+//! Files that appear whole or not at all: written under another name beside their place, and renamed when they are done. What
+//! stood there before stays until then. It must not know what is written.
+
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use crate::model::{Failure, Outcome};
+
+/// A file that is being made. Dropped before [`Fresh::keep`], nothing is left of it.
+pub struct Fresh {
+    /// Where it goes in the end; links are followed.
+    target: PathBuf,
+    /// Where it is until then; `None` for what is no file, such as a device, which is written to as it is.
+    temporary: Option<PathBuf>,
+}
+
+impl Fresh {
+    /// Errors: the file that is there already may not be written.
+    pub fn at(path: &Path) -> Outcome<Fresh> {
+        if !path.is_file() && path.symlink_metadata().is_ok() {
+            return Ok(Fresh { target: path.to_path_buf(), temporary: None });
+        }
+        let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        if target.is_file() {
+            OpenOptions::new().write(true).open(&target).map_err(|error| cannot_write(path, &error))?;
+        }
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = target.with_file_name(format!(".{name}.{}.part", std::process::id()));
+        Ok(Fresh { target, temporary: Some(temporary) })
+    }
+
+    /// Where to write.
+    pub fn path(&self) -> &Path {
+        self.temporary.as_deref().unwrap_or(&self.target)
+    }
+
+    /// Puts it in its place. Errors: the system's.
+    pub fn keep(mut self) -> Outcome<()> {
+        match self.temporary.take() {
+            Some(temporary) => fs::rename(&temporary, &self.target).map_err(|error| cannot_write(&self.target, &error)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            // It may never have been made.
+            let _ = fs::remove_file(temporary);
+        }
+    }
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::io(format!("cannot write {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_there_whole_or_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        let names = || fs::read_dir(folder.path()).unwrap().count();
+        let given_up = Fresh::at(&path).unwrap();
+        fs::write(given_up.path(), "half").unwrap();
+        drop(given_up);
+        assert_eq!(names(), 0);
+
+        let done = Fresh::at(&path).unwrap();
+        fs::write(done.path(), "whole").unwrap();
+        done.keep().unwrap();
+        let given_up = Fresh::at(&path).unwrap();
+        fs::write(given_up.path(), "half").unwrap();
+        drop(given_up);
+        assert_eq!((fs::read_to_string(&path).unwrap().as_str(), names()), ("whole", 1));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_devices_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("a.csv"), folder.path().join("link.csv"));
+        fs::write(&path, "old").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let fresh = Fresh::at(&link).unwrap();
+        fs::write(fresh.path(), "new").unwrap();
+        fresh.keep().unwrap();
+        assert!(link.is_symlink() && fs::read_to_string(&path).unwrap() == "new");
+        let device = Fresh::at(Path::new("/dev/null")).unwrap();
+        assert_eq!(device.path(), Path::new("/dev/null"));
+        device.keep().unwrap();
+        assert!(Path::new("/dev/null").exists());
+    }
+}

@@ -1,0 +1,89 @@
+//! What is not there: events that were dropped while recording, and those that damage took. One answer per stretch, whether
+//! loss events tell of it or a segment that cannot be read. It must not know how it is shown.
+
+use std::ops::Range;
+
+use super::Recording;
+use crate::model::{Filter, Kind, Seq};
+
+/// Events that are lost, of one reason and at one place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loss {
+    /// From the first to the last of them, where not all between need be lost; of events that never had a number, the loss event
+    /// that stands for them.
+    pub seqs: Range<u64>,
+    pub n_events: u64,
+    /// `dropped` while recording, or `damage` of the file.
+    pub reason: &'static str,
+    /// Where the damage lies, in the file in which it was found.
+    pub offset: Option<u64>,
+}
+
+/// Why events were lost, as a loss event says it.
+pub const DAMAGE: &str = "damage";
+const DROPPED: &str = "dropped";
+
+impl Recording {
+    /// The losses in `ranges`, in order. Costs a look at each loss event.
+    pub fn losses(&self, ranges: &[Range<u64>]) -> Vec<Loss> {
+        let mut losses: Vec<Loss> = Vec::new();
+        if ranges.is_empty() {
+            // A filter without ranges would let all pass.
+            return losses;
+        }
+        let filter = Filter { ranges: ranges.to_vec(), ..Filter::kind(Kind::Loss) };
+        for event in self.scan(&filter) {
+            let loss = self.loss_of(event.seq);
+            let is_more =
+                |last: &&mut Loss| loss.reason == DAMAGE && (last.reason, last.offset) == (DAMAGE, loss.offset);
+            match losses.last_mut().filter(is_more) {
+                Some(last) => {
+                    last.seqs.end = loss.seqs.end;
+                    last.n_events += loss.n_events;
+                }
+                None => losses.push(loss),
+            }
+        }
+        losses.extend(self.unreadable(ranges));
+        losses.sort_by_key(|loss| loss.seqs.start);
+        losses
+    }
+
+    fn loss_of(&self, seq: Seq) -> Loss {
+        let payload = self.term(seq);
+        let fields = payload.as_ref().and_then(|payload| payload.as_map());
+        let number = |name: &str| fields?.get_atom(name)?.as_int().and_then(|n| u64::try_from(n).ok());
+        let is_damage = fields.and_then(|fields| fields.get_atom("reason")?.as_atom()).is_some_and(|at| at == DAMAGE);
+        Loss {
+            seqs: seq.0..seq.0 + 1,
+            n_events: number("total").unwrap_or(1),
+            reason: if is_damage { DAMAGE } else { DROPPED },
+            offset: number("offset"),
+        }
+    }
+
+    /// Segments that were found to be damaged when they were read.
+    fn unreadable<'r>(&'r self, ranges: &'r [Range<u64>]) -> impl Iterator<Item = Loss> + 'r {
+        let damaged = self.segments.iter().filter(|segment| segment.known_damage().is_some());
+        let loss = |segment: &'r std::sync::Arc<super::Segment>| {
+            let inside = |range: &Range<u64>| range.start.max(segment.head.start)..range.end.min(segment.head.end());
+            let offset = Some(segment.offsets.image as u64);
+            let of = move |seqs: Range<u64>| Loss { n_events: seqs.end - seqs.start, seqs, reason: DAMAGE, offset };
+            ranges.iter().map(inside).filter(|seqs| !seqs.is_empty()).map(of).collect::<Vec<_>>()
+        };
+        damaged.flat_map(loss)
+    }
+
+    /// What damage took of an event that is there: names of its fields; `payload` where its bytes cannot be read.
+    pub fn lost_fields(&self, seq: Seq) -> Vec<String> {
+        let meta = self.meta(seq);
+        let lost = meta.as_ref().and_then(|meta| meta.as_map()?.get_atom("lost")?.as_list());
+        let mut names: Vec<String> =
+            lost.into_iter().flatten().filter_map(|name| Some(name.as_atom()?.as_str().to_string())).collect();
+        let has_payload = self.event(seq).is_some_and(|event| event.size_bytes > 0);
+        if has_payload && self.payload_ref(seq).is_none() && !names.iter().any(|name| name == "payload") {
+            names.push("payload".to_string());
+        }
+        names
+    }
+}
