@@ -2,6 +2,7 @@
 //! exit codes. It must not know what results are about.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::style::{ContentStyle, Stylize};
 
@@ -14,8 +15,19 @@ pub const EXIT_ERROR: u8 = 1;
 /// Exit code when a condition was met, or something found.
 pub const EXIT_FOUND: u8 = 3;
 
+/// Whether standard output speaks a protocol: then results are talk.
+static IS_OUTPUT_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// From now on nothing but the caller's own lines goes to standard output.
+pub fn take_output() {
+    IS_OUTPUT_TAKEN.store(true, Ordering::Relaxed);
+}
+
 /// Writes a result to standard output.
 pub fn print(text: &str) {
+    if IS_OUTPUT_TAKEN.load(Ordering::Relaxed) {
+        return talk(text);
+    }
     let mut out = std::io::stdout().lock();
     or_end(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }

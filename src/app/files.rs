@@ -44,8 +44,8 @@ pub fn repair(file: &Path, out: &Path, is_forced: bool, options: &Options) -> Ou
         console::print_line(&document.to_string());
     } else {
         console::print(&summary(file, &report));
-        let n_kept = report.seqs.end - report.seqs.start - report.n_lost();
-        let losses = if report.n_lost() > 0 { "; loss events stand for the others" } else { "" };
+        let n_kept = report.n_kept();
+        let losses = if report.is_damaged() && report.n_lost() > 0 { "; loss events stand for the others" } else { "" };
         console::print_line(&format!("{} has {n_kept} of its events{losses}", out.display()));
     }
     Ok(0)

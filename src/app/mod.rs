@@ -165,6 +165,7 @@ fn drive(
             return serve(worker, &settings(server), place, is_shell, terminal);
         }
         Some(Command::Mcp { what, args, login, trace }) => {
+            console::take_output();
             match what {
                 Some(node) if is_node(&node) => {
                     let target = nodes::Target { node, login };

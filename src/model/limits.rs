@@ -200,6 +200,8 @@ pub const SERVER_BODY_BYTES_MAX: usize = 1 << 20;
 pub const SERVER_IMPORT_BYTES_MAX: usize = 512 << 20;
 /// Bytes of one frame from a channel client.
 pub const SERVER_FRAME_BYTES_MAX: usize = 64 << 10;
+/// How many times as fast as it was recorded something is played, either way.
+pub const PLAYBACK_SPEED_MAX: f64 = 1e9;
 /// Rows of one page of an HTTP answer; `meta.next` leads to the next page.
 pub const SERVER_ROWS_MAX: usize = 10_000;
 /// Seconds that a request waits for the session's thread, which may be running something.

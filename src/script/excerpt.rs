@@ -8,6 +8,15 @@ use super::sources::Sources;
 /// functions of earlier lines.
 pub(super) const SHELL_SOURCE: &str = "<shell>";
 
+/// The source of an argument's text: its name for the user, and a number, since closures are kept with their texts.
+pub(super) fn argument_source(name: &str, n: u64) -> String {
+    format!("<{name} {n}>")
+}
+
+fn argument_name(source: &str) -> Option<&str> {
+    Some(source.strip_prefix('<')?.strip_suffix('>')?.split_once(' ')?.0)
+}
+
 /// A position in a named script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
@@ -20,7 +29,8 @@ pub(super) struct Place {
 impl Place {
     /// `None` when the position says nothing.
     pub(super) fn new(source: &str, position: Position) -> Option<Place> {
-        let line = position.line()?;
+        // An argument is evaluated within a call, which has the line before.
+        let line = position.line()? - usize::from(argument_name(source).is_some());
         Some(Place { source: source.to_string(), line, column: position.position().unwrap_or(0) })
     }
 
@@ -28,7 +38,9 @@ impl Place {
     pub(super) fn label(&self) -> Option<String> {
         match self.source.as_str() {
             SHELL_SOURCE => None,
-            source => Some(format!("{source}:{}:{}", self.line, self.column.max(1))),
+            source => argument_name(source)
+                .or(Some(source))
+                .map(|source| format!("{source}:{}:{}", self.line, self.column.max(1))),
         }
     }
 

@@ -9,7 +9,7 @@ use rhai::{AST, Array, Dynamic, Engine, Scope, Stmt};
 use super::control::Stop;
 use super::engine::{self, Host};
 use super::error::{Explainer, KnowsNames};
-use super::excerpt::SHELL_SOURCE;
+use super::excerpt::{SHELL_SOURCE, argument_source};
 use super::files;
 use super::names::Names;
 use super::profile::Profile;
@@ -33,6 +33,7 @@ const SCOPE_SWEEP: usize = 256;
 /// An engine with what persists between lines.
 pub struct Shell {
     engine: Engine,
+    profile: Profile,
     host: Host,
     scope: Scope<'static>,
     /// Functions and imports of earlier lines.
@@ -48,8 +49,20 @@ pub struct Shell {
 impl Shell {
     /// A shell whose engine `register` completes with what scripts may call.
     pub fn new(host: Host, register: impl FnOnce(&mut Engine)) -> Shell {
-        let mut engine = engine::build(Profile::Shell, &host);
-        engine.register_global_module(files::module(&host).into());
+        let files = files::module(&host);
+        Shell::with(Profile::Shell, host, |engine| {
+            engine.register_global_module(files.into());
+            register(engine);
+        })
+    }
+
+    /// A shell for arguments alone: it reads no file, waits for nothing and raises no limit.
+    pub fn for_arguments(host: Host, register: impl FnOnce(&mut Engine)) -> Shell {
+        Shell::with(Profile::Condition, host, register)
+    }
+
+    fn with(profile: Profile, host: Host, register: impl FnOnce(&mut Engine)) -> Shell {
+        let mut engine = engine::build(profile, &host);
         register(&mut engine);
         let mut scope = Scope::new();
         scope.push("it", Dynamic::UNIT);
@@ -58,6 +71,7 @@ impl Shell {
         base.set_source(SHELL_SOURCE);
         Shell {
             engine,
+            profile,
             host,
             scope,
             base,
@@ -83,8 +97,8 @@ impl Shell {
 
     /// As [`Shell::eval_line`], with at most `n_operations_max` steps: for lines that come over a socket.
     pub fn eval_within(&mut self, line: &str, n_operations_max: u64) -> Result<Dynamic, ScriptEnd> {
-        self.host.limits.apply(&mut self.engine, Profile::Shell);
-        let n_operations = self.host.limits.get(Profile::Shell.operations_limit()).min(n_operations_max);
+        self.host.limits.apply(&mut self.engine, self.profile);
+        let n_operations = self.host.limits.get(self.profile.operations_limit()).min(n_operations_max);
         self.engine.set_max_operations(n_operations);
         let padded = self.add_text(line);
         let mut ast = match self.engine.compile_with_scope(&self.scope, &padded) {
@@ -104,16 +118,18 @@ impl Shell {
         Ok(value)
     }
 
-    /// Evaluates an expression apart from the shell's variables, as the argument of the native function `taker`.
-    pub fn hand_over(&mut self, taker: &str, text: &str, n_operations_max: u64) -> Outcome<()> {
-        self.host.limits.apply(&mut self.engine, Profile::Shell);
+    /// Evaluates a text apart from the shell's variables, as the argument of the native function `taker`; errors call
+    /// it by `name`.
+    pub fn hand_over(&mut self, taker: &str, name: &str, text: &str, n_operations_max: u64) -> Outcome<()> {
+        self.host.limits.apply(&mut self.engine, self.profile);
         self.engine.set_max_operations(n_operations_max);
         self.n_arguments += 1;
-        let name = format!("<argument {}>", self.n_arguments);
-        // On lines of its own: columns in errors are those of the text. In lists a closure is its first line.
-        let call = format!("{taker}(\n{text}\n)");
-        self.host.sources.insert(&name, &format!("{}\n{text}", text.lines().next().unwrap_or_default()));
-        let mut ast = match self.engine.compile_expression(&call) {
+        let name = argument_source(name, self.n_arguments);
+        self.host.sources.insert(&name, text);
+        // On lines of its own: columns in errors are those of the text. It has to be a script by itself, too, so that
+        // it ends where it seems to.
+        let alone = self.engine.compile(format!("\n{text}"));
+        let mut ast = match alone.and_then(|_| self.engine.compile(format!("{taker}({{\n{text}\n}})"))) {
             Ok(ast) => ast,
             Err(error) => return Err(self.explainer(&name).explain_parse(&error)),
         };
@@ -140,7 +156,7 @@ impl Shell {
 
     /// Runs a whole script that has no file (standard input): `name` is what errors call it.
     pub fn run_text(&mut self, name: &str, text: &str, args: &[String]) -> Result<Dynamic, ScriptEnd> {
-        self.host.limits.apply(&mut self.engine, Profile::Shell);
+        self.host.limits.apply(&mut self.engine, self.profile);
         self.host.sources.insert(name, text);
         let mut scope = Scope::new();
         scope.push("args", args.iter().cloned().map(Dynamic::from).collect::<Array>());
@@ -237,7 +253,7 @@ impl Shell {
     }
 
     fn explainer<'a>(&'a self, source: &'a str) -> Explainer<'a> {
-        Explainer { host: &self.host, profile: Profile::Shell, source, names: self }
+        Explainer { host: &self.host, profile: self.profile, source, names: self }
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Session {
     pub hold_deadline: Duration,
     loader: Box<dyn ModuleLoader>,
     notifier: Notifier,
+    /// Damage that was told while a file is opened: its source will keep it.
+    told_damage: RefCell<Vec<String>>,
     interrupt: Arc<AtomicBool>,
 }
 
@@ -77,6 +79,7 @@ impl Session {
             hold_deadline: Duration::from_millis(HOLD_MS_MAX),
             loader,
             notifier: Notifier::default(),
+            told_damage: RefCell::default(),
             interrupt,
         }
     }
@@ -103,7 +106,8 @@ impl Session {
         self.current
     }
     /// Adds a source and makes it the current one.
-    pub fn add(&mut self, source: Source) -> SourceId {
+    pub fn add(&mut self, mut source: Source) -> SourceId {
+        source.damage.append(self.told_damage.get_mut());
         let id = SourceId(self.sources.len());
         self.sources.push(source);
         self.current = Some(id);
@@ -156,6 +160,7 @@ impl Session {
     }
     /// Tells a user that what was opened is not whole.
     pub fn report_damage(&self, text: String) {
+        self.told_damage.borrow_mut().push(text.clone());
         self.notifier.send(Notice::Damage(text));
     }
 

@@ -52,7 +52,8 @@ pub struct Source {
     is_following: bool,
     /// Breakpoints inside live processes.
     pub(super) sites: Vec<Site>,
-    /// Damage of the file that was told of.
+    /// Damage of the file as it was told: when it was opened, and since.
+    pub damage: Vec<String>,
     told_damage: BTreeSet<String>,
 }
 
@@ -87,6 +88,7 @@ impl Source {
             stopped_before: None,
             is_following: true,
             sites: Vec::new(),
+            damage: Vec::new(),
             told_damage: BTreeSet::new(),
         }
     }
@@ -104,6 +106,7 @@ impl Source {
     pub fn new_damage(&mut self) -> Vec<String> {
         let mut met = self.recording.borrow().damage();
         met.retain(|text| self.told_damage.insert(text.clone()));
+        self.damage.extend_from_slice(&met);
         met
     }
     pub fn info(&self, id: SourceId, is_current: bool) -> SourceInfo {
@@ -269,16 +272,19 @@ impl Source {
 
     // Processes.
 
-    /// Finds a process as a user names it: pid, registered name at the moment, else label or module of one process.
+    /// Finds a process as a user names it: pid, registered name at the moment, else label or module of one process; one
+    /// that is not there yet, as it is named at the line's end.
     pub fn find_process(&self, wanted: &ProcessRef, moment: Option<&Moment>) -> Outcome<Actor> {
         let text = match wanted {
             ProcessRef::Actor(actor) => return Ok(*actor),
             ProcessRef::Named(text) => text.as_str(),
         };
         let recording = self.recording();
-        let at = self.resolve(moment)?.or_else(|| self.timeline().line(&recording).last());
-        let Some(at) = at else { return Err(unknown_process(text, &[])) };
-        super::find::process(&recording, at, text).map_err(|known| unknown_process(text, &known))
+        let Some(last) = self.timeline().line(&recording).last() else { return Err(unknown_process(text, &[])) };
+        let at = self.resolve(moment)?.unwrap_or(last);
+        let found = super::find::process(&recording, at, text);
+        let found = found.or_else(|known| super::find::process(&recording, last, text).map_err(|_| known));
+        found.map_err(|known| unknown_process(text, &known))
     }
     /// The names of this timeline's processes.
     pub fn names(&self) -> Names {
@@ -386,9 +392,21 @@ impl Source {
         Ok(branch)
     }
 
-    /// Names an event. Errors: none; a mark of that name is replaced.
-    pub fn set_mark(&mut self, mark: Mark) {
-        self.recording.borrow_mut().set_mark(mark);
+    /// Names an event. A mark of that name is moved there: it keeps its note when there is no new one, and stays a
+    /// snapshot when it was one.
+    pub fn set_mark(&mut self, mut mark: Mark) {
+        let mut recording = self.recording.borrow_mut();
+        if let Some(before) = recording.marks().iter().find(|before| before.name == mark.name) {
+            mark.is_snapshot |= before.is_snapshot;
+            if mark.note.is_empty() {
+                mark.note.clone_from(&before.note);
+            }
+        }
+        recording.set_mark(mark);
+    }
+    /// Removes a mark; gives whether there was one of that name.
+    pub fn remove_mark(&mut self, name: &str) -> bool {
+        self.recording.borrow_mut().remove_mark(name)
     }
 
     /// The failure of an operation that the source is not capable of.

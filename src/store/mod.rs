@@ -398,6 +398,17 @@ impl Recording {
         self.writer.keep_marks(&self.marks);
     }
 
+    /// Removes the mark of that name; gives whether there was one.
+    pub fn remove_mark(&mut self, name: &str) -> bool {
+        let n_before = self.marks.len();
+        self.marks.retain(|mark| mark.name != name);
+        let is_gone = self.marks.len() < n_before;
+        if is_gone {
+            self.writer.keep_marks(&self.marks);
+        }
+        is_gone
+    }
+
     /// Writes everything into one `.cinema` file (to a temporary name first, then renamed).
     /// Errors: the system's, with the path.
     pub fn save(&self, path: &std::path::Path) -> Outcome<()> {

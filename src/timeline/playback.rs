@@ -1,6 +1,6 @@
 //! Playing a recording at a speed, as pure arithmetic on passed time.
 
-use crate::model::{Failure, Outcome, Seq};
+use crate::model::{Failure, FailureKind, Outcome, Seq, limits};
 use crate::store::Recording;
 
 use super::Line;
@@ -57,6 +57,11 @@ impl Playback {
         if speed == 0.0 || !speed.is_finite() {
             return Err(Failure::usage(format!("{speed} is no speed"))
                 .hint("play(1.0) is the recorded pace, play(10) ten times as fast, rewind(2) backwards"));
+        }
+        if speed.abs() > limits::PLAYBACK_SPEED_MAX {
+            let what =
+                limits::tripped("PLAYBACK_SPEED_MAX", limits::PLAYBACK_SPEED_MAX, "seek(\"end\") is there at once");
+            return Err(Failure::new(FailureKind::Limit, what));
         }
         *self = Playback { is_running: true, speed, waited_ns: 0.0 };
         Ok(())

@@ -38,7 +38,7 @@ fn watched(node: &TestNode, flags: &[&str]) -> (String, Recording) {
         "remove_breakpoint(id)",
         "nodes()",
         "info()",
-        "save(\"watched.cinema\")",
+        "save(\"watched.cinema\", #{force: true})",
     ] {
         command.args(["-e", line]);
     }

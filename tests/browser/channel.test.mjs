@@ -64,6 +64,9 @@ test("moves, and is sent only what changed", async () => {
   await until(() => client.doc.seq < 101, "the step back");
   assert.equal(client.doc.event.process, (await client.push("inspect", { process: "teller", moment: "#101" })).data.pid);
   await assert.rejects(client.push("step", { direction: "sideways" }), (problem) => problem.errors[0].field === "direction");
+  for (const [event, payload, field] of [["step", { n: 1, sideways: true }, "sideways"], ["toggle_playback", { action: "play", volume: 11 }, "volume"], ["toggle_playback", { speed: "fast" }, "speed"], ["set_speed", {}, "speed"], ["timeline_seek", { moment: 1, x: 1 }, "x"], ["operation", { name: "info", arguments: {} }, "arguments"]]) {
+    await assert.rejects(client.push(event, payload), (problem) => problem.errors[0].field === field, `${event} ${field}`);
+  }
   await assert.rejects(client.push("no_such_event", {}), (problem) => problem.code === "not_found");
   const process = await client.push("inspect", { process: "alice" });
   assert.equal(process.data.name, "alice");
@@ -176,6 +179,14 @@ test("hostile frames end their own connection at most", async () => {
   await client.push("timeline_seek", { moment: "#5" });
   await until(() => client.doc.seq === 5, "the others go on");
   [liar, flood].forEach(({ socket }) => socket.close());
+});
+
+test("who closes is answered", async () => {
+  const socket = new WebSocket(`ws://127.0.0.1:${server.port}/socket/websocket?vsn=2.0.0&token=${TOKEN}`);
+  await new Promise((resolve) => socket.on("open", resolve));
+  const code = new Promise((resolve) => socket.on("close", resolve));
+  socket.close(1000, "enough");
+  assert.equal(await code, 1000);
 });
 
 test("who never acknowledges is dropped, and told why", async () => {

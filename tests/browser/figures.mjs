@@ -18,6 +18,8 @@ const context = await browser.newContext({ viewport: { width: 1440, height: 900 
 
 async function open() {
   const page = await context.newPage();
+  // A browser that is busy opening its own window says nothing about the page.
+  await page.evaluate(() => new Promise((resolve) => setTimeout(() => requestIdleCallback(resolve), 700)));
   await page.goto(url, { waitUntil: "commit" });
   await page.waitForFunction(() => performance.getEntriesByName("lanes").length > 0 && window.cinema.doc.n_recorded > 0);
   return page;

@@ -6,7 +6,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
-import { FLAGS, ROOT, ask, serve, shell, until } from "./support.mjs";
+import { FLAGS, ROOT, TOKEN, ask, serve, shell, until } from "./support.mjs";
 
 const PICTURES = join(ROOT, "target/browser");
 let browser, server;
@@ -35,6 +35,8 @@ async function open(place = server, { fragment = "", ...options } = {}) {
 
 test("loads, and shows where one is", async () => {
   const page = await open();
+  // What is there stays there.
+  await page.waitForFunction(() => window.cinema.doc.n_recorded > 0 && document.querySelector("#drawer tr[data-seq]"));
   const about = await page.evaluate(() => window.cinema.scene.describe());
   assert.ok(about.n_lanes >= 9 && about.n_arrows > 100 && about.n_bars > 50, JSON.stringify(about));
   assert.match(await page.textContent("#position"), /#\d+.*of/);
@@ -299,6 +301,25 @@ test("the view as a table, in the dark, without motion", async () => {
   await page.end();
 });
 
+test("in a small window nothing is cut off or covered", async () => {
+  for (const [width, height] of [[1280, 800], [800, 600], [400, 700]]) {
+    const page = await open(server, { viewport: { width, height } });
+    const size = `${width}x${height}`;
+    const fits = (selector) => page.evaluate((selector) => [...document.querySelectorAll(selector)].filter(({ offsetParent }) => offsetParent).every((element) => element.scrollWidth <= element.clientWidth + 1 && element.getBoundingClientRect().right <= innerWidth + 1), selector);
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${size} scrolls sideways`);
+    await page.waitForSelector("#drawer tr.here");
+    assert.ok(await page.evaluate(() => { const [row, box] = ["#drawer tr.here", "#drawer"].map((selector) => document.querySelector(selector).getBoundingClientRect()); return row.height > 0 && row.top >= box.top && row.bottom <= box.bottom + 1; }), `${size}: the row where one stands is in sight`);
+    assert.ok(await fits(".pager .button"), `${size}: pager`);
+    await page.keyboard.press("4");
+    await page.waitForFunction(() => document.querySelectorAll(".graph .n").length > 5);
+    assert.ok(await fits(".stage .legend, .stage .legend span"), `${size}: legend`);
+    assert.ok(await page.evaluate(() => { const box = document.querySelector(".graph").getBoundingClientRect(); return [...document.querySelectorAll(".graph .n")].every((node) => { const { left, right, top, bottom } = node.getBoundingClientRect(); return left >= box.left - 1 && right <= box.right + 1 && top >= box.top - 1 && bottom <= box.bottom + 1; }); }), `${size}: the whole graph`);
+    await page.keyboard.press("?");
+    assert.ok(await fits("dialog, .keys div"), `${size}: help`);
+    await page.end();
+  }
+});
+
 test("a link leads to the same moment, view and filter", async () => {
   const page = await open(server, { fragment: "&v=processes&at=123&f=100&t=200&q=kind%3Areceive" });
   await page.at(123);
@@ -338,6 +359,116 @@ test("a recording is dropped and opened; the other stays", async () => {
   await place.stop();
 });
 
+test("the address follows the position, and who loads the page again moves nobody", async () => {
+  const [page, other] = [await open(), await open()];
+  await page.evaluate(() => window.cinema.channel.push("timeline_seek", { moment: "#200" }));
+  await page.at(200);
+  await page.keyboard.press("ArrowRight");
+  await page.waitForFunction(() => location.hash.includes("at=201"));
+  // The page is asleep while the session goes on: its address is old when it is loaded again.
+  await page.goto("about:blank");
+  await other.evaluate(() => window.cinema.channel.push("timeline_seek", { moment: "#50" }));
+  await other.at(50);
+  await page.goBack();
+  await page.waitForFunction(() => window.cinema?.doc.seq === 50 && window.cinema.scene.describe().n_lanes > 0);
+  await page.reload();
+  await page.waitForFunction(() => window.cinema?.doc.seq === 50 && window.cinema.scene.describe().n_lanes > 0);
+  assert.equal(await other.seq(), 50);
+  // A link that is followed in the same tab leads there.
+  await page.evaluate(() => { location.hash = "#v=graph&at=77"; });
+  await other.at(77);
+  await page.waitForFunction(() => window.cinema?.look.view === "graph");
+  await page.end();
+  await other.end();
+});
+
+test("what the address says amiss is told, and the rest is shown", async () => {
+  const page = await open(server, { fragment: "&v=nonsense&at=x&f=9&t=2&r=5&e=12" });
+  await page.waitForSelector(".toast.bad:has-text('v=nonsense')");
+  assert.match(await page.textContent(".toast.bad"), /at=x, r=5|r=5.*at=x|f and t/);
+  assert.deepEqual(await page.evaluate(() => [window.cinema.look.view, window.cinema.look.seq, window.cinema.look.isFitted]), ["messages", 12, true]);
+  await page.end();
+});
+
+test("without the token it is asked for", async () => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.goto(server.origin);
+  await page.fill("[name=token]", "no-such-token-at-all");
+  await page.press("[name=token]", "Enter");
+  await page.waitForFunction(() => /not the token/.test(document.querySelector("#stage").textContent));
+  await page.fill("[name=token]", TOKEN);
+  await page.press("[name=token]", "Enter");
+  await page.waitForFunction(() => window.cinema?.scene.describe().n_lanes > 0);
+  await context.close();
+});
+
+test("an empty sandbox shows nothing of the one before, a damaged file says so", async () => {
+  const place = await serve("examples/bank/main.rhai");
+  const page = await open(place);
+  await page.waitForSelector("#drawer tr[data-seq]");
+  await page.click("[data-tab=shell]");
+  await page.fill("#drawer input", "sandbox(\"examples/counter\")");
+  await page.press("#drawer input", "Enter");
+  await page.waitForFunction(() => window.cinema.doc.sandbox === 1);
+  if (await page.evaluate(() => window.cinema.doc.n_recorded === 0)) {
+    await page.waitForFunction(() => window.cinema.scene.describe().n_lanes === 0 && !document.querySelector(".label"));
+    await page.click("[data-tab=events]");
+    await page.waitForFunction(() => /Nothing is recorded/.test(document.querySelector("#drawer").textContent));
+    await page.click("[data-view=graph]");
+    assert.equal(await page.locator(".graph .n").count(), 0);
+    await page.shot("empty");
+  }
+  const whole = await fetch(`${place.origin}/api/v1/sandboxes/0/export`, { headers: { authorization: `Bearer ${TOKEN}` } });
+  const bytes = Buffer.from(await whole.arrayBuffer());
+  bytes.fill(0xaa, bytes.length / 2, bytes.length / 2 + 64);
+  await page.setInputFiles("#file", { name: "broken.cinema", mimeType: "application/octet-stream", buffer: bytes });
+  await page.waitForSelector("#damaged:not([hidden])");
+  assert.match(await page.getAttribute("#damaged", "title"), /offset/);
+  await page.shot("damaged");
+  await page.end();
+  await place.stop();
+});
+
+test("marks are removed, moved when that is meant; the filter leaves the tab alone", async () => {
+  const page = await open();
+  const mark = async (seq) => {
+    await page.evaluate((moment) => window.cinema.channel.push("timeline_seek", { moment }), seq);
+    await page.at(seq);
+    await page.fill("#side input[name=name]", "twice");
+    await page.press("#side input[name=name]", "Enter");
+  };
+  const at = (seq) => page.waitForFunction((seq) => window.cinema.doc.marks.find(({ name }) => name === "twice")?.seq === seq, seq);
+  await page.click("[data-tab=marks]");
+  await mark(30);
+  await at(30);
+  await mark(40);
+  await page.waitForFunction(() => /is at #30/.test(document.querySelector("#side .error").textContent));
+  await at(30);
+  await page.press("#side input[name=name]", "Enter");
+  await at(40);
+  await page.click("[aria-label='Remove twice']");
+  await at(undefined);
+  await page.click("[data-tab=shell]");
+  await page.fill("#filter", "kind:crash");
+  await page.waitForFunction(() => window.cinema.look.filter === "kind:crash");
+  assert.equal(await page.evaluate(() => window.cinema.look.drawer), "shell");
+  await page.press("#filter", "Enter");
+  await page.waitForFunction(() => document.querySelectorAll("#drawer tr[data-seq]").length === 1);
+  await page.end();
+});
+
+test("a range ends where fast steps end", async () => {
+  const page = await open();
+  await page.evaluate(() => window.cinema.channel.push("timeline_seek", { moment: "#100" }));
+  await page.at(100);
+  await page.keyboard.press("[");
+  for (let n = 0; n < 8; n++) await page.keyboard.press("ArrowRight", { delay: 0 });
+  await page.keyboard.press("]");
+  await page.waitForFunction(() => window.cinema.look.range?.join() === "100,108");
+  await page.end();
+});
+
 test("two browsers and the shell are on one session", async () => {
   const place = await shell("load(\"examples/bank/main.rhai\");");
   const [one, other] = [await open(place), await open(place)];
@@ -357,6 +488,10 @@ test("two browsers and the shell are on one session", async () => {
   place.type("play(0.1)");
   await one.waitForFunction(() => window.cinema.doc.state === "playing" && window.cinema.doc.seq > 62);
   place.type("pause()");
+  // Who looks on is told that the shell works.
+  place.type("sleep(1.5);");
+  await one.waitForSelector("#busy:not([hidden])");
+  await one.waitForSelector("#busy", { state: "hidden" });
   await other.waitForFunction(() => window.cinema.doc.state === "paused");
   await one.end();
   await other.end();

@@ -266,8 +266,8 @@ fn a_file_is_imported_into_a_file() {
         n_looks < 2
     });
     assert_eq!(cut.err().map(|failure| failure.kind), Some(FailureKind::Interrupted));
-    let (part, warnings) = Recording::open(&out).expect("what was read is kept");
-    assert!(warnings.damage.is_empty() && !part.is_empty() && part.len() < imported.n_events);
+    let (part, report) = Recording::open(&out).expect("what was read is kept");
+    assert!(report.is_whole() && !part.is_empty() && part.len() < imported.n_events);
     assert!(part.info.notes.iter().any(|(name, _)| name == "interrupted"), "and says that it is a part");
     let itself = into_file(std::slice::from_ref(&out), &[], &out, &mut |_| true);
     assert!(itself.is_err() && Recording::open(&out).is_ok(), "nothing is overwritten by itself");

@@ -28,7 +28,7 @@ fn only_the_holder_of_the_token_from_this_place_gets_in() {
         assert_eq!((got, &problem["code"]), (status, &json!(code)), "{path} {headers:?}");
     }
     // The token is not in the page, nor in the document.
-    for path in ["/", "/page/main.js", "/api/openapi.json"] {
+    for path in ["/", "/api/openapi.json"] {
         let response = server.send("GET", path, &[("authorization", "")], b"");
         assert_eq!(response.status, 200, "{path}");
         assert!(!response.text().contains(TOKEN));
@@ -107,6 +107,48 @@ fn pages_of_events_lead_through_the_whole_line() {
     assert!(!lines.text().contains(next.lines().next().unwrap()), "{link}: {next}");
 }
 
+/// As a value of a query.
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+}
+
+#[test]
+fn scripts_are_what_the_shell_takes_and_errors_point_into_them() {
+    let server = Server::bank(&[]);
+    let page = |script: &str| server.send("GET", &format!("{BANK}/events?where={}", encoded(script)), &[], b"");
+    let plain = page("|e| e.kind == \"crash\"").json()["data"].clone();
+    for script in [
+        "|e| { let kind = e.kind; kind == \"crash\" }",
+        "|e| {\n  if e.kind != \"crash\" { return false; }\n  true\n}",
+        "let kind = \"crash\"; |e| e.kind == kind",
+    ] {
+        let found = page(script);
+        assert_eq!((found.status, &found.json()["data"]), (200, &plain), "{script}: {}", found.text());
+    }
+    let set = json!({"condition": "|e| { let x = e.size; x > 100 }", "action": "|e| { let seq = e.seq; print(seq) }"});
+    let id = server.post(&format!("{BANK}/breakpoints"), set)["data"]["id"].clone();
+    assert_eq!(server.send("DELETE", &format!("{BANK}/breakpoints/{id}"), &[], b"").status, 200);
+
+    let detail = |problem: &Value| problem["detail"].as_str().unwrap().to_string();
+    let wrong = |script: &str| detail(&page(script).json());
+    assert!(wrong("|e| {\n  e.knd == 1\n}").contains("--> where:2:"), "{}", wrong("|e| {\n  e.knd == 1\n}"));
+    assert!(
+        wrong("|e| e.size >").contains("where:1:13") || wrong("|e| e.size >").contains("where:1:12"),
+        "{}",
+        wrong("|e| e.size >")
+    );
+    let (_, problem) =
+        server.refused("POST", &format!("{BANK}/breakpoints"), &[], br#"{"condition": "on_mesage(\"x\")"}"#);
+    assert!(detail(&problem).contains("--> condition:1:1"), "{problem}");
+    let (_, problem) = server.refused(
+        "POST",
+        &format!("{BANK}/breakpoints"),
+        &[],
+        br#"{"condition": "on_message(\"x\")", "action": "action::nothing()"}"#,
+    );
+    assert!(detail(&problem).contains("--> action:1:9"), "{problem}");
+}
+
 #[test]
 fn what_is_wrong_is_said_field_by_field() {
     let server = Server::bank(&[]);
@@ -121,6 +163,15 @@ fn what_is_wrong_is_said_field_by_field() {
     assert!(problem["detail"].as_str().unwrap().contains("did you mean on_message"), "{problem}");
     let (status, problem) = post("operations/step_back", r#"{"n": 0}"#);
     assert_eq!((status, &problem["hints"][0]), (422, &json!("step_back() goes the other way")), "{problem}");
+
+    for limit in ["0", "10001", "1000000"] {
+        let (status, problem) = server.refused("GET", &format!("{BANK}/events?limit={limit}"), &[], b"");
+        assert_eq!((status, &problem["errors"][0]["field"]), (422, &json!("limit")));
+    }
+    let (status, problem) = post("playback/play", r#"{"speed": 1e300}"#);
+    assert!(status == 422 && problem["detail"].as_str().unwrap().contains("PLAYBACK_SPEED_MAX"), "{problem}");
+    let help = server.post("/api/v1/eval", json!({"line": "help seek"}));
+    assert!(help["data"][0]["text"].as_str().unwrap().contains("seek("), "{help}");
 
     assert_eq!(post("seek", "{").0, 400);
     assert_eq!(post("seek", "[1]").0, 400);
@@ -162,6 +213,19 @@ fn a_read_only_server_shows_and_moves_and_changes_nothing() {
     }
     assert_eq!(server.refused("POST", "/api/v1/eval", &[], br#"{"line": "run()"}"#).0, 403);
     assert_eq!(server.refused("POST", "/api/v1/interrupt", &[], b"").0, 403);
+    // A filter's script makes a condition, and reaches nothing else.
+    for script in [
+        "mark(\"x\")",
+        "|e| mark(\"x\")",
+        "set_limit(\"operations\", 20_000)",
+        "sleep(100)",
+        "true}); mark(\"x\"); ({true",
+    ] {
+        let path = format!("{BANK}/events?where={}", encoded(script));
+        let response = server.send("GET", &path, &[], b"");
+        assert_eq!(response.status, 422, "{script}: {}", response.text());
+    }
+    assert_eq!(server.get(&format!("{BANK}/marks"))["data"], json!([]));
     // At its end a step would let the sandbox run on.
     server.post(&format!("{BANK}/seek"), json!({"moment": "end"}));
     assert_eq!(server.refused("POST", &format!("{BANK}/step"), &[], b"").0, 403);
@@ -186,6 +250,44 @@ fn a_recording_goes_out_and_comes_in_again() {
     }
     assert_eq!(server.refused("GET", &format!("{BANK}/export?format=pdf"), &[], b"").0, 422);
     assert_eq!(server.refused("POST", "/api/v1/import?name=x", &[], b"no recording at all").0, 422);
+}
+
+#[test]
+fn what_is_damaged_is_told_who_opens_it() {
+    let server = Server::bank(&[]);
+    let mut bytes = server.send("GET", &format!("{BANK}/export"), &[], b"").body;
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 64].fill(0xAA);
+    let opened = server.send("POST", "/api/v1/import?name=broken.cinema", &[], &bytes).json();
+    let warnings = opened["meta"]["warnings"].as_array().unwrap_or_else(|| panic!("{opened}"));
+    assert!(!warnings.is_empty() && warnings[0].as_str().unwrap().contains("offset"), "{opened}");
+    let whole = server.get(BANK);
+    assert_eq!(whole["meta"].get("warnings"), None, "{whole}");
+}
+
+#[test]
+fn marks_are_moved_with_their_notes_and_removed() {
+    let server = Server::bank(&[]);
+    let marks = || server.get(&format!("{BANK}/marks"))["data"].clone();
+    server.post(&format!("{BANK}/marks"), json!({"name": "here", "moment": "#10"}));
+    server.post(&format!("{BANK}/notes"), json!({"moment": "#10", "text": "it begins"}));
+    server.post(&format!("{BANK}/marks"), json!({"name": "here", "moment": "#20"}));
+    assert_eq!((&marks()[0]["seq"], &marks()[0]["note"]), (&json!(20), &json!("it begins")));
+    assert_eq!(server.send("DELETE", &format!("{BANK}/marks/here"), &[], b"").status, 200);
+    assert_eq!(marks(), json!([]));
+    assert_eq!(server.refused("DELETE", &format!("{BANK}/marks/here"), &[], b"").0, 404);
+}
+
+#[test]
+fn processes_are_found_by_the_names_they_are_shown_by() {
+    let server = Server::start(&[], &["tests/data/ejabberd-small.trace"]);
+    let name = server.get(&format!("{BANK}/events?limit=1"))["data"][0]["process"].clone();
+    server.post(&format!("{BANK}/seek"), json!({"moment": "start"}));
+    for moment in ["start", "#0", "end"] {
+        server.post(&format!("{BANK}/seek"), json!({"moment": moment}));
+        let found = server.get(&format!("{BANK}/events?limit=3&process={}", name.as_str().unwrap()));
+        assert!(!found["data"].as_array().unwrap().is_empty(), "{moment}");
+    }
 }
 
 #[test]

@@ -48,7 +48,24 @@ fn an_assistant_asks_why() {
         request(7, "no/such", json!({})),
         request(8, "tools/call", json!({"name": "events", "arguments": {"kind": "crash", "limit": 1}})),
         json!("not a request"),
+        json!({ "id": 9 }),
+        json!([]),
+        json!([
+            request(10, "ping", json!({})),
+            json!({"jsonrpc": "2.0", "method": "notifications/x"}),
+            request(11, "ping", json!({}))
+        ]),
+        json!([json!({"jsonrpc": "2.0", "method": "notifications/x"})]),
+        json!({ "jsonrpc": "2.0", "id": null, "method": "ping" }),
+        json!({ "jsonrpc": "2.0", "id": 12, "result": {} }),
     ]);
+    // A batch is answered by one; what is no request has no id to answer to.
+    let invalid = answers.iter().filter(|answer| answer["error"]["code"] == -32600);
+    let ids: Vec<&Value> = invalid.map(|answer| &answer["id"]).collect();
+    assert_eq!(ids, [&Value::Null, &json!(9), &Value::Null, &Value::Null]);
+    let batch = answers.iter().find_map(Value::as_array).unwrap();
+    assert_eq!(batch.iter().map(|answer| &answer["id"]).collect::<Vec<_>>(), [10, 11]);
+    assert_eq!(answers.len(), 8 + 4 + 1);
     let result = |id: u64| answers.iter().find(|answer| answer["id"] == id).unwrap();
     assert_eq!(result(1)["result"]["protocolVersion"], "2025-03-26");
     let tools = result(2)["result"]["tools"].as_array().unwrap();
@@ -63,4 +80,10 @@ fn an_assistant_asks_why() {
     assert!(text(5).contains("nowhere"));
     assert_eq!(result(6)["error"]["code"], -32602, "what changes the session is not offered");
     assert_eq!(result(7)["error"]["code"], -32601);
+}
+
+#[test]
+fn who_does_not_greet_is_told_to() {
+    let answers = talk(&[request(1, "tools/list", json!({})), request(2, "ping", json!({}))]);
+    assert_eq!((&answers[0]["error"]["code"], &answers[1]["result"]), (&json!(-32002), &json!({})));
 }

@@ -74,7 +74,11 @@ pub fn of_reply(session: &Session, reply: Reply) -> Outcome<Answer> {
         Reply::Position(position) => Answer::of(json!(position)),
         Reply::Recorded(recorded) => of_table(&tables::recorded_fields(&recorded)),
         Reply::Sources(rows) => Answer::of(json!(rows)),
-        Reply::Source(info) => Answer::of(json!(info)),
+        Reply::Source(info) => {
+            let damage = session.sources().get(info.id.0).map_or(&[][..], |source| &source.damage);
+            let answer = Answer::of(json!(info));
+            if damage.is_empty() { answer } else { answer.meta("warnings", json!(damage)) }
+        }
         other => of_recording(session, other)?,
     })
 }

@@ -63,6 +63,7 @@ pub const NAMED: &[Named] = &[
     of_sandbox("POST", "/snapshots", "snapshot"),
     of_sandbox("GET", "/marks", "marks"),
     of_sandbox("POST", "/marks", "mark"),
+    of_sandbox("DELETE", "/marks/{name}", "unmark"),
     of_sandbox("POST", "/notes", "note"),
     of_sandbox("GET", "/processes", "processes"),
     of_sandbox("GET", "/processes/{process}", "process"),

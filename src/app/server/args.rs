@@ -12,9 +12,11 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::effect::{Effect, effect};
 use super::problem::{FieldError, Problem};
 use crate::app::live::Live;
-use crate::model::{Syntax, Term, limits};
+use crate::model::{Outcome, Syntax, Term, limits};
+use crate::script::api::Reach;
 use crate::session::operation::{OpInfo, ParamInfo};
 use crate::session::value::Value;
 
@@ -76,13 +78,15 @@ pub fn read(info: &OpInfo, given: Given, live: &mut Live) -> Result<Vec<Value>, 
             wrong(name, format!("{} has no such parameter; known: {known}", info.name));
         }
     }
+    // What only answers changes nothing by its arguments either.
+    let reach = if effect(info) == Effect::Changes { Reach::Session } else { Reach::Values };
     let mut values: Vec<Option<Value>> = Vec::new();
     for param in info.params {
         let json = given.0.iter().find(|(name, _)| name == param.name).map(|(_, json)| json);
         match json.filter(|json| !json.is_null()) {
             None if param.is_optional => values.push(None),
             None => wrong(param.name, format!("is missing ({})", param.type_name)),
-            Some(json) => match value(param, json, live) {
+            Some(json) => match value(param, json, live, reach) {
                 Ok(value) => values.push(Some(value)),
                 Err(detail) => wrong(param.name, detail),
             },
@@ -104,7 +108,7 @@ fn absent(param: &ParamInfo) -> Value {
 }
 
 /// A parameter's value; the error says what was expected.
-fn value(param: &ParamInfo, json: &Json, live: &mut Live) -> Result<Value, String> {
+fn value(param: &ParamInfo, json: &Json, live: &mut Live, reach: Reach) -> Result<Value, String> {
     let expected = |what: &str| Err(format!("expected {what}, got {}", kind_of(json)));
     match (param.type_name, json) {
         ("integer", Json::Number(n)) if n.is_i64() => plain(json),
@@ -127,7 +131,7 @@ fn value(param: &ParamInfo, json: &Json, live: &mut Live) -> Result<Value, Strin
         ("options", Json::Object(_)) => plain(json),
         ("options", _) => expected("an object"),
         (scripted, Json::String(text)) if SCRIPTED.contains(&scripted) => {
-            live.argument(text).map_err(|failure| failure.to_string())
+            live.argument(param.name, text, reach).map_err(|failure| failure.to_string())
         }
         (scripted, _) if SCRIPTED.contains(&scripted) => expected("a script, as text"),
         _ => plain(json),
@@ -186,7 +190,7 @@ fn special(key: &str, inner: &Json) -> Result<Value, String> {
 
 impl Live {
     /// A condition or an action from its script, under the limits of lines that come over a socket.
-    fn argument(&mut self, text: &str) -> crate::model::Outcome<Value> {
-        self.console().argument(text, limits::SERVER_SCRIPT_OPERATIONS_MAX)
+    pub fn argument(&mut self, name: &str, text: &str, reach: Reach) -> Outcome<Value> {
+        self.console().argument(name, text, reach, limits::SERVER_SCRIPT_OPERATIONS_MAX)
     }
 }

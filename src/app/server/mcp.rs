@@ -30,40 +30,87 @@ const INSTRUCTIONS: &str = "A recording of an OTP (Erlang/Elixir) system: every 
 /// Answers until standard input ends.
 pub fn serve(worker: &Worker<Live>) -> Outcome<()> {
     let (input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    let mut talk = Talk { worker, is_initialized: false };
     for line in input.lines() {
         let line = line.map_err(|error| Failure::io(format!("cannot read standard input: {error}")))?;
         if line.trim().is_empty() {
             continue;
         }
-        let Some(answer) = answer(worker, &line) else { continue };
+        let Some(answer) = talk.answer(&line) else { continue };
         let written = writeln!(output, "{answer}").and_then(|()| output.flush());
         written.map_err(|error| Failure::io(format!("cannot write to standard output: {error}")))?;
     }
     Ok(())
 }
 
-/// The answer to one message; notifications have none.
-fn answer(worker: &Worker<Live>, line: &str) -> Option<Json> {
-    let message: Json = match serde_json::from_str(line) {
-        Ok(message) => message,
-        Err(error) => return Some(failed(&Json::Null, -32700, &format!("not JSON: {error}"))),
-    };
-    let method = message.get("method").and_then(Json::as_str).unwrap_or_default();
-    let id = message.get("id")?;
-    let params = message.get("params").cloned().unwrap_or(json!({}));
-    let result = match method {
-        "initialize" => initialize(&params),
-        "ping" => json!({}),
-        "tools/list" => json!({ "tools": tools() }),
-        "tools/call" => match call(worker, &params) {
-            Ok(result) => result,
-            Err(why) => return Some(failed(id, -32602, &why)),
-        },
-        "resources/list" => json!({ "resources": [] }),
-        "prompts/list" => json!({ "prompts": [] }),
-        other => return Some(failed(id, -32601, &format!("no method {other:?}"))),
-    };
-    Some(json!({ "jsonrpc": "2.0", "id": id, "result": result }))
+/// Codes of JSON-RPC, and the one of servers that were not greeted yet.
+const NOT_JSON: i64 = -32700;
+const INVALID_REQUEST: i64 = -32600;
+const NO_METHOD: i64 = -32601;
+const INVALID_PARAMS: i64 = -32602;
+const NOT_INITIALIZED: i64 = -32002;
+
+/// One client's conversation.
+struct Talk<'a> {
+    worker: &'a Worker<Live>,
+    is_initialized: bool,
+}
+
+impl Talk<'_> {
+    /// The answer to a line: a message, or a batch of them. Notifications have none.
+    fn answer(&mut self, line: &str) -> Option<Json> {
+        match serde_json::from_str(line) {
+            Err(error) => Some(failed(&Json::Null, NOT_JSON, &format!("not JSON: {error}"))),
+            Ok(Json::Array(batch)) if batch.is_empty() => {
+                Some(failed(&Json::Null, INVALID_REQUEST, "an empty batch asks nothing"))
+            }
+            Ok(Json::Array(batch)) => {
+                let answers: Vec<Json> = batch.iter().filter_map(|message| self.answer_one(message)).collect();
+                (!answers.is_empty()).then(|| Json::Array(answers))
+            }
+            Ok(message) => self.answer_one(&message),
+        }
+    }
+
+    fn answer_one(&mut self, message: &Json) -> Option<Json> {
+        // Nothing was asked of the client that it could answer.
+        if message.get("method").is_none() && (message.get("result").or(message.get("error"))).is_some() {
+            return None;
+        }
+        let id = message.get("id");
+        let invalid = |why: &str| Some(failed(id.unwrap_or(&Json::Null), INVALID_REQUEST, why));
+        if message.get("jsonrpc").and_then(Json::as_str) != Some("2.0") {
+            return invalid("no message of JSON-RPC 2.0: an object with \"jsonrpc\": \"2.0\"");
+        }
+        let Some(method) = message.get("method").and_then(Json::as_str) else {
+            return invalid("a request names its method");
+        };
+        match id? {
+            Json::String(_) | Json::Number(_) => {}
+            _ => return Some(failed(&Json::Null, INVALID_REQUEST, "an id is text or a number")),
+        }
+        let params = message.get("params").cloned().unwrap_or(json!({}));
+        Some(match self.result(method, &params) {
+            Ok(result) => json!({ "jsonrpc": "2.0", "id": id, "result": result }),
+            Err((code, why)) => failed(id?, code, &why),
+        })
+    }
+
+    fn result(&mut self, method: &str, params: &Json) -> Result<Json, (i64, String)> {
+        match method {
+            "initialize" => {
+                self.is_initialized = true;
+                Ok(initialize(params))
+            }
+            "ping" => Ok(json!({})),
+            _ if !self.is_initialized => Err((NOT_INITIALIZED, "the first request is initialize".into())),
+            "tools/list" => Ok(json!({ "tools": tools() })),
+            "tools/call" => call(self.worker, params).map_err(|why| (INVALID_PARAMS, why)),
+            "resources/list" => Ok(json!({ "resources": [] })),
+            "prompts/list" => Ok(json!({ "prompts": [] })),
+            other => Err((NO_METHOD, format!("no method {other:?}"))),
+        }
+    }
 }
 
 fn failed(id: &Json, code: i64, message: &str) -> Json {

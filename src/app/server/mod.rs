@@ -7,13 +7,14 @@
 //! - [`api`], [`args`], [`answer`], [`problem`], [`openapi`]: the operation table over HTTP
 //! - [`pages`]: events by pages; [`records`]: export, import, lines of script
 //! - [`pulse`], [`stage`]: the state that viewers follow; [`channel`]: Phoenix Channels
-//! - [`views`]: what the page draws; [`page`]: its files
+//! - [`views`]: what the page draws; [`page`]: the page itself, [`bundle`]: its modules as one script
 //! - [`mcp`]: the same table for assistants, on standard input and output
 
 mod answer;
 mod api;
 pub(crate) mod args;
 pub mod bench;
+mod bundle;
 pub(crate) mod channel;
 mod desk;
 mod effect;
@@ -168,7 +169,6 @@ fn router(shared: Arc<Shared>) -> Router {
         .layer(DefaultBodyLimit::max(limits::SERVER_BODY_BYTES_MAX));
     let open = Router::new()
         .route("/", get(page::index))
-        .route("/page/{name}", get(page::asset))
         .route("/api/openapi.json", get(|| async { axum::Json(openapi::document()) }))
         .route("/socket/websocket", get(channel::connect));
     open.merge(guarded)

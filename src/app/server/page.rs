@@ -1,23 +1,26 @@
-//! The page's files, inside of the binary. It must not know what they do.
+//! The page, inside of the binary: one answer with its style and its modules, so that a browser that has it asks for data
+//! at once. It must not know what the modules do.
 //!
-//! A debug build reads them from the source tree when it is there, so that a reload shows an edit.
+//! A debug build reads the files from the source tree when they are there, so that a reload shows an edit.
 
 use std::borrow::Cow;
 
-use axum::extract::Path;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+
+use super::bundle::{Module, bundle};
+use super::gate;
+use super::problem::Problem;
 
 macro_rules! files {
     ($($name:literal),+ $(,)?) => {
         /// Name and content of each file.
-        const FILES: &[(&str, &[u8])] = &[$(($name, include_bytes!(concat!("page/", $name)))),+];
+        const FILES: &[(&str, &str)] = &[$(($name, include_str!(concat!("page/", $name)))),+];
     };
 }
 
-const INDEX: &[u8] = include_bytes!("page/index.html");
-
 files![
+    "index.html",
     "style.css",
     "api.js",
     "ask.js",
@@ -49,55 +52,55 @@ files![
     "twin.js",
 ];
 
-/// What the page may load: only from here. Styles of elements are set by its own code.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' ws:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// What the page may load: data from here, and no script but its own. Styles of elements are set by that.
+fn policy(nonce: &str) -> String {
+    format!(
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' ws:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+}
 
-/// The page, which names its modules, so that a browser asks for all of them at once.
 pub async fn index() -> Response {
-    let modules = FILES.iter().map(|(name, _)| *name).filter(|name| name.ends_with(".js"));
-    let links: String = modules.map(|name| format!("<link rel=\"modulepreload\" href=\"/page/{name}\">\n")).collect();
-    let page =
-        String::from_utf8_lossy(&content("index.html", INDEX)).replacen("</head>", &format!("{links}</head>"), 1);
-    answer("index.html", page.into_bytes())
-}
-
-pub async fn asset(Path(name): Path<String>) -> Response {
-    file(&name)
-}
-
-fn file(name: &str) -> Response {
-    match FILES.iter().find(|(known, _)| *known == name) {
-        Some((name, embedded)) => answer(name, content(name, embedded).into_owned()),
-        None => super::problem::Problem::not_found(format!("no file {name:?}")).into_response(),
-    }
-}
-
-fn answer(name: &str, content: Vec<u8>) -> Response {
-    let kind = match name.rsplit('.').next() {
-        Some("html") => "text/html; charset=utf-8",
-        Some("css") => "text/css; charset=utf-8",
-        Some("js") => "text/javascript; charset=utf-8",
-        Some("svg") => "image/svg+xml",
-        _ => "application/octet-stream",
+    let nonce = match gate::new_token() {
+        Ok(nonce) => nonce,
+        Err(failure) => return Problem::from(failure).into_response(),
+    };
+    let Ok(policy) = HeaderValue::try_from(policy(&nonce)) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     ];
-    (StatusCode::OK, headers, content).into_response()
+    (headers, page(&nonce)).into_response()
 }
 
+/// The page with everything in it.
+fn page(nonce: &str) -> String {
+    let files: Vec<(&str, Cow<'_, str>)> =
+        FILES.iter().map(|(name, embedded)| (*name, content(name, embedded))).collect();
+    let modules: Vec<Module<'_>> = files.iter().map(|(name, text)| (*name, text.as_ref())).collect();
+    let text = |wanted| modules.iter().find(|(name, _)| *name == wanted).map_or("", |(_, text)| text);
+    let script = format!("<script type=\"module\" nonce=\"{nonce}\">\n{}</script>", bundle(&modules, "main.js"));
+    text("index.html")
+        .replacen(STYLE, &format!("<style>\n{}</style>", text("style.css")), 1)
+        .replacen(SCRIPT, &script, 1)
+}
+
+/// Where the page stands for its style, and for its modules.
+const STYLE: &str = "<link rel=\"stylesheet\" href=\"style.css\">";
+const SCRIPT: &str = "<script type=\"module\" src=\"main.js\"></script>";
+
 #[cfg(debug_assertions)]
-fn content(name: &str, embedded: &'static [u8]) -> Cow<'static, [u8]> {
+fn content(name: &str, embedded: &'static str) -> Cow<'static, str> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/app/server/page").join(name);
-    std::fs::read(path).map_or(Cow::Borrowed(embedded), Cow::Owned)
+    std::fs::read_to_string(path).map_or(Cow::Borrowed(embedded), Cow::Owned)
 }
 
 #[cfg(not(debug_assertions))]
-fn content(_: &str, embedded: &'static [u8]) -> Cow<'static, [u8]> {
+fn content(_: &str, embedded: &'static str) -> Cow<'static, str> {
     Cow::Borrowed(embedded)
 }
 
@@ -108,7 +111,6 @@ mod tests {
     #[test]
     fn the_page_s_filter_knows_every_kind() {
         let (_, filter) = FILES.iter().find(|(name, _)| *name == "filter.js").unwrap();
-        let filter = std::str::from_utf8(filter).unwrap();
         let listed = filter.split_once("new Set(\"").unwrap().1.split_once('"').unwrap().0;
         for kind in crate::model::Kind::ALL {
             assert!(listed.split(' ').any(|name| name == kind.as_str()), "{} is missing in filter.js", kind.as_str());
@@ -120,7 +122,32 @@ mod tests {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/app/server/page");
         for file in std::fs::read_dir(folder).unwrap() {
             let name = file.unwrap().file_name().into_string().unwrap();
-            assert!(name == "index.html" || FILES.iter().any(|(known, _)| *known == name), "{name}");
+            assert!(FILES.iter().any(|(known, _)| *known == name), "{name}");
+        }
+        let page = page("once");
+        for (name, _) in FILES.iter().filter(|(name, _)| name.ends_with(".js")) {
+            let function = format!("const ${} = ", name.trim_end_matches(".js"));
+            assert_eq!(page.matches(&function).count(), 1, "{name}");
+        }
+        assert!(!page.contains("href=\"style.css\"") && !page.contains("src=\"main.js\""));
+    }
+
+    /// What the bundle takes for granted, see there.
+    #[test]
+    fn modules_are_written_as_the_bundle_reads_them() {
+        for (name, text) in FILES.iter().filter(|(name, _)| name.ends_with(".js")) {
+            assert!(!text.contains("</script") && !text.contains("import("), "{name}");
+            for line in text.lines().filter(|line| line.starts_with("import") || line.starts_with("export {")) {
+                assert!(line.contains(" from \"./") && line.ends_with("\";"), "{name}: {line}");
+            }
+            for variable in text.lines().filter_map(|line| line.strip_prefix("export let ")) {
+                let variable = variable.split(' ').next().unwrap();
+                for (other, text) in FILES {
+                    let imports = text.lines().filter(|line| line.ends_with(&format!("from \"./{name}\";")));
+                    let by_name = |line: &str| line.split([' ', ',', '{', '}']).any(|word| word == variable);
+                    assert!(!imports.into_iter().any(by_name), "{other} takes {variable} by name, and it changes");
+                }
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::app::live::Live;
 use crate::breakpoint::{Condition, Search};
 use crate::export;
 use crate::model::{Atom, Class, Event, Filter, Kind, Moment, Outcome, Seq, Style, Syntax, limits};
-use crate::script::api::syntax_of;
+use crate::script::api::{Reach, syntax_of};
 use crate::session::value::{Param, ProcessRef, Span};
 use crate::session::{Session, Source, SourceId};
 use crate::store::Recording;
@@ -83,7 +83,7 @@ impl Page {
                 "to" => to = Some(moment(&text)?),
                 "after" => page.after = Some(number("after", &text)?),
                 "before" => page.before = Some(number("before", &text)?),
-                "limit" => page.n_rows = (number("limit", &text)? as usize).clamp(1, limits::SERVER_ROWS_MAX),
+                "limit" => page.n_rows = rows(number("limit", &text)?)?,
                 "format" => {}
                 _ => {
                     return Err(Problem::field(
@@ -98,6 +98,14 @@ impl Page {
         }
         Ok(page)
     }
+}
+
+fn rows(n: u64) -> Result<usize, Problem> {
+    let n_rows = usize::try_from(n).ok().filter(|n| (1..=limits::SERVER_ROWS_MAX).contains(n));
+    n_rows.ok_or_else(|| {
+        let max = limits::SERVER_ROWS_MAX;
+        Problem::field("limit", format!("expected 1 to {max} rows of a page, got {n}")).hint("meta.next leads on")
+    })
 }
 
 fn unknown<'a>(field: &str, text: &str, known: impl Iterator<Item = &'a str>) -> Problem {
@@ -158,7 +166,7 @@ pub fn of_current(live: &mut Live, query: Vec<(String, String)>) -> Result<Answe
 fn find(live: &mut Live, id: SourceId, mut page: Page) -> Result<(Table, Syntax, Option<u64>), Problem> {
     let condition = match &page.condition {
         Some(text) => {
-            let value = live.console().argument(text, limits::SERVER_SCRIPT_OPERATIONS_MAX)?;
+            let value = live.argument("where", text, Reach::Values)?;
             Some(Condition::from_value(value).map_err(|what| Problem::field("where", what))?)
         }
         None => None,

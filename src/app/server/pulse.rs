@@ -13,6 +13,8 @@ use crate::timeline::PlaybackState;
 
 /// Breakpoints and marks that the document lists; the whole lists are operations of their own.
 const LISTED_MAX: usize = 200;
+/// Damaged places that the document lists.
+const DAMAGE_LISTED_MAX: usize = 20;
 /// Loss events that are added up at each beat.
 const LOSSES_MAX: usize = 1_000;
 /// Events that one beat lets a sandbox do.
@@ -167,7 +169,10 @@ fn document(source: &Source, id: SourceId) -> Map<String, Json> {
         "n_recorded": recording.len(),
         "n_events": position.n_events,
         "time_range_ns": recording.time_range_ns(),
+        "is_busy": false,
         "n_lost": n_lost(&recording),
+        "n_damaged": source.damage.len(),
+        "damage": source.damage.iter().take(DAMAGE_LISTED_MAX).collect::<Vec<_>>(),
         "wall_offset_ns": recording.info.wall_offset_ns,
         "is_elixir": recording.info.is_elixir,
         "branch": position.branch,

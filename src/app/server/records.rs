@@ -193,7 +193,13 @@ async fn answer_eval(shared: &Shared, body: Result<Bytes, BytesRejection>) -> Re
 impl Live {
     /// Evaluates a line as the shell does; what it shows comes as tables and text.
     fn eval_line(&mut self, line: &str) -> Outcome<Answer> {
+        use crate::app::commands::{self, Command};
+        use crate::app::host::Host;
         use crate::script::ScriptEnd;
+        if let Command::Help(topic) = commands::read(line) {
+            let text = commands::help(topic, &self.names())?;
+            return Ok(Answer::of(vec![json!({ "text": text })]));
+        }
         let value = match self.console().shell.eval_within(line, limits::SERVER_SCRIPT_OPERATIONS_MAX) {
             Ok(value) => value,
             Err(ScriptEnd::Failed(failure)) => return Err(failure),

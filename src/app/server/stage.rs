@@ -23,6 +23,8 @@ use crate::session::SourceId;
 const HITS_WAITING_MAX: usize = 256;
 /// Wall time that one beat may stand for: after a long run, playing goes on where it was.
 const BEAT_MAX: Duration = Duration::from_millis(250);
+/// A session that does not answer for so long is said to be busy.
+const BUSY_AFTER: Duration = Duration::from_millis(400);
 /// Bins of the pyramid that are made at a stretch, between which readers have their turn: some 5 ms.
 const BINS_AT_A_STRETCH: usize = 64;
 /// How long the making waits at a time for readers to have had it (locks alone are not fair), and how many times: it
@@ -93,11 +95,32 @@ impl Stage {
             let elapsed_ns = last.elapsed().min(BEAT_MAX).as_nanos() as i64;
             last = Instant::now();
             let (id, may_run) = (self.id, self.may_run);
+            let mut beat = std::pin::pin!(self.desk.look(move |live| pulse::beat(live, id, elapsed_ns, may_run)));
+            let pulse = match tokio::time::timeout(BUSY_AFTER, &mut beat).await {
+                Ok(pulse) => pulse,
+                Err(_) => {
+                    self.tell_busy();
+                    beat.await
+                }
+            };
             // A failure (the sandbox is not there, the session is busy) shows where it is asked for.
-            if let Ok(pulse) = self.desk.look(move |live| pulse::beat(live, id, elapsed_ns, may_run)).await {
+            if let Ok(pulse) = pulse {
                 self.publish(pulse);
             }
         }
+    }
+
+    /// The session does something else for a while: viewers are told, all else is as it was.
+    fn tell_busy(&self) {
+        self.pulses.send_if_modified(|current| {
+            let has_more = !current.document.is_empty();
+            if has_more {
+                let mut document = current.document.clone();
+                document.insert("is_busy".into(), Json::Bool(true));
+                *current = Arc::new(Pulse { document, hits: Vec::new() });
+            }
+            has_more
+        });
     }
 
     fn publish(&self, mut pulse: Pulse) {

@@ -67,6 +67,8 @@ pub struct Output {
 pub struct Console {
     pub shell: Shell,
     pub session: SharedSession,
+    /// A shell that knows no session, for arguments of what only answers.
+    apart: Shell,
     /// What `cinema::argument` was given last.
     argument: Rc<RefCell<Option<Value>>>,
     serve: Rc<RefCell<Option<ServeFunction>>>,
@@ -84,6 +86,10 @@ impl Console {
         let api = Api::new(session.clone(), Closures::new(&host));
         let (argument, serve) = (Rc::default(), Rc::default());
         let shared = session.clone();
+        let apart = Shell::for_arguments(host.clone(), |engine| {
+            register_values(engine);
+            register_taker(engine, &api, &argument);
+        });
         let shell = Shell::new(host, |engine| {
             register(engine, &api);
             register_taker(engine, &api, &argument);
@@ -91,7 +97,7 @@ impl Console {
             register_show(engine, shared, output.show, options.n_rows_max);
             register_serve(engine, &serve);
         });
-        Console { shell, session, argument, serve }
+        Console { shell, session, apart, argument, serve }
     }
 
     /// Says what `serve()` does; before that it cannot do anything.
@@ -99,13 +105,27 @@ impl Console {
         *self.serve.borrow_mut() = Some(serve);
     }
 
-    /// An expression as an operation's argument: a condition, an action, a closure `|e| ..`; `n_operations_max` steps at
-    /// most. Errors: it does not evaluate, or is of a type that no operation takes.
-    pub fn argument(&mut self, text: &str, n_operations_max: u64) -> Outcome<Value> {
-        self.shell.hand_over("cinema::argument", text, n_operations_max)?;
+    /// A script as the argument `name` of an operation: a condition, an action, a closure `|e| ..`; `n_operations_max`
+    /// steps at most. `reach` says what the script may call on its way. Errors: it does not evaluate, or is of a type
+    /// that no operation takes.
+    pub fn argument(&mut self, name: &str, text: &str, reach: Reach, n_operations_max: u64) -> Outcome<Value> {
+        let shell = match reach {
+            Reach::Session => &mut self.shell,
+            Reach::Values => &mut self.apart,
+        };
+        shell.hand_over("cinema::argument", name, text, n_operations_max)?;
         let value = self.argument.borrow_mut().take();
-        value.ok_or_else(|| Failure::usage(format!("{text:?} gives no argument")))
+        value.ok_or_else(|| Failure::usage(format!("{name}: {text:?} gives no value")))
     }
+}
+
+/// What the script of an argument may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// What the shell may.
+    Session,
+    /// What makes conditions, actions and values, and nothing that the session would notice.
+    Values,
 }
 
 /// Registers `cinema::argument(value)`, which keeps what it is given: only during a call can a closure be kept with
@@ -137,18 +157,23 @@ impl ModuleLoader for Loader {
     }
 }
 
-/// Registers the whole api.
-fn register(engine: &mut Engine, api: &Rc<Api>) {
+/// Registers what knows no session.
+fn register_values(engine: &mut Engine) {
     event::register(engine);
     record::register(engine);
     rows::register(engine);
-    timeline::register(engine);
     conditions::register(engine);
+    engine.register_fn("seq", |n: i64| Dynamic::from(format!("#{n}")));
+}
+
+/// Registers the whole api.
+fn register(engine: &mut Engine, api: &Rc<Api>) {
+    register_values(engine);
+    timeline::register(engine);
     query::register(engine, api);
     pictures::register(engine, api);
     files::register(engine, api);
     operations::register(engine, api, ops::entries());
-    engine.register_fn("seq", |n: i64| Dynamic::from(format!("#{n}")));
 }
 
 /// Has `print(value)` and `"${value}"` write results as they read best: tables and trees.

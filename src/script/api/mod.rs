@@ -17,7 +17,7 @@ mod show;
 mod timeline;
 mod values;
 
-pub use console::{Console, ConsoleOptions, Output, Serve, ServeFunction};
+pub use console::{Console, ConsoleOptions, Output, Reach, Serve, ServeFunction};
 pub use files::write_recording;
 pub use help::{FunctionHelp, functions, reference};
 pub use record::Block;

@@ -233,8 +233,17 @@ fn lost_between(recording: &Recording, state: Seq, at: Seq) -> Option<String> {
 /// The payload as a term; one that is missing, too deep or damaged says so.
 fn payload_of(recording: &Recording, seq: Seq) -> Outcome<Term> {
     let Some(bytes) = recording.payload(seq).filter(|bytes| !bytes.is_empty()) else {
-        let what = format!("what #{} carried is not in the recording: it is older than that, or was lost", seq.0);
-        return Err(Failure::not_found(what).hint("loss(), and cinema fsck FILE, tell what is missing"));
+        let (seq, first) = (seq.0, recording.first().0);
+        let is_lost = recording.lost_fields(Seq(seq)).iter().any(|field| field == "payload");
+        return Err(if seq < first {
+            Failure::not_found(format!("what #{seq} carried is gone: the recording begins at #{first}"))
+                .hint("info() tells what was evicted")
+        } else if is_lost {
+            Failure::not_found(format!("what #{seq} carried is lost: the file was damaged there"))
+                .hint("loss(), and cinema fsck FILE, tell what is missing")
+        } else {
+            Failure::not_found(format!("#{seq} carries nothing"))
+        });
     };
     crate::codec::etf::decode(&bytes)
         .map_err(|error| Failure::bad_input(format!("the payload of #{} ({} bytes): {error}", seq.0, bytes.len())))

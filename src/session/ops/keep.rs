@@ -39,13 +39,19 @@ operations! { KEEP:
     /// Lists the branches: where each left its parent.
     Keep "branches" Branches {} -> "a row per branch", "branches()";
 
-    /// Marks a moment by a name.
+    /// Marks a moment by a name; a mark of that name is moved, with its note.
     Keep "mark" SetMark {
         /// Its name.
         name: String,
         /// When; the cursor's moment when left out.
         moment: Option<Moment>,
     } -> "nothing", "mark(\"here it starts\")";
+
+    /// Removes a mark or a snapshot, with its note.
+    Keep "unmark" RemoveMark {
+        /// Its name.
+        name: String,
+    } -> "nothing", "unmark(\"here it starts\")";
 
     /// Lists the marks, snapshots among them.
     Keep "marks" Marks {} -> "a row per mark", "marks()";
@@ -127,6 +133,15 @@ impl Perform for SetMark {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         set_mark(session, self.name, self.moment.as_ref(), String::new(), false)?;
         Ok(Reply::Nothing)
+    }
+}
+
+impl Perform for RemoveMark {
+    fn perform(self, session: &mut Session) -> Outcome<Reply> {
+        if session.source_mut()?.remove_mark(&self.name) {
+            return Ok(Reply::Nothing);
+        }
+        Err(Failure::not_found(format!("no mark {:?}", self.name)).hint("marks() lists them"))
     }
 }
 

@@ -45,7 +45,7 @@ pub fn examine(bytes: &Bytes, name: &str) -> Outcome<(Recording, Report)> {
     let walk = is_found.then_some(&walk);
     let mut examination = Examination { bytes, walk, is_complete, has_pages: version > 2, damage, changed_from: None };
     examination.segments(&mut recording, &places, first..end.unwrap_or(first));
-    examination.keyframes(&mut recording);
+    examination.keyframes(&mut recording, first);
     if is_complete {
         recording.add_checkpoints();
     } else {
@@ -80,7 +80,8 @@ impl Examination<'_> {
             next_seq = head.end();
             if self.is_torn(&place.image) && segment.check().is_err() {
                 let (offset, n_bytes) = (place.image.start, place.image.len());
-                self.damage.push(Damage::at(Part::End, offset, n_bytes, TORN));
+                let lost = std::iter::once(head.start..head.end()).collect();
+                self.damage.push(Damage { lost, ..Damage::at(Part::End, offset, n_bytes, TORN) });
                 return;
             }
             let (segment, pages) = self.put_together(segment, place);
@@ -219,7 +220,7 @@ impl Examination<'_> {
     }
 
     /// Leaves out the keyframes that are damaged, or tell of events that are not as they were.
-    fn keyframes(&mut self, recording: &mut Recording) {
+    fn keyframes(&mut self, recording: &mut Recording, first: u64) {
         for Checkpoint { n_events, delta, .. } in recording.keyframes.drop_damaged(&recording.dictionaries) {
             let what = format!("the one of the first {n_events} events is damaged: it is made again");
             self.damage.push(Damage::at(Part::Keyframe, delta.place(), delta.len(), what));
@@ -227,7 +228,7 @@ impl Examination<'_> {
         if let Some(end) = self.changed_from {
             recording.keyframes.cut(end);
         }
-        let n_events = recording.segments.last().map_or(recording.first().0, |segment| segment.head.end());
+        let n_events = recording.segments.last().map_or(first, |segment| segment.head.end());
         recording.tail.restart(n_events);
     }
 }

@@ -20,7 +20,13 @@ impl<'f> Shifted<'f> {
             return None;
         }
         let mut mended = vec![0; n_bytes];
+        let mut end = 0;
         for (range, checksum) in pieces {
+            // Pieces that overlap could claim more work than there are bytes.
+            if range.start < end {
+                continue;
+            }
+            end = range.end;
             if let (Some(bytes), Some(place)) = (self.piece(&range, checksum), mended.get_mut(range)) {
                 place.copy_from_slice(bytes);
             }

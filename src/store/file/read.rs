@@ -177,7 +177,8 @@ fn cut_at_damage(
         let is_torn = !is_complete && offset + segment.image().len() == bytes.len();
         let what = format!("{why}: the {n_left_out} events from #{start} on are left out");
         let (part, what) = if is_torn { (Part::End, TORN.to_string()) } else { (Part::Segment, what) };
-        damage.push(Damage::at(part, offset, segment.image().len(), what));
+        let lost = is_torn.then(|| start..segment.head.end()).into_iter().collect();
+        damage.push(Damage { lost, ..Damage::at(part, offset, segment.image().len(), what) });
         recording.cut(begin + place);
     }
     for segment in &recording.segments[begin.min(recording.segments.len())..] {

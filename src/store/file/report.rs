@@ -120,10 +120,9 @@ impl Report {
             return None;
         }
         let name = if self.is_damaged() { "damaged" } else { "not finished" };
-        let lost: Vec<Range<u64>> = self.damage.iter().flat_map(|damage| damage.lost.iter().cloned()).collect();
         let mut what = match self.n_lost() {
             0 => "no event is known to be lost".to_string(),
-            n => format!("{n} events are lost ({})", ranges(&lost)),
+            n => format!("{n} events are lost ({})", ranges(&self.lost())),
         };
         if self.n_partial() > 0 {
             what.push_str(&format!(", {} are there in part", self.n_partial()));
@@ -172,18 +171,33 @@ impl Report {
         if !self.is_unfinished() {
             return None;
         }
-        let n_events = self.seqs.end - self.seqs.start;
         let in_part = match self.n_partial() {
             0 => String::new(),
             n => format!(", {n} of the last ones without what they carried"),
         };
+        let read = match self.n_kept() {
+            0 => "no event lies before that".to_string(),
+            n => format!("all {n} events up to there are read{in_part}"),
+        };
+        let lost = match self.n_lost() {
+            0 => "lost is what came after".to_string(),
+            n => format!("lost are the {n} in which it ends ({}), and what came after", ranges(&self.lost())),
+        };
         Some(format!(
-            "{name} was not finished, as after a crash, or it was cut short; that is no damage. All {n_events} events up to \
-             there are read{in_part}; lost is what came after: of a recorder that was killed at most what was not sealed yet. \
-             cinema repair {name} OUT.cinema makes a finished file of it"
+            "{name} was not finished, as after a crash, or it was cut short; that is no damage: {read}; {lost}, of a recorder \
+             that was killed at most what was not sealed yet. cinema repair {name} OUT.cinema makes a finished file of it"
         ))
     }
 
+    /// Events that are there, in part or whole.
+    pub fn n_kept(&self) -> u64 {
+        let lost = self.lost();
+        let inside = lost.iter().filter(|lost| lost.start < self.seqs.end).map(|lost| lost.end - lost.start);
+        self.seqs.end - self.seqs.start - inside.sum::<u64>()
+    }
+    fn lost(&self) -> Vec<Range<u64>> {
+        self.damage.iter().flat_map(|damage| damage.lost.iter().cloned()).collect()
+    }
     /// Events that cannot be read.
     pub fn n_lost(&self) -> u64 {
         self.damage.iter().map(Damage::n_lost).sum()

@@ -160,8 +160,11 @@ impl Sieve<'_> {
         lost: &mut Vec<&'static str>,
     ) -> Option<NewEvent<'static>> {
         let columns = &self.columns;
-        let actor = |local| self.dictionary_entry("actors", columns.actors, local, dictionaries.actors.items());
-        let tag = |local| self.dictionary_entry("tags", columns.tags, local, dictionaries.tags.items());
+        let head = self.source.head;
+        let actors = dictionaries.actors.items().get(..head.n_actors as usize).unwrap_or_default();
+        let tags = dictionaries.tags.items().get(..head.n_tags as usize).unwrap_or_default();
+        let actor = |local| self.dictionary_entry("actors", columns.actors, local, actors);
+        let tag = |local| self.dictionary_entry("tags", columns.tags, local, tags);
         let call = |place| self.entry("calls", columns.calls, place).map(|key| CallKey(u64::from_le_bytes(key)));
         let kind = Kind::from_byte(self.entry("kind", columns.kind, idx)?[0])?;
         let process = actor(self.packed("process", columns.process, idx)?)?;
@@ -178,7 +181,11 @@ impl Sieve<'_> {
         })
     }
 
+    /// The item of a local number. They ascend: where there are as many as `items`, each is its own.
     fn dictionary_entry<T: Copy>(&self, section: &str, numbers: &[[u8; 4]], local: usize, items: &[T]) -> Option<T> {
+        if numbers.len() == items.len() {
+            return items.get(local).copied();
+        }
         items.get(u32::from_le_bytes(self.entry(section, numbers, local)?) as usize).copied()
     }
     /// `None`: damaged. `Some(None)`: no cause.

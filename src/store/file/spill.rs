@@ -154,7 +154,9 @@ impl SessionFile {
     pub fn end(&mut self, ending: &Ending) -> Outcome<()> {
         let mut out = BlockWriter { out: Vec::new(), offset: self.offset };
         let checkpoints = put_keyframes(&mut out, ending.checkpoints.iter()).expect("writing to a vector cannot fail");
-        let _ = out.marks(&ending.marks);
+        if !ending.marks.is_empty() {
+            let _ = out.marks(&ending.marks);
+        }
         self.put(&out.out)?;
         // A directory that survives a loss of power vouches for what it names: that goes first.
         self.sync()?;

@@ -101,7 +101,9 @@ fn write_file(recording: &Recording, path: &Path, form: Form) -> std::io::Result
         base: put_keyframes(&mut writer, keyframes.base_with_states(&recording.dictionaries).iter())?.pop(),
         branch_bases: put_keyframes(&mut writer, keyframes.branch_bases.values())?,
     };
-    writer.marks(&directory.marks)?;
+    if !directory.marks.is_empty() {
+        writer.marks(&directory.marks)?;
+    }
     let directory_offset = writer.offset;
     writer.block(BlockKind::Directory, &[&directory.write()])?;
     writer.put(&trailer(directory_offset as u64))?;
@@ -172,11 +174,8 @@ impl<W: Write> BlockWriter<W> {
         Ok(content)
     }
 
-    /// Writes a Marks block, when there are marks.
+    /// Writes a Marks block: it holds instead of those before.
     pub fn marks(&mut self, marks: &[Mark]) -> std::io::Result<()> {
-        if marks.is_empty() {
-            return Ok(());
-        }
         let mut content = Vec::new();
         put_marks(&mut content, marks);
         self.block(BlockKind::Marks, &[&content]).map(drop)

@@ -250,8 +250,19 @@ fn a_cut_in_payloads_costs_the_payloads_behind_it() {
     for n in [at - 30, at - 10, at + 1, at + image.len() - 1] {
         let (saved, report) = Recording::read_rescued(bytes[..n].to_vec()).unwrap();
         assert_eq!((saved.len(), report.is_unfinished()), (4_000, true), "cut at {n}: {report:?}");
+        assert!(n < at || report.n_lost() == 2_000, "cut at {n}: {report:?}");
         assert_eq!(Recording::read(bytes[..n].to_vec()).unwrap().1.unfinished("f"), report.unfinished("f"));
     }
+}
+
+/// A file that is cut in its only segment has no events, and what is made of it is whole.
+#[test]
+fn a_cut_in_the_first_segment_leaves_a_whole_file_without_events() {
+    let bytes = saved_bytes(&busy(500));
+    let (saved, report) = Recording::read_rescued(bytes[..bytes.len() / 2].to_vec()).unwrap();
+    assert_eq!((saved.len(), report.n_lost(), report.is_unfinished()), (0, 500, true), "{report:?}");
+    assert!(report.unfinished("f").unwrap().contains("no event lies before that; lost are the 500 in which it ends"));
+    assert_eq!(Recording::read(saved_bytes(&saved)).unwrap().1.damage, Vec::new());
 }
 
 /// Bytes that were inserted, or are missing, shift all that follows: it is found again, with the directory or without.

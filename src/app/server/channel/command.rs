@@ -6,7 +6,7 @@ use super::frame::Frame;
 use crate::app::server::answer::Answer;
 use crate::app::server::api;
 use crate::app::server::args::Given;
-use crate::app::server::problem::Problem;
+use crate::app::server::problem::{FieldError, Problem};
 use crate::app::server::shared::Shared;
 use crate::session::SourceId;
 
@@ -18,7 +18,7 @@ pub const EVENTS: &[(&str, &str)] = &[
     ("toggle_playback", "`{action?}`: play, pause, rewind; without it the other of playing and paused. `{speed?}`"),
     ("step", "`{direction?: forward|back, unit?: event|process|handler|hit, n?, process?}`"),
     ("set_speed", "`{speed}`: recorded time per wall time"),
-    ("set_view", "`{view, ..}`: kept by the client; answered as it came"),
+    ("set_view", "`{view, ..}`: answered as it came, and kept nowhere: what one looks at is each client's own"),
     ("inspect", "`{process, moment?}`"),
     ("operation", "`{name, args}`: any operation of the table"),
 ];
@@ -26,13 +26,14 @@ pub const EVENTS: &[(&str, &str)] = &[
 /// Performs one event; gives the response.
 pub async fn perform(shared: &Shared, id: SourceId, frame: &Frame) -> Result<Json, Problem> {
     let payload = &frame.payload;
+    check_fields(&frame.event, payload)?;
     let text = |key: &str| payload.get(key).and_then(Json::as_str);
     let operation = |name: &'static str, args: Json| call(shared, id, name, args);
     let answer = match frame.event.as_str() {
         "set_breakpoint" => operation("brk", payload.clone()).await?,
         "remove_breakpoint" => operation("remove_breakpoint", payload.clone()).await?,
         "timeline_seek" => operation("seek", payload.clone()).await?,
-        "toggle_playback" => toggle(shared, id, text("action"), payload.get("speed")).await?,
+        "toggle_playback" => toggle(shared, id, payload).await?,
         "step" => step(shared, id, payload).await?,
         "set_speed" => set_speed(shared, id, payload).await?,
         "set_view" => Answer::of(payload.clone()),
@@ -47,6 +48,44 @@ pub async fn perform(shared: &Shared, id: SourceId, frame: &Frame) -> Result<Jso
         }
     };
     Ok(answer.to_json())
+}
+
+/// The fields of the events that are no operation under another name: those check theirs themselves.
+const FIELDS: &[(&str, &[&str])] = &[
+    ("toggle_playback", &["action", "speed"]),
+    ("step", &["direction", "unit", "n", "process"]),
+    ("set_speed", &["speed"]),
+    ("operation", &["name", "args"]),
+];
+
+/// Refuses what an event does not know, rather than to leave it out.
+fn check_fields(event: &str, payload: &Json) -> Result<(), Problem> {
+    let Some((_, known)) = FIELDS.iter().find(|(name, _)| *name == event) else { return Ok(()) };
+    let fields = match payload {
+        Json::Object(fields) => fields,
+        Json::Null => return Ok(()),
+        _ => return Err(Problem::bad_request("arguments go by name: an object")),
+    };
+    let unknown = fields.keys().filter(|name| !known.contains(&name.as_str()));
+    let detail = || format!("{event} has no such field; known: {}", known.join(", "));
+    let errors: Vec<FieldError> = unknown.map(|name| FieldError { field: name.clone(), detail: detail() }).collect();
+    if errors.is_empty() { Ok(()) } else { Err(Problem::fields(errors)) }
+}
+
+/// A speed, where one is given.
+fn speed_of(payload: &Json) -> Result<Option<f64>, Problem> {
+    match payload.get("speed").filter(|speed| !speed.is_null()) {
+        None => Ok(None),
+        Some(speed) => speed.as_f64().map(Some).ok_or_else(|| Problem::field("speed", "expected a number")),
+    }
+}
+
+/// A word, where one is given.
+fn word<'a>(payload: &'a Json, name: &str) -> Result<Option<&'a str>, Problem> {
+    match payload.get(name).filter(|word| !word.is_null()) {
+        None => Ok(None),
+        Some(word) => word.as_str().map(Some).ok_or_else(|| Problem::field(name, "expected text")),
+    }
 }
 
 async fn call(shared: &Shared, id: SourceId, name: &str, args: Json) -> Result<Answer, Problem> {
@@ -70,9 +109,10 @@ async fn playback(shared: &Shared, id: SourceId) -> Result<(bool, f64), Problem>
     shared.desk.look(look).await.map_err(Problem::from)
 }
 
-async fn toggle(shared: &Shared, id: SourceId, action: Option<&str>, speed: Option<&Json>) -> Result<Answer, Problem> {
+async fn toggle(shared: &Shared, id: SourceId, payload: &Json) -> Result<Answer, Problem> {
+    let (action, wanted_speed) = (word(payload, "action")?, speed_of(payload)?);
     let (is_running, known_speed) = playback(shared, id).await?;
-    let speed = speed.and_then(Json::as_f64).unwrap_or(known_speed).abs();
+    let speed = wanted_speed.unwrap_or(known_speed).abs();
     match action {
         None if is_running => call(shared, id, "pause", json!({})).await,
         None | Some("play") => {
@@ -103,19 +143,16 @@ async fn rewind_at_the_end(shared: &Shared, id: SourceId) -> Result<(), Problem>
 }
 
 async fn set_speed(shared: &Shared, id: SourceId, payload: &Json) -> Result<Answer, Problem> {
-    let Some(speed) = payload.get("speed").and_then(Json::as_f64) else {
-        return Err(Problem::field("speed", "expected a number"));
-    };
+    let speed = speed_of(payload)?.ok_or_else(|| Problem::field("speed", "is missing"))?;
     let (is_running, _) = playback(shared, id).await?;
     let answer = call(shared, id, "play", json!({ "speed": speed })).await?;
     if is_running { Ok(answer) } else { call(shared, id, "pause", json!({})).await }
 }
 
 async fn step(shared: &Shared, id: SourceId, payload: &Json) -> Result<Answer, Problem> {
-    let text =
-        |key: &str, default: &'static str| payload.get(key).and_then(Json::as_str).unwrap_or(default).to_string();
-    let (direction, unit) = (text("direction", "forward"), text("unit", "event"));
-    let name = match (unit.as_str(), direction.as_str()) {
+    let direction = word(payload, "direction")?.unwrap_or("forward");
+    let unit = word(payload, "unit")?.unwrap_or("event");
+    let name = match (unit, direction) {
         ("event", "forward") => "step",
         ("event", "back") => "step_back",
         ("process", "forward") => "next",

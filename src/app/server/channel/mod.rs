@@ -123,7 +123,7 @@ impl Connection {
         // Tasks of topics end when their orders end.
         self.members.clear();
         let close = reason.map(|reason| CloseFrame { code: close_code::POLICY, reason: reason.into() });
-        let _ = tokio::time::timeout(SEND_MAX, socket.send(Message::Close(close))).await;
+        let _ = tokio::time::timeout(SEND_MAX, farewell(&mut socket, close)).await;
     }
 
     /// Takes a frame; gives the answer that is there at once.
@@ -164,6 +164,13 @@ impl Connection {
         self.members.insert(topic, member);
         None
     }
+}
+
+/// Closes, and waits until the other end has closed, too: only then is everything sent that it should see.
+async fn farewell(socket: &mut WebSocket, close: Option<CloseFrame>) {
+    // Where the other end began, the answer was queued when its frame was read.
+    let _ = socket.send(Message::Close(close)).await;
+    while let Some(Ok(_)) = socket.recv().await {}
 }
 
 async fn send(socket: &mut WebSocket, text: String) -> bool {

@@ -1,5 +1,6 @@
 //! The document's part on what is more than one operation's call.
 
+use crate::model::limits;
 use serde_json::{Map, Value as Json, json};
 
 use super::super::api::SANDBOX;
@@ -64,14 +65,18 @@ const EVENTS: &[(&str, bool, &str)] = &[
     ("limit", true, "Rows of the page."),
 ];
 
-fn schema(is_number: bool) -> Json {
-    if is_number { json!({ "type": "integer", "minimum": 0 }) } else { json!({ "type": "string" }) }
+fn schema(name: &str, is_number: bool) -> Json {
+    match (name, is_number) {
+        ("limit", _) => json!({ "type": "integer", "minimum": 1, "maximum": limits::SERVER_ROWS_MAX }),
+        (_, true) => json!({ "type": "integer", "minimum": 0 }),
+        (_, false) => json!({ "type": "string" }),
+    }
 }
 
 /// The schema of the events' query as one object, for assistants.
 pub fn events_input() -> Json {
     let property = |(name, is_number, about): &(&str, bool, &str)| {
-        let mut schema = schema(*is_number);
+        let mut schema = schema(name, *is_number);
         schema["description"] = json!(about);
         (name.to_string(), schema)
     };
@@ -81,7 +86,7 @@ pub fn events_input() -> Json {
 
 fn events() -> Json {
     let mut parameters = vec![sandbox_parameter()];
-    let parameter = |(name, is_number, about): &(&str, bool, &str)| optional(name, &schema(*is_number), about);
+    let parameter = |(name, is_number, about): &(&str, bool, &str)| optional(name, &schema(name, *is_number), about);
     parameters.extend(EVENTS.iter().map(parameter));
     parameters.push(optional("format", &json!({ "enum": ["json", "ndjson", "csv"] }), "json when left out."));
     let mut events = record("events", "Events by pages: meta.next is the cursor of the next page.", parameters);

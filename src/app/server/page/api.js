@@ -5,7 +5,9 @@ const given = parameters.get("token");
 if (given) sessionStorage.setItem("cinema.token", given);
 
 export const token = given || sessionStorage.getItem("cinema.token") || "";
-export let sandbox = Number(parameters.get("s") || 0);
+/** Keeps a token that was typed, for the next load. */
+export const keepToken = (text) => sessionStorage.setItem("cinema.token", text.trim());
+export let sandbox = Number(/^\d+$/.exec(parameters.get("s")) ?? 0);
 export const setSandbox = (id) => { sandbox = id; };
 
 /** A problem as the server tells it (RFC 9457). */
@@ -62,7 +64,7 @@ export function prefetch(name, values) {
 export const sandboxes = async () => (await (await request("/api/v1/sandboxes")).json()).data;
 
 export const upload = async (file) =>
-  (await (await request(`/api/v1/import?${query({ name: file.name })}`, { method: "POST", body: file })).json()).data;
+  (await request(`/api/v1/import?${query({ name: file.name })}`, { method: "POST", body: file })).json();
 
 export const download = async (format) => {
   const response = await request(`/api/v1/sandboxes/${sandbox}/export?${query({ format })}`);

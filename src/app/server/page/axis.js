@@ -25,8 +25,8 @@ function interpolate(from, to, value) {
 }
 
 export class Axis {
-  constructor({ seqs, at_ns, shares }) {
-    Object.assign(this, { seqs, times: at_ns, shares });
+  constructor({ seqs, since_start_ns, shares }) {
+    Object.assign(this, { seqs, times: since_start_ns, shares });
   }
   /** Where an event stands, from 0 to 1; events between two samples lie between them. */
   ofSeq(seq) { return interpolate(this.seqs, this.shares, seq); }
@@ -35,15 +35,15 @@ export class Axis {
   timeOf(share) { return interpolate(this.shares, this.times, share); }
 
   /** Round times between two shares, so many pixels apart or more: [{share, text}]. */
-  ticks(from, to, width, startNs, apart = 84) {
+  ticks(from, to, width, apart = 84) {
     if (!this.times.length || to <= from) return [];
     const [first, last] = [this.timeOf(from), this.timeOf(to)];
     const step = niceStep((last - first) / Math.max(2, width / apart));
     if (!(step > 0)) return [];
     const ticks = [];
     let free = -Infinity;
-    for (let ns = Math.ceil((first - startNs) / step) * step; ns <= last - startNs && ticks.length < 60; ns += step) {
-      const share = this.ofTime(ns + startNs);
+    for (let ns = Math.ceil(first / step) * step; ns <= last && ticks.length < 60; ns += step) {
+      const share = this.ofTime(ns);
       const x = ((share - from) / (to - from)) * width;
       if (x - free < apart * 0.75) continue;
       free = x;

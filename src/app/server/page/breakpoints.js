@@ -62,7 +62,7 @@ export function makeBreakpoints(root, actions) {
     try {
       const response = await actions.push("set_breakpoint", { condition: condition(), action: action(), ...(value("name") ? { name: value("name") } : {}) });
       actions.say(`breakpoint ${response.data.id} is set`);
-      showHits(response.data.id);
+      showHits(response.data.id, value("name") || response.data.id);
     } catch (problem) { error.textContent = [problem.detail || problem.message, ...(problem.hints || [])].join("\n"); }
   });
 
@@ -75,7 +75,7 @@ export function makeBreakpoints(root, actions) {
       h("code", { style: "flex:1 1 12ch;overflow-wrap:anywhere" }, row.condition), h("span.dim", row.action),
       row.n_hits ? h("span.chip.warn", `${number(row.n_hits)} live`) : null,
       row.failure ? h("span.error", row.failure) : null,
-      h("button.button.small", { onclick: () => showHits(row.id) }, "hits"), h("button.button.small", { onclick: () => act("remove_breakpoint", row.id), "aria-label": `Remove ${row.name}` }, "✕"))))
+      h("button.button.small", { onclick: () => showHits(row.id, row.name) }, "hits"), h("button.button.small", { onclick: () => act("remove_breakpoint", row.id), "aria-label": `Remove ${row.name}` }, "✕"))))
       : h("p.dim", "There is none yet. A breakpoint stops playing and stepping at its hits (Alt ←/→), and a running sandbox before the event."));
   }
 
@@ -83,10 +83,10 @@ export function makeBreakpoints(root, actions) {
     try { await api.operation(name, { id }); put(hits); } catch (problem) { actions.complain(problem); }
   }
 
-  async function showHits(id) {
+  async function showHits(id, name) {
     try {
       const { data, meta } = await api.operation("hits", { id });
-      put(hits, h("h3", `hits (${number(data.length + meta.n_more)})`), data.length ? table(["seq", "at_ns", "kind", "process"], data.slice(0, 200), {
+      put(hits, h("h3", `hits of ${name} (${number(data.length + meta.n_more)})`), data.length ? table(["seq", "at_ns", "kind", "process"], data.slice(0, 200), {
         numeric: ["seq", "at_ns"], caption: "Hits",
         cell: (column, row) => (column === "seq" ? h("button.seqlink", { onclick: () => actions.seek(row.seq) }, `#${row.seq}`) : column === "at_ns" ? h("td.n", duration(row.at_ns)) : undefined),
       }) : h("p.dim", "nothing in the recorded past"));

@@ -16,7 +16,14 @@ export function makeDirector(actions, stage) {
   const select = document.querySelector("#speed");
   put(select, ...SPEEDS.map((speed) => h("option", { value: speed }, speed < 1 ? `×1/${Math.round(1 / speed)}` : `×${speed}`)));
   const play = document.querySelector("[data-do=toggle]");
-  const push = (event, payload) => actions.push(event, payload).catch((error) => (error.code === "edge" ? actions.say(error.detail.split(":")[0].replaceAll("_", " ")) : actions.complain(error)));
+  const push = (event, payload) => (asked = actions.push(event, payload).catch((error) => (error.code === "edge" ? actions.say(error.detail.split(":")[0].replaceAll("_", " ")) : actions.complain(error))));
+  let asked = null;
+  /** Where one stands once what was asked is done: what is shown comes a little later. */
+  const here = async () => {
+    const answer = (await asked)?.data;
+    asked = null;
+    return answer?.seq ?? doc.seq ?? 0;
+  };
   const step = (direction, unit, extra = {}) => push("step", { direction, unit, ...extra });
   const process = () => (look.process ? { process: look.process } : {});
   function faster(factor) {
@@ -40,7 +47,7 @@ export function makeDirector(actions, stage) {
     " ": ACTIONS.toggle, Home: ACTIONS.start, End: ACTIONS.end, PageDown: () => byShown(0.1), PageUp: () => byShown(-0.1),
     w: () => stage.zoom(0.6), s: () => stage.zoom(1 / 0.6), a: () => stage.pan(-0.2), d: () => stage.pan(0.2), 0: () => stage.fit(), r: ACTIONS.rewind,
     "+": () => faster(1), "=": () => faster(1), "-": () => faster(-1), 1: () => actions.view("processes"), 2: () => actions.view("messages"), 3: () => actions.view("supervision"), 4: () => actions.view("graph"),
-    "[": () => moveRange("from", doc.seq ?? 0), "]": () => moveRange("to", doc.seq ?? 0), f: () => actions.focus(), m: () => actions.mark(), y: () => actions.why(), "?": () => actions.help(), "/": () => document.querySelector("#filter").focus(),
+    "[": () => here().then((seq) => moveRange("from", seq)), "]": () => here().then((seq) => moveRange("to", seq)), f: () => actions.focus(), m: () => actions.mark(), y: () => actions.why(), "?": () => actions.help(), "/": () => document.querySelector("#filter").focus(),
   };
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") return actions.letGo();
@@ -64,7 +71,7 @@ export function makeDirector(actions, stage) {
     return act();
   });
 
-  const position = document.querySelector("#position"), here = document.querySelector("#here"), wall = document.querySelector("#wall");
+  const position = document.querySelector("#position"), event = document.querySelector("#here"), wall = document.querySelector("#wall");
   on(["position", "state", "speed", "n_events", "window", "system"], () => {
     const isRunning = doc.state && doc.state !== "paused";
     play.querySelector("use").setAttribute("href", isRunning ? "#i-pause" : "#i-play");
@@ -74,10 +81,10 @@ export function makeDirector(actions, stage) {
     const nearest = SPEEDS.reduce((best, candidate) => (Math.abs(Math.log(candidate / speed)) < Math.abs(Math.log(best / speed)) ? candidate : best), 1);
     if (document.activeElement !== select) select.value = String(nearest);
     put(position, doc.seq === null || doc.seq === undefined ? "start" : `#${number(doc.seq)}`, " ", h("small", `+${duration(doc.since_start_ns || 0)}`), h("small.dim", `  ${number(doc.n_passed || 0)} of ${number(doc.n_events || 0)}`));
-    const event = doc.event;
-    put(here, ...(event ? [h(`span.kind.${groupOf(event.kind)}`, event.kind.replaceAll("_", " ")), " ", h("b", nameOf(event.process)), event.peer ? ` ${isFromPeer(event.kind) ? "←" : "→"} ${nameOf(event.peer)}` : "", event.tag ? ` ${event.tag}` : ""] : []));
+    const at = doc.event;
+    put(event, ...(at ? [h(`span.kind.${groupOf(at.kind)}`, at.kind.replaceAll("_", " ")), " ", h("b", nameOf(at.process)), at.peer ? ` ${isFromPeer(at.kind) ? "←" : "→"} ${nameOf(at.peer)}` : "", at.tag ? ` ${at.tag}` : ""] : []));
     wall.textContent = doc.wall_offset_ns ? wallTime(doc.at_ns + doc.wall_offset_ns) : "";
-    wall.title = doc.wall_offset_ns ? `wall clock, UTC; ${doc.at_ns} ns on the recording's clock` : "";
+    wall.title = doc.wall_offset_ns ? "wall clock, UTC" : "";
   });
   return { choose };
 }

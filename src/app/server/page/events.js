@@ -7,6 +7,8 @@ import { readFilter } from "./filter.js";
 import { choose, doc, found, look, names, on } from "./state.js";
 
 const PAGE = 80;
+/** While the cursor runs: what is in sight, and how often. */
+const PAGE_RUNNING = 24, RUNNING_MS = 400;
 const COLUMNS = ["seq", "at_ns", "kind", "process", "peer", "tag", "payload"];
 
 export function makeEvents(root, actions) {
@@ -33,18 +35,19 @@ export function makeEvents(root, actions) {
 
   /** The page around the cursor, unless it is there already. */
   function follow() {
-    if (look.drawer !== "events" || !doc.n_recorded) return;
+    if (look.drawer !== "events") return undefined;
+    if (!doc.n_recorded) { rows = []; return put(box, h("p.empty", "Nothing is recorded yet.")); }
     const now = `${look.filter}|${look.range}|${doc.n_recorded}|${api.sandbox}`;
     const isThere = now === key && rows.length && doc.seq >= rows[0].seq && doc.seq <= rows.at(-1).seq;
     if (isThere || (now === key && (look.filter || look.range))) return markHere();
     key = now;
-    const around = Math.max(0, (doc.seq ?? 0) - PAGE / 2);
-    if (look.filter || look.range || around === 0) load({});
-    else load({ after: around });
+    const limit = doc.state === "paused" ? PAGE : PAGE_RUNNING;
+    const around = Math.max(0, (doc.seq ?? 0) - (doc.state === "paused" ? limit / 2 : 6));
+    return load(look.filter || look.range || around === 0 ? {} : { after: around, limit });
   }
 
   function draw(meta) {
-    const hits = new Set(found.hits);
+    const hits = new Map(found.hits.map((hit) => [hit.seq, hit.name]));
     const rowOf = (tr, row) => {
       tr.classList.add("pick");
       tr.dataset.seq = row.seq;
@@ -54,7 +57,7 @@ export function makeEvents(root, actions) {
     const cell = (column, row) => {
       if (column === "seq") return h("button.seqlink", { onclick: (event) => { event.stopPropagation(); actions.seek(row.seq); } }, number(row.seq));
       if (column === "at_ns") return h("td.n", { title: `${row.at_ns} ns` }, duration(row.at_ns));
-      if (column === "kind") return h(`span.kind.${groupOf(row.kind)}`, row.kind.replaceAll("_", " "), row.class ? h("span.dim", ` ${row.class}`) : null, hits.has(row.seq) ? h("span.dot", { title: "a breakpoint hits here" }, h("span.sr", "a breakpoint hits here")) : null);
+      if (column === "kind") return h(`span.kind.${groupOf(row.kind)}`, row.kind.replaceAll("_", " "), row.class ? h("span.dim", ` ${row.class}`) : null, hits.has(row.seq) ? h("span.dot", { title: `breakpoint ${hits.get(row.seq)} hits here` }, h("span.sr", `breakpoint ${hits.get(row.seq)} hits here`)) : null);
       if (column === "payload") return h("td.term", { title: clip(plain(column, row.payload), 1_000) }, clip(plain(column, row.payload), 160));
       return undefined;
     };
@@ -70,8 +73,10 @@ export function makeEvents(root, actions) {
   function markHere(isNew = false) {
     for (const tr of box.querySelectorAll("tr[data-seq]")) {
       const seq = Number(tr.dataset.seq), isHere = seq === doc.seq;
-      tr.className = `pick ${isHere ? "here" : seq > (doc.seq ?? -1) ? "future" : "past"}`;
-      if (isHere) { tr.setAttribute("aria-current", "true"); } else tr.removeAttribute("aria-current");
+      const name = `pick ${isHere ? "here" : seq > (doc.seq ?? -1) ? "future" : "past"}`;
+      if (tr.className !== name) tr.className = name;
+      if (isHere) tr.setAttribute("aria-current", "true");
+      else if (tr.ariaCurrent) tr.removeAttribute("aria-current");
       if (isHere && look.drawer === "events") scrollTo(tr, isNew);
     }
   }
@@ -84,13 +89,13 @@ export function makeEvents(root, actions) {
   input.value = look.filter;
   input.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => choose({ filter: input.value, drawer: "events" }), 250);
+    timer = setTimeout(() => choose({ filter: input.value }), 250);
   });
+  input.addEventListener("keydown", (event) => { if (event.key === "Enter") choose({ filter: input.value, drawer: "events" }); });
   let pending = 0;
   on(["syntax", "is_elixir", "hits"], () => { if (rows.length && look.drawer === "events") draw(meta); });
-  on(["position", "filter", "range", "drawer", "n_recorded"], () => {
-    // While the cursor runs, four times a second.
-    pending ||= setTimeout(() => { pending = 0; follow(); }, doc.state === "paused" ? 0 : 250);
+  on(["position", "filter", "range", "drawer", "n_recorded", "forgotten"], () => {
+    pending ||= setTimeout(() => { pending = 0; follow(); }, doc.state === "paused" ? 0 : RUNNING_MS);
   });
   return { show: () => { put(root, box); key = ""; follow(); } };
 }

@@ -194,6 +194,8 @@ export function makeGraph(actions) {
     return element;
   }
 
+  new ResizeObserver(() => { if (nodes.length) frame(); }).observe(box);
   on(["position", "system", "found", "seq", "process", "view", "from", "to", "n_recorded"], show);
+  on(["forgotten"], () => { drawn = ""; current = null; nodes = edges = []; places.clear(); put(edgesLayer); put(nodesLayer); put(notes, h("span", "nothing is recorded yet")); });
   return { root, show: () => { drawn = ""; show(); } };
 }

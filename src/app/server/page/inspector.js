@@ -95,6 +95,7 @@ export function makeInspector(root, actions) {
     const wait = Math.max(0, 200 - (performance.now() - last));
     timer = setTimeout(() => { last = performance.now(); showEvent(); process.show(); }, doc.state === "paused" ? 0 : wait);
   }
-  on(["position", "process", "seq", "side", "n_recorded", "syntax"], refresh);
+  on(["forgotten"], () => { whyCard.hidden = true; });
+  on(["position", "process", "seq", "side", "n_recorded", "syntax", "forgotten"], refresh);
   return { show: () => { put(root, range, eventCard, whyCard, process.card, look.isReadOnly ? null : ask); refresh(); }, why: showWhy };
 }

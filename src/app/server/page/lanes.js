@@ -1,9 +1,9 @@
-// Drawing lanes: what stands still (lanes, bars, arrows, points, densities) and what moves (the playhead, messages under
-// way). It draws what it is given and knows no server.
+// Drawing lanes: what stands still (lanes, bars, arrows, points, densities) and messages under way. It draws what it is
+// given and knows no server.
 
 import { clip, duration, h } from "./format.js";
-import { STYLES, color, mark, reducedMotion } from "./paint.js";
-import { doc, found, look, nameOf } from "./state.js";
+import { STYLES, color, mark } from "./paint.js";
+import { found, look, nameOf, overview } from "./state.js";
 
 const BAR = 0.52;
 const FAINT = 0.12;
@@ -29,7 +29,7 @@ export function drawStill(context, scene) {
 
 function drawGrid(context, scene) {
   context.fillStyle = color("grid");
-  for (const tick of scene.axis.ticks(scene.range[0], scene.range[1], scene.width, scene.data.start_ns)) {
+  for (const tick of scene.axis.ticks(scene.range[0], scene.range[1], scene.width)) {
     context.fillRect(Math.round(tick.x), 0, 1, scene.height);
   }
   context.strokeStyle = color("ink3");
@@ -59,7 +59,7 @@ function drawRange(context, scene) {
   const [first, last] = [scene.axis.seqs[0] ?? 0, scene.axis.seqs.at(-1) ?? -1];
   context.fillStyle = color("exit");
   context.globalAlpha = 0.35;
-  if (!scene.data.density) found.hits.filter((seq) => seq >= first && seq <= last).forEach((seq) => context.fillRect(Math.round(xOf(seq)), 0, 1, scene.height));
+  if (!scene.data.density) found.hits.filter(({ seq }) => seq >= first && seq <= last).forEach(({ seq }) => context.fillRect(Math.round(xOf(seq)), 0, 1, scene.height));
   context.globalAlpha = 1;
   if (!look.range || look.range[1] < first || look.range[0] > last) return;
   const [x0, x1] = [xOf(look.range[0]), Math.max(xOf(look.range[0]) + 2, xOf(look.range[1]))];
@@ -210,7 +210,20 @@ function drawPoint(context, scene, [lane, share, seq, kind]) {
   context.globalAlpha = 1;
 }
 
+/** Hatches what is not counted yet: from an `x` on, down to `height`. */
+export function drawUncounted(context, x, width, height) {
+  context.save();
+  context.beginPath(); context.rect(x, 0, width - x, height); context.clip();
+  context.strokeStyle = color("line2");
+  context.lineWidth = 1;
+  context.beginPath();
+  for (let at = x - height; at < width; at += 9) { context.moveTo(at, height); context.lineTo(at + height, 0); }
+  context.stroke();
+  context.restore();
+}
+
 function drawDensity(context, scene) {
+  if (!scene.data.is_complete) drawUncounted(context, Math.max(0, scene.toX(scene.axis.ofSeq(overview.n_covered))), scene.width, scene.height);
   const { density, density_edges: edges } = scene.data;
   const most = Math.max(1, ...density.map((bins) => Math.max(0, ...bins)));
   const top = Math.log(most + 1);
@@ -230,58 +243,37 @@ function drawDensity(context, scene) {
   context.globalAlpha = 1;
 }
 
-/** What moves: the future is veiled, messages run along their arrows with the playhead. */
-export function drawMoving(context, scene) {
-  const { width, height } = scene;
-  context.clearRect(0, 0, width, height);
-  const x = scene.toX(scene.playhead);
-  if (x < width && doc.seq !== undefined) {
-    context.fillStyle = color("bg");
-    context.globalAlpha = 0.4;
-    context.fillRect(Math.max(0, x), 0, width, height);
-    context.globalAlpha = 1;
-  }
-  const isMoving = doc.state !== "paused" && !reducedMotion.matches;
-  if (look.view === "messages" && !scene.data.density && isMoving) drawUnderway(context, scene, x);
-  if (doc.event && !scene.data.density) drawHere(context, scene);
-  if (x >= -1 && x <= width + 1) {
-    context.fillStyle = color("cursor");
-    context.fillRect(Math.round(x) - 0.75, 0, 1.5, height);
-  }
-}
+/** How far behind the playhead messages under way are drawn. */
+export const TRAIL = 220;
+/** How far behind it one that arrived still glows. */
+const GLOW = 46;
 
-function drawUnderway(context, scene, x) {
-  const trail = 46;
+export const laneOf = (scene, process) => scene.data.lanes.findIndex((lane) => lane.process === process);
+
+/** Messages under way when the playhead is at `x`, on a canvas that ends there: dots that run along their arrows. */
+export function drawUnderway(context, scene, x) {
+  context.clearRect(0, 0, TRAIL + 8, scene.height);
+  context.save();
+  context.translate(TRAIL - x, 0);
   for (const arrow of scene.data.arrows) {
     const [x0, y0, x1, y1] = arrowEnds(scene, arrow);
-    if (x0 > x || x1 < x - trail) continue;
-    const share = x1 > x0 ? Math.min(1, (x - x0) / (x1 - x0)) : 1;
-    if (share >= 1) {
+    if (x0 > x || x1 < x - GLOW) continue;
+    if (x1 <= x) {
       // Arrived: it glows for a moment.
-      highlight(context, scene, arrow, Math.max(0, 1 - (x - x1) / trail) * 0.9, 2.4);
+      highlight(context, scene, arrow, Math.max(0, 1 - (x - x1) / GLOW) * 0.9, 2.4);
       continue;
     }
-    const [px, py] = [x0 + (x1 - x0) * share, y0 + (y1 - y0) * share];
+    const y = y0 + (y1 - y0) * ((x - x0) / (x1 - x0));
     context.globalAlpha = 1;
     context.strokeStyle = context.fillStyle = color(STYLES[arrow[6]].color);
     context.lineWidth = 3;
-    context.beginPath(); context.moveTo(x0, y0); context.lineTo(px, py); context.stroke();
-    context.beginPath(); context.arc(px, py, 5, 0, 7); context.fill();
+    context.beginPath(); context.moveTo(x0, y0); context.lineTo(x, y); context.stroke();
+    context.beginPath(); context.arc(x, y, 5, 0, 7); context.fill();
     context.strokeStyle = color("bg");
     context.lineWidth = 1.5;
     context.stroke();
   }
-  context.globalAlpha = 1;
-}
-
-/** A ring at the event that one stands on. */
-function drawHere(context, scene) {
-  const lane = scene.data.lanes.findIndex((candidate) => candidate.process === doc.event.process);
-  const x = scene.toX(scene.playhead);
-  if (lane < 0 || x < 0 || x > scene.width) return;
-  context.strokeStyle = color("cursor");
-  context.lineWidth = 2;
-  context.beginPath(); context.arc(x, yOf(scene, lane), 6, 0, 7); context.stroke();
+  context.restore();
 }
 
 /** What is under the pointer: its seq, its process, and what to say about it. */

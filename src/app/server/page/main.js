@@ -14,13 +14,13 @@ import { makeLatency, makePatterns, makeShell } from "./panels.js";
 import { makeScene } from "./scene.js";
 import { makeScrubber } from "./scrubber.js";
 import { Channel } from "./socket.js";
-import { VIEWS, choose, doc, found, fragment, look, nameOf, on, overview, readFragment, seqAt, syntax, tell } from "./state.js";
+import { VIEWS, choose, doc, forget, fragment, look, nameOf, on, overview, readFragment, seqAt, syntax, tell } from "./state.js";
 import { makeSupervision } from "./supervision.js";
 import { speak } from "./term.js";
 import { announce, complain, toast } from "./tip.js";
 
 const $ = (selector) => document.querySelector(selector);
-readFragment();
+const strange = readFragment();
 // The first picture needs these two: they are on their way before there is a session to talk to.
 api.prefetch("overview", {});
 if (look.isFitted) api.prefetch("window", { only: readFilter(look.filter).process || "" });
@@ -151,6 +151,12 @@ function take(changed) {
     $("#lost").hidden = !doc.n_lost;
     $("#lost").textContent = `${number(doc.n_lost || 0)} events lost`;
   }
+  if ("n_damaged" in changed) {
+    $("#damaged").hidden = !doc.n_damaged;
+    $("#damaged").title = ["This recording is damaged:", ...(doc.damage || [])].join("\n");
+    if (doc.n_damaged) toast(`The recording is damaged in ${number(doc.n_damaged)} place${doc.n_damaged > 1 ? "s" : ""}: ${doc.damage[0]}`, true);
+  }
+  if ("is_busy" in changed) { $("#busy").hidden = !doc.is_busy; }
   if ("n_sandboxes" in changed || "current_sandbox" in changed) listSandboxes();
   if (doc.state === "paused" && "seq" in changed && doc.event) announce(`#${doc.event.seq} ${doc.event.kind.replaceAll("_", " ")} ${nameOf(doc.event.process)} ${doc.event.tag || ""}`);
 }
@@ -168,8 +174,10 @@ function begin() {
   showView();
   showTabs("side", sides);
   showTabs("drawer", drawers);
+  if (look.goingTo >= doc.n_recorded) toast(`the link leads to event #${number(look.goingTo)}, and there are ${number(doc.n_recorded)}`, true);
   if (look.goingTo !== null && look.goingTo < doc.n_recorded && look.goingTo !== doc.seq) seek(look.goingTo);
   else look.goingTo = null;
+  if (strange.length) toast(`the address says what is not understood: ${strange.splice(0).join(", ")}`, true);
 }
 
 const connection = $("#connection");
@@ -202,18 +210,28 @@ const channel = new Channel(`${location.origin.replace("http", "ws")}/socket/web
     choose({ isConnected: false });
     if (state === "refused") return welcome(problem);
     connection.className = "connection bad";
-    connection.textContent = reason ? `disconnected: ${reason}` : api.token ? "disconnected, trying again …" : "the token is missing: open the printed address";
+    connection.textContent = reason ? `disconnected: ${reason}` : "disconnected, trying again …";
     return undefined;
   },
 });
 channel.join(`cinema_debugger:${api.sandbox}`);
+// A socket is not told why it is refused; a request is.
+api.sandboxes().catch((error) => { if (error.status === 401) askToken(error); });
+
+/** Without the token there is nothing to see: it can be given here. */
+function askToken(error) {
+  channel.close();
+  connection.textContent = "";
+  const input = h("input", { type: "password", name: "token", "aria-label": "Token", autocomplete: "off", required: true, style: "flex:1" });
+  const open = (event) => { event.preventDefault(); api.keepToken(input.value); location.reload(); };
+  put($("#stage"), h("div.welcome", h("h2", "The token, please"), h("p", `${error.message[0].toUpperCase()}${error.message.slice(1)}. The address that was printed when the server started holds it, behind #token=.`),
+    h("form", { onsubmit: open }, h("div.row", input, h("button.button.main", { type: "submit" }, "Open")))));
+  input.focus();
+}
 
 function showSandbox(id) {
+  if (id !== api.sandbox) forget();
   api.setSandbox(id);
-  Object.assign(overview, { n_events: 0, n_recorded: 0, ranges: [], axis: { seqs: [], at_ns: [], shares: [] }, density: [], edges: [], markers: [] });
-  Object.assign(look, { from: 0, to: 0, isFitted: true, process: null, seq: null, focus: null, range: null });
-  Object.assign(found, { hits: [], event: null });
-  for (const key of Object.keys(doc)) delete doc[key];
   channel.join(`cinema_debugger:${id}`);
 }
 
@@ -247,10 +265,10 @@ function welcome(problem) {
 async function openFile(file) {
   toast(`opening ${file.name} …`);
   try {
-    const source = await api.upload(file);
+    const { data: source, meta } = await api.upload(file);
     known = source.id;
     showSandbox(source.id);
-    actions.say(`${source.title}: ${number(source.n_events)} events`);
+    actions.say(`${source.title}: ${number(source.n_events)} events${meta.warnings ? ", damaged" : ""}`);
   } catch (error) { complain(error); }
 }
 $("#open").addEventListener("click", () => $("#file").click());

@@ -13,8 +13,16 @@ export function makeMarks(root, actions) {
     error, h("div.row", h("button.button.main", { type: "submit" }, "Mark this moment"), h("button.button", { type: "button", onclick: snapshot }, "Take a snapshot")));
   const value = (name) => form.elements[name].value.trim();
 
+  let asked = "";
   async function save(name) {
     error.textContent = "";
+    const taken = (doc.marks || []).find((mark) => mark.name === value("name") && mark.seq !== doc.seq);
+    if (taken && asked !== taken.name) {
+      asked = taken.name;
+      error.textContent = `${taken.name} is at #${number(taken.seq)}: once more, and it is moved here, with its note`;
+      return;
+    }
+    asked = "";
     try {
       if (value("name")) await api.operation(name, { name: value("name") });
       if (value("note")) await api.operation("note", { moment: doc.seq, text: value("note") });
@@ -27,8 +35,9 @@ export function makeMarks(root, actions) {
   function show() {
     if (look.side !== "marks") return;
     const rows = [...(doc.marks || [])].sort((a, b) => a.seq - b.seq);
-    put(list, rows.length ? h("ul.plain", rows.map((row) => h("li", h("div.row", h("button.seqlink", { onclick: () => actions.seek(row.seq) }, `#${number(row.seq)}`), h("b", row.name), row.is_snapshot ? h("span.chip", "snapshot") : null,
-      row.is_snapshot && doc.can?.can_restore && !look.isReadOnly ? h("button.button.small", { onclick: () => api.operation("restore", { moment: row.name }).catch(actions.complain) }, "restore") : null), row.note ? h("div", row.note) : null)))
+    put(list, rows.length ? h("ul.plain", rows.map((row) => h("li", h("div.row", h("button.seqlink", { onclick: () => actions.seek(row.seq) }, `#${number(row.seq)}`), h("b", row.name), row.is_snapshot ? h("span.chip", "snapshot") : null, h("span.grow"),
+      row.is_snapshot && doc.can?.can_restore && !look.isReadOnly ? h("button.button.small", { onclick: () => api.operation("restore", { moment: row.name }).catch(actions.complain) }, "restore") : null,
+      look.isReadOnly ? null : h("button.button.small", { "aria-label": `Remove ${row.name}`, onclick: () => api.operation("unmark", { name: row.name }).catch(actions.complain) }, "✕")), row.note ? h("div", row.note) : null)))
       : h("p.dim", "No marks yet. M marks the moment where you stand."));
   }
   /** What stands out on the line, as the scrubber shows it. */

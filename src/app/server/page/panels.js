@@ -8,8 +8,9 @@ import { doc, look, on } from "./state.js";
 export function makePatterns(root, actions) {
   let key = "";
   async function load() {
-    if (look.drawer !== "patterns" || !doc.n_recorded || key === `${api.sandbox}-${doc.n_recorded}`) return;
+    if (look.drawer !== "patterns" || key === `${api.sandbox}-${doc.n_recorded}`) return undefined;
     key = `${api.sandbox}-${doc.n_recorded}`;
+    if (!doc.n_recorded) return put(root, h("p.empty", "Nothing is recorded yet."));
     put(root, h("p.empty", "looking for known trouble …"));
     try {
       const { data, meta } = await api.get("patterns");
@@ -26,15 +27,16 @@ export function makePatterns(root, actions) {
     } catch (error) { key = ""; put(root, h("p.empty.error", error.message)); }
     return undefined;
   }
-  on(["drawer", "n_recorded"], load);
+  on(["drawer", "n_recorded", "forgotten"], load);
   return { show: () => { key = ""; load(); } };
 }
 
 export function makeLatency(root) {
   let key = "";
   async function load() {
-    if (look.drawer !== "latency" || !doc.n_recorded || key === `${api.sandbox}-${doc.n_recorded}`) return;
+    if (look.drawer !== "latency" || key === `${api.sandbox}-${doc.n_recorded}`) return undefined;
     key = `${api.sandbox}-${doc.n_recorded}`;
+    if (!doc.n_recorded) return put(root, h("p.empty", "Nothing is recorded yet."));
     put(root, h("p.empty", "measuring …"));
     try {
       const { data, meta } = await api.get("latency");
@@ -49,7 +51,7 @@ export function makeLatency(root) {
     } catch (error) { key = ""; put(root, h("p.empty.error", error.message)); }
     return undefined;
   }
-  on(["drawer", "n_recorded"], load);
+  on(["drawer", "n_recorded", "forgotten"], load);
   return { show: () => { key = ""; load(); } };
 }
 

@@ -33,9 +33,15 @@ export function processCard(actions) {
   function fill(data) {
     const { info } = data;
     shown = data;
+    /** What is closed is not made. */
     const part = (name, title, content, isOpen = false) => {
-      const summary = h("summary", { onclick: () => opened.set(name, !summary.parentElement.open) }, h("h3", title));
-      return h("details.part", { open: opened.get(name) ?? isOpen }, summary, content);
+      const open = opened.get(name) ?? isOpen;
+      const details = h("details.part", { open }, h("summary", h("h3", title)), open ? content() : null);
+      details.addEventListener("toggle", () => {
+        opened.set(name, details.open);
+        if (details.open && details.childElementCount < 2) details.append(content());
+      });
+      return details;
     };
     put(card,
       h("nav.crumbs", { "aria-label": "Supervision path" }, data.path.slice(0, -1).map((step) => [h("button.link", { onclick: () => actions.select({ process: step.process }) }, step.name), " › "])),
@@ -43,10 +49,10 @@ export function processCard(actions) {
       facts(data),
       stateOf(data),
       change("last change", data.last_change, info), change("next change", data.next_change, info),
-      part("mailbox", `mailbox (${info.queue_is_known ? number(data.n_mailbox) : "?"})`, mailbox(data), data.n_mailbox > 0),
-      part("callbacks", `callbacks (${atLeast(data.callbacks.length, 40)})`, callbacks(data)),
-      part("history", `history (${atLeast(data.history.length, 100)})`, history(data)),
-      part("links", `links (${info.links.length}) · monitors (${info.monitors.length})`, h("div", chips("links", info.links), chips("monitors", info.monitors), info.parent ? chips("parent", [info.parent]) : null)),
+      part("mailbox", `mailbox (${info.queue_is_known ? number(data.n_mailbox) : "?"})`, () => mailbox(data), data.n_mailbox > 0),
+      part("callbacks", `callbacks (${atLeast(data.callbacks.length, 40)})`, () => callbacks(data)),
+      part("history", `history (${atLeast(data.history.length, 100)})`, () => history(data)),
+      part("links", `links (${info.links.length}) · monitors (${info.monitors.length})`, () => h("div", chips("links", info.links), chips("monitors", info.monitors), info.parent ? chips("parent", [info.parent]) : null)),
     );
   }
 

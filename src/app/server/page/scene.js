@@ -1,13 +1,14 @@
-// The lanes: processes one below the other, their callbacks as bars, and, in the message view, messages as arrows. Two
-// canvases: what is drawn once per window, and what moves. What is on screen is a part of what was loaded, so that
-// panning and zooming never wait.
+// The lanes: processes one below the other, their callbacks as bars, and, in the message view, messages as arrows. What
+// stands still is drawn once per window; what moves lies above it: the playhead with its veil and ring, which are only
+// placed anew, and a narrow canvas with the messages that arrive. What is on screen is a part of what was loaded, so
+// that panning and zooming never wait.
 
 import * as api from "./api.js";
 import { Axis } from "./axis.js";
 import { readFilter } from "./filter.js";
 import { h, legendLine, number, put } from "./format.js";
 import { STYLES, color, mark, reducedMotion, sharpen } from "./paint.js";
-import { drawMoving, drawStill, hitTest } from "./lanes.js";
+import { TRAIL, drawStill, drawUnderway, hitTest, laneOf } from "./lanes.js";
 import { choose, doc, found, look, names, on, overview, rankOf, seqAt, tell } from "./state.js";
 import { hideTip, showTip } from "./tip.js";
 import { labelColumn } from "./labels.js";
@@ -17,13 +18,16 @@ import { laneRows, makeTwin } from "./twin.js";
 /** The loaded stretch reaches so much beyond what is shown, on either side, as a share of it. */
 const MARGIN = 0.5;
 const LOAD_MS = 70;
+/** The share of what is left that a turning page moves in each frame. */
+const PAGE_TURN = 0.3;
 
 export function makeScene(actions) {
   const corner = h("div.corner");
   const axisBox = h("div.axis", h("canvas", { "aria-hidden": "true" }));
   const labels = h("div.labels", { role: "group", "aria-label": "Processes" });
-  const still = h("canvas", { role: "img" }), moving = h("canvas", { "aria-hidden": "true" });
-  const lanes = h("div.lanes", still, moving);
+  const still = h("canvas", { role: "img" }), moving = h("canvas.moving", { "aria-hidden": "true", hidden: true });
+  const future = h("div.future", { "aria-hidden": "true" }), ring = h("div.ring", { "aria-hidden": "true" });
+  const lanes = h("div.lanes", still, moving, future, ring);
   const scroll = h("div.scroll", labels, lanes);
   const notes = h("div.notes");
   const root = h("div.scene", corner, axisBox, scroll, notes);
@@ -49,10 +53,11 @@ export function makeScene(actions) {
     const only = wantedLanes();
     const isWhole = wide.from === 0 && wide.to === overview.n_events;
     const key = `${api.sandbox}-${wide.from}-${wide.to}-${doc.n_recorded ?? overview.n_recorded}-${doc.branch}-${only}`;
+    const mine = api.sandbox;
     let data = cache.get(key);
     if (!data) {
       try { data = await ask({ ...(isWhole ? {} : wide), only }); } catch (error) { return actions.complain(error); }
-      if (!data) return;
+      if (!data || mine !== api.sandbox) return;
       Object.assign(data, { version: data.n_recorded, only });
       if (data.is_complete) cache.set(key, data);
       else setTimeout(() => { if (scene.data === data) { scene.data = { ...data, version: -1 }; load(); } }, 400);
@@ -65,8 +70,22 @@ export function makeScene(actions) {
     column.show(data.lanes);
     layout();
     tell("window");
+    if (!isPainted) draw();
   }
-  const loadSoon = () => { timer ||= setTimeout(() => { timer = 0; load(); }, LOAD_MS); };
+  /** Shows nothing: another sandbox is on its way, which may be empty. */
+  function clear() {
+    scene.data = null;
+    scene.isStale = true;
+    for (const canvas of [still, moving, axisBox.firstChild]) canvas.width = 0;
+    ring.hidden = true;
+    corner.textContent = "nothing is recorded yet";
+    column.show([]);
+    put(notes);
+  }
+  on(["forgotten"], clear);
+
+  /** The first picture does not wait. */
+  const loadSoon = () => { timer ||= setTimeout(() => { timer = 0; load(); }, scene.data ? LOAD_MS : 0); };
 
   function layout() {
     if (!scene.data || !root.isConnected) return;
@@ -81,7 +100,7 @@ export function makeScene(actions) {
     corner.textContent = scene.data.subtitle.replace("; quiet stretches are cut out", "");
     corner.title = scene.data.subtitle;
     const texts = [...scene.data.notes];
-    if (!scene.data.is_complete) texts.unshift("still counting …");
+    if (!scene.data.is_complete) texts.unshift("still counting: where it is hatched, events are not counted yet");
     if (scene.data.gaps.length) texts.push("quiet stretches are cut out");
     put(notes, look.view === "messages" ? legend() : "", h("span.said", { title: texts.join("\n") }, texts.join(" · ")), twin.toggle);
     still.setAttribute("aria-label", `${look.view}: ${scene.data.subtitle}. The table below says the same.`);
@@ -119,8 +138,21 @@ export function makeScene(actions) {
     const target = doc.seq === null || doc.seq === undefined ? -0.01 : scene.axis.ofSeq(doc.seq);
     const isEased = doc.state !== "paused" && !reducedMotion.matches && Math.abs(target - scene.playhead) < 0.3;
     scene.playhead = isEased ? scene.playhead + (target - scene.playhead) * 0.3 : target;
-    drawMoving(sharpen(moving, scene.width, scene.height), scene);
-    if (Math.abs(scene.playhead - target) > 1e-5) tell("position");
+    place();
+    if (Math.abs(scene.playhead - target) > 1e-5) tell("moved");
+  }
+
+  /** What moves: the future is veiled, a ring is at the event that one stands on, messages come in with the playhead. */
+  function place() {
+    const x = scene.toX(scene.playhead), isDense = Boolean(scene.data.density);
+    future.style.transform = `translateX(${(doc.seq === undefined ? scene.width : Math.max(-2, Math.min(scene.width, x))).toFixed(1)}px)`;
+    const lane = isDense ? -1 : laneOf(scene, doc.event?.process);
+    ring.hidden = lane < 0 || x < 0 || x > scene.width;
+    if (!ring.hidden) ring.style.transform = `translate(${x.toFixed(1)}px, ${((lane + 0.5) * scene.laneHeight).toFixed(1)}px)`;
+    moving.hidden = isDense || look.view !== "messages" || doc.state === "paused" || reducedMotion.matches;
+    if (moving.hidden) return;
+    moving.style.transform = `translateX(${(x - TRAIL).toFixed(1)}px)`;
+    drawUnderway(sharpen(moving, TRAIL + 8, scene.height), scene, x);
   }
 
   function drawAxis() {
@@ -129,7 +161,7 @@ export function makeScene(actions) {
     context.clearRect(0, 0, axisBox.clientWidth, 26);
     context.font = "11px system-ui, sans-serif";
     context.textBaseline = "middle";
-    for (const tick of scene.axis.ticks(scene.range[0], scene.range[1], scene.width, scene.data.start_ns)) {
+    for (const tick of scene.axis.ticks(scene.range[0], scene.range[1], scene.width)) {
       context.fillStyle = color("ink2");
       context.textAlign = tick.x < 14 ? "left" : "center";
       context.fillText(tick.text, Math.max(3, tick.x), 12);
@@ -141,28 +173,32 @@ export function makeScene(actions) {
     const isInside = (seq) => seq >= (scene.axis.seqs[0] ?? 0) && seq <= (scene.axis.seqs.at(-1) ?? -1);
     for (const item of (doc.marks || []).filter(({ seq }) => isInside(seq))) mark(context, "mark", xOf(item.seq), 21.5, 4);
     context.fillStyle = color("exit");
-    for (const seq of found.hits.filter(isInside)) {
+    for (const { seq } of found.hits.filter((hit) => isInside(hit.seq))) {
       context.beginPath();
       context.arc(xOf(seq), 22, 3, 0, 7);
       context.fill();
     }
   }
 
-  /** Keeps the playhead in sight while it moves. */
+  /** Keeps the playhead in sight while it moves: near the edge the view turns the page, and between two pages only the
+   *  playhead is drawn. */
   function follow() {
     // Before the line is known, and on the way to where a link leads, there is nowhere to go.
     if (look.isFitted || doc.seq === null || doc.seq === undefined || !overview.ranges.length || look.goingTo !== null) return;
-    const rank = rankOf(doc.seq), span = look.to - look.from;
-    const [low, high] = doc.state === "rewinding" ? [0.3, 1] : [0, 0.72];
-    if (!isGliding && rank >= look.from + span * low && rank <= look.from + span * high) return;
-    const wanted = doc.state === "paused" ? rank - span / 2 : rank - span * (doc.state === "rewinding" ? 0.6 : 0.4);
-    const isFar = Math.abs(wanted - look.from) > span || reducedMotion.matches || doc.state === "paused";
-    const from = clampFrom(isFar ? wanted : look.from + (wanted - look.from) * 0.12, span);
-    // Once it moves it moves all the way: between two glides only the playhead is drawn.
-    isGliding = !isFar && Math.abs(wanted - from) > span * 0.02 && Math.abs(from - look.from) > 0.01;
-    if (Math.abs(from - look.from) > 0.01) choose({ from, to: from + span });
+    const rank = rankOf(doc.seq), span = look.to - look.from, isBack = doc.state === "rewinding";
+    const [low, high] = doc.state === "paused" ? [0, 0.72] : isBack ? [0.12, 1] : [0, 0.88];
+    if (page === null) {
+      if (rank >= look.from + span * low && rank <= look.from + span * high) return;
+      page = clampFrom(rank - span * (doc.state === "paused" ? 0.5 : isBack ? 0.85 : 0.15), span);
+    }
+    const left = page - look.from, isJump = Math.abs(left) > span || reducedMotion.matches || doc.state === "paused";
+    const from = isJump || Math.abs(left) < span * 0.01 ? page : look.from + left * PAGE_TURN;
+    if (from === page) page = null;
+    else tell("moved");
+    if (from !== look.from) choose({ from, to: from + span });
   }
-  let isGliding = false;
+  /** Where the page that is being turned begins. */
+  let page = null;
 
   const clampFrom = (from, span) => Math.max(0, Math.min(from, Math.max(0, overview.n_events - span)));
 
@@ -246,16 +282,16 @@ export function makeScene(actions) {
     zoom(Math.exp(Math.max(-60, Math.min(60, event.deltaY)) * 0.006), (event.clientX - box.left) / scene.width);
   }, { passive: false });
 
-  new ResizeObserver(() => { layout(); tell("position"); }).observe(root);
-  on(["position"], follow);
+  new ResizeObserver(() => { layout(); tell("moved"); }).observe(root);
+  on(["position", "moved"], follow);
   on(["from", "to", "overview", "n_recorded", "branch", "filter"], () => (root.isConnected ? loadSoon() : undefined));
   on(["process", "seq", "focus", "range", "theme", "view", "window", "marks", "hits"], () => { scene.isStale = true; });
   on(["view"], layout);
-  on(["position", "window", "from", "to", "process", "seq", "focus", "range", "theme", "view", "marks", "hits", "overview"], draw);
+  on(["position", "moved", "window", "from", "to", "process", "seq", "focus", "range", "theme", "view", "marks", "hits", "overview"], draw);
 
   return {
     root, zoom, pan,
-    show: () => { load(); layout(); tell("position"); },
+    show: () => { load(); layout(); tell("moved"); },
     /** Shows these events, all of them, with a little around them. */
     frame: (seqs) => {
       const ranks = [...seqs].map(rankOf);

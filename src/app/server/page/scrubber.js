@@ -1,9 +1,10 @@
-// The scrubber: the whole line with its density, what stands out in it, marks and breakpoints, and where one is. The
-// control itself is a native range input above the canvas.
+// The scrubber: the whole line with its density, what stands out in it, marks and breakpoints, and where one is: a
+// needle above the canvas. The control itself is a native range input above both.
 
 import * as api from "./api.js";
 import { Axis } from "./axis.js";
 import { duration, h, number } from "./format.js";
+import { drawUncounted } from "./lanes.js";
 import { color, mark, reducedMotion, sharpen } from "./paint.js";
 import { doc, found, look, nameOf, on, overview, rankOf, seqAt, tell } from "./state.js";
 import { showTip, hideTip } from "./tip.js";
@@ -14,7 +15,7 @@ const TICKS_HEIGHT = 14;
 /** @param {(seq: number|null) => void} seek */
 export function makeScrubber(seek) {
   const root = document.querySelector("#scrubber");
-  const canvas = root.querySelector("canvas");
+  const canvas = root.querySelector("canvas"), needle = root.querySelector(".needle"), past = root.querySelector(".past");
   const input = root.querySelector("input");
   let axis = new Axis(overview.axis);
   let isDragging = false;
@@ -53,19 +54,18 @@ export function makeScrubber(seek) {
   // Arrow keys are those of the page: by events, not by thousandths.
   input.addEventListener("keydown", (event) => { if (/^(Arrow|Home|End|Page)/.test(event.key)) event.preventDefault(); });
 
-  // What stands still is drawn once, and copied under what moves.
-  const still = document.createElement("canvas");
   let isStale = true;
   function drawStill(width, height, base) {
-    const context = sharpen(still, width, height);
+    const context = sharpen(canvas, width, height);
     context.clearRect(0, 0, width, height);
+    if (overview.is_complete === false) drawUncounted(context, shareOf(overview.n_covered) * width, width, base);
     drawDensity(context, width, base);
     drawTicks(context, width, base, axis);
     drawWindow(context, width, base, axis);
     for (const item of overview.markers) mark(context, item.kind, item.share * width, 7, 3.6);
     for (const item of doc.marks || []) mark(context, "mark", shareOf(item.seq) * width, base - 8, 4);
     context.fillStyle = color("exit");
-    for (const seq of found.hits) {
+    for (const { seq } of found.hits) {
       context.beginPath();
       context.arc(shareOf(seq) * width, base - 1, 2.6, 0, 7);
       context.fill();
@@ -79,34 +79,20 @@ export function makeScrubber(seek) {
     const key = JSON.stringify([set.map(({ id }) => id), doc.n_recorded]);
     if (key === hitsOf || doc.state !== "paused") return;
     hitsOf = key;
-    try { found.hits = set.length ? (await api.operation("hits")).data.map((row) => row.seq) : []; } catch { found.hits = []; }
+    try { found.hits = set.length ? (await api.operation("hits")).data : []; } catch { found.hits = []; }
     tell("hits");
   }
   on(["breakpoints", "n_recorded", "state"], findHits);
 
-  let shown = 0, drawnAt = -1, size = { width: root.clientWidth, height: root.clientHeight };
+  let shown = 0, size = { width: root.clientWidth, height: root.clientHeight };
   function draw() {
     const { width, height } = size;
-    const base = height - TICKS_HEIGHT;
+    if (isStale) { isStale = false; drawStill(width, height, height - TICKS_HEIGHT); }
     const target = shareOf(doc.seq);
     shown = reducedMotion.matches || doc.state === "paused" || Math.abs(target - shown) > 0.05 ? target : shown + (target - shown) * 0.35;
-    if (Math.abs(target - shown) > 1e-4) tell("position");
-    const x = Math.round(shown * width) + 0.5;
-    if (!isStale && x === drawnAt) return;
-    drawnAt = x;
-    if (isStale) { isStale = false; drawStill(width, height, base); }
-    const context = sharpen(canvas, width, height);
-    context.clearRect(0, 0, width, height);
-    context.drawImage(still, 0, 0, width, height);
-    context.fillStyle = color("accent");
-    context.globalAlpha = 0.09;
-    context.fillRect(0, 0, x, base);
-    context.globalAlpha = 1;
-    context.fillStyle = color("cursor");
-    context.fillRect(x - 1, 0, 2, base);
-    context.beginPath();
-    context.moveTo(x - 6, 0); context.lineTo(x + 6, 0); context.lineTo(x, 8);
-    context.fill();
+    if (Math.abs(target - shown) > 1e-4) tell("moved");
+    needle.style.transform = `translateX(${(shown * width).toFixed(1)}px)`;
+    past.style.transform = `scaleX(${shown.toFixed(5)})`;
   }
 
   function drawDensity(context, width, base) {
@@ -134,7 +120,7 @@ export function makeScrubber(seek) {
     context.font = "10.5px system-ui, sans-serif";
     context.fillStyle = color("ink3");
     context.textBaseline = "top";
-    for (const tick of axis.ticks(0, 1, width, overview.start_ns, 96)) {
+    for (const tick of axis.ticks(0, 1, width, 96)) {
       context.fillRect(Math.round(tick.x), base, 1, 3);
       context.textAlign = tick.x < 16 ? "left" : tick.x > width - 24 ? "right" : "center";
       context.fillText(tick.text, tick.x, base + 3);
@@ -166,15 +152,16 @@ export function makeScrubber(seek) {
     if (!overview.n_events || share < 0 || share > 1) return;
     const near = overview.markers.filter((item) => Math.abs(item.share - share) * root.clientWidth < 6).slice(0, 4);
     const seq = Math.round(axis.seqOf(share));
-    showTip(event.clientX, event.clientY, h("div", h("b", `#${number(seq)}`), `  ${duration(axis.timeOf(share) - overview.start_ns)}`,
-      near.map((item) => h("div", `${item.kind.replaceAll("_", " ")} · ${item.process} · #${item.seq}`))));
+    showTip(event.clientX, event.clientY, h("div", h("b", `#${number(seq)}`), `  ${duration(axis.timeOf(share))}`,
+      found.hits.filter((hit) => Math.abs(shareOf(hit.seq) - share) * root.clientWidth < 4).slice(0, 3).map((hit) => h("div", `● ${hit.name} · #${hit.seq}`)), near.map((item) => h("div", `${item.kind.replaceAll("_", " ")} · ${item.process} · #${item.seq}`))));
   });
   root.addEventListener("pointerleave", hideTip);
-  new ResizeObserver(() => { size = { width: root.clientWidth, height: root.clientHeight }; isStale = true; tell("position"); }).observe(root);
+  new ResizeObserver(() => { size = { width: root.clientWidth, height: root.clientHeight }; isStale = true; tell("moved"); }).observe(root);
 
-  const STILL = ["overview", "from", "to", "marks", "hits", "range", "theme", "isFitted"];
+  on(["forgotten"], () => { axis = new Axis(overview.axis); });
+  const STILL = ["forgotten", "overview", "from", "to", "marks", "hits", "range", "theme", "isFitted"];
   on(STILL, () => { isStale = true; });
-  on(["position", ...STILL], draw);
+  on(["position", "moved", ...STILL], draw);
   on(["position"], () => {
     if (!isDragging) input.value = Math.round(shareOf(doc.seq) * 100_000);
     const here = doc.event ? `${doc.event.kind.replaceAll("_", " ")} ${nameOf(doc.event.process)}` : "start";

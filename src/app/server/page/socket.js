@@ -24,6 +24,7 @@ export class Channel {
       clearInterval(this.heartbeat);
       for (const { reject } of this.pending.values()) reject(new Error("the connection was lost"));
       this.pending.clear();
+      if (this.isOver) return;
       this.listener.state("closed", event.reason);
       setTimeout(() => this.connect(), RETRY_MS[Math.min(this.tries++, RETRY_MS.length - 1)]);
     };
@@ -39,6 +40,12 @@ export class Channel {
       (response) => this.listener.joined(response),
       (problem) => this.listener.state("refused", problem.reason || problem.message, problem),
     );
+  }
+
+  /** Ends the connection, for good. */
+  close() {
+    this.isOver = true;
+    this.socket.close();
   }
 
   isOpen() { return this.socket.readyState === WebSocket.OPEN; }

@@ -1,7 +1,7 @@
 // What the page knows: the session's document as the server keeps it, and what this viewer has chosen. Everything
 // that is shown follows from here; whoever changes something says so, and the others hear it at the next frame.
 
-import { sandbox, token } from "./api.js";
+import * as api from "./api.js";
 
 export const VIEWS = ["processes", "messages", "supervision", "graph"];
 
@@ -18,10 +18,12 @@ export const look = {
   goingTo: null,
 };
 
-/** The whole line at a glance; see `overview` in the server. */
-export const overview = { n_events: 0, n_recorded: 0, ranges: [], axis: { seqs: [], at_ns: [], shares: [] }, density: [], edges: [], markers: [], start_ns: 0 };
+const NOTHING = { n_events: 0, n_recorded: 0, n_covered: 0, ranges: [], axis: { seqs: [], since_start_ns: [], shares: [] }, density: [], edges: [], markers: [] };
 
-/** What is known beside the document: where breakpoints hit in the recorded past, and the event that is picked (the
+/** The whole line at a glance; see `overview` in the server. */
+export const overview = { ...NOTHING };
+
+/** What is known beside the document: where which breakpoints hit in the recorded past, and the event that is picked (the
  *  selected one, else the one that one stands on) with its payload. */
 export const found = { hits: [], event: null };
 
@@ -69,6 +71,16 @@ function flush() {
   }
 }
 
+/** Forgets a sandbox: nothing of it is shown while another one, which may be empty, is on its way. */
+export function forget() {
+  Object.assign(overview, NOTHING);
+  Object.assign(look, { from: 0, to: 0, isFitted: true, process: null, seq: null, focus: null, range: null, goingTo: null });
+  Object.assign(found, { hits: [], event: null });
+  for (const key of Object.keys(doc)) delete doc[key];
+  names.clear();
+  tell("forgotten");
+}
+
 /** Changes what the viewer has chosen. */
 export function choose(values) {
   const topics = Object.keys(values).filter((key) => look[key] !== values[key]);
@@ -98,19 +110,19 @@ export function seqAt(rank) {
   return overview.ranges.length ? overview.ranges.at(-1)[1] - 1 : 0;
 }
 
-// The address holds where one is, so that a link leads there.
+// The address holds where one is, so that a link leads there, and a reload comes back.
 
 let urlTimer = 0;
 function scheduleUrl() {
-  clearTimeout(urlTimer);
   // Browsers take only so many changes of the address.
-  urlTimer = setTimeout(() => history.replaceState(null, "", `#${fragment(false)}`), 300);
+  urlTimer ||= setTimeout(() => { urlTimer = 0; if (look.goingTo === null) history.replaceState(null, "", `#${fragment(false)}`); }, 400);
 }
+on(["position"], scheduleUrl);
 
 export function fragment(withToken) {
   const values = new URLSearchParams();
-  if (withToken) values.set("token", token);
-  if (sandbox) values.set("s", sandbox);
+  if (withToken) values.set("token", api.token);
+  if (api.sandbox) values.set("s", api.sandbox);
   values.set("v", look.view);
   if (doc.seq !== null && doc.seq !== undefined) values.set("at", doc.seq);
   if (!look.isFitted) { values.set("f", Math.round(look.from)); values.set("t", Math.round(look.to)); }
@@ -121,15 +133,37 @@ export function fragment(withToken) {
   return values.toString();
 }
 
+/** Takes what the address says; gives the parts that say nothing. */
 export function readFragment() {
   const values = new URLSearchParams(location.hash.slice(1));
-  const count = (name) => (values.has(name) ? Number(values.get(name)) : null);
-  if (VIEWS.includes(values.get("v"))) look.view = values.get("v");
-  if (values.has("t")) Object.assign(look, { from: count("f"), to: count("t"), isFitted: false });
+  const strange = [];
+  const read = (name, pattern) => {
+    const text = values.get(name);
+    if (text === null || pattern.test(text)) return text;
+    strange.push(`${name}=${text}`);
+    return null;
+  };
+  const count = (name) => { const text = read(name, /^\d{1,15}$/); return text === null ? null : Number(text); };
+  look.view = read("v", new RegExp(`^(${VIEWS.join("|")})$`)) ?? look.view;
+  count("s");
+  const [from, to] = [count("f"), count("t")];
+  if (from !== null && to > from) Object.assign(look, { from, to, isFitted: false });
+  else if (from !== null || to !== null) strange.push("f and t: no stretch");
   look.process = values.get("p");
   look.seq = count("e");
-  const range = /^(\d+)-(\d+)$/.exec(values.get("r"));
-  look.range = range && [Number(range[1]), Number(range[2])];
+  look.range = read("r", /^\d{1,15}-\d{1,15}$/)?.split("-").map(Number).sort((a, b) => a - b) ?? null;
   look.filter = values.get("q") || "";
-  look.goingTo = count("at");
+  // A link leads somewhere; who only loads the page again stays where the session is by now.
+  const at = count("at");
+  look.goingTo = isReload() ? null : at;
+  return strange;
 }
+
+const FOLLOWED = "cinema.followed";
+function isReload() {
+  const isFollowed = sessionStorage.getItem(FOLLOWED) !== null;
+  sessionStorage.removeItem(FOLLOWED);
+  return !isFollowed && performance.getEntriesByType("navigation")[0]?.type !== "navigate";
+}
+/** A link that is pasted into the address of the page itself. */
+addEventListener("hashchange", () => { sessionStorage.setItem(FOLLOWED, ""); location.reload(); });

@@ -112,5 +112,6 @@ export function makeSupervision(actions) {
   }
 
   on(["position", "system", "found", "seq", "process", "view", "from", "to", "n_recorded", "theme"], show);
+  on(["forgotten"], () => { drawn = ""; current = null; put(list, h("li.empty", "Nothing is recorded yet.")); put(arcs); put(notes); });
   return { root, show: () => { drawn = ""; show(); } };
 }

@@ -2,11 +2,13 @@
 // show it. While the cursor runs, the newest moment wins.
 
 import * as api from "./api.js";
-import { doc, look, names, tell } from "./state.js";
+import { doc, look, names, on, tell } from "./state.js";
 
 let current = null;
 let running = null;
 let wanted = null;
+
+on(["forgotten"], () => { current = null; });
 
 const key = (seq) => `${seq}-${doc.n_recorded}-${look.view === "processes" || look.view === "messages" ? "" : `${Math.round(look.from)}-${Math.round(look.to)}`}-${api.sandbox}`;
 

@@ -14,9 +14,14 @@ export function showTip(x, y, ...content) {
 
 export const hideTip = () => { tip().hidden = true; };
 
+const TOASTS_MAX = 3;
+
+/** Says something in passing. What was said already is said anew, and of many the newest are left. */
 export function toast(text, isBad = false) {
   const element = Object.assign(document.createElement("div"), { className: isBad ? "toast bad" : "toast", textContent: text });
-  document.querySelector("#toasts").append(element);
+  const root = document.querySelector("#toasts");
+  for (const other of [...root.children].filter((other, idx, all) => other.textContent === text || idx <= all.length - TOASTS_MAX)) other.remove();
+  root.append(element);
   setTimeout(() => element.remove(), isBad ? 8_000 : 3_500);
 }
 

@@ -56,9 +56,12 @@ fn actor(glass: &Glass, at: Seq, name: &str) -> Result<Actor, Problem> {
     if let Some(actor) = glass.recording.actors().into_iter().find(|actor| actor.to_string() == name) {
         return Ok(actor);
     }
-    let state = glass.recording.materialise(at);
-    let named = state.names.iter().find(|((registered, _), _)| registered.as_str() == name).map(|(_, actor)| *actor);
-    named.ok_or_else(|| Problem::not_found(format!("no process {name:?} at #{}", at.0)))
+    let named = |at: Seq| {
+        let state = glass.recording.materialise(at);
+        state.names.iter().find(|((registered, _), _)| registered.as_str() == name).map(|(_, actor)| *actor)
+    };
+    // Names are shown that a process only gets later.
+    named(at).or_else(|| named(glass.last())).ok_or_else(|| Problem::not_found(format!("no process {name:?} at #{}", at.0)))
 }
 
 fn reference(glass: &Glass, actor: Actor, at: Seq) -> Json {

@@ -125,8 +125,9 @@ impl Wanted {
     }
 }
 
-/// The axis at some events: what lies between is on straight lines between them.
-fn axis(scale: &TimeScale<'_>, moments: &[At]) -> Json {
+/// The axis at some events: what lies between is on straight lines between them. Times count from the recording's start: a
+/// BEAM's clock has more digits than a browser's numbers.
+fn axis(scale: &TimeScale<'_>, moments: &[At], start_ns: i64) -> Json {
     let step = moments.len().div_ceil(AXIS_SAMPLES).max(1);
     let mut samples: Vec<At> = moments.iter().step_by(step).copied().collect();
     if samples.last() != moments.last() {
@@ -134,7 +135,7 @@ fn axis(scale: &TimeScale<'_>, moments: &[At]) -> Json {
     }
     json!({
         "seqs": samples.iter().map(|at| at.seq.0).collect::<Vec<_>>(),
-        "at_ns": samples.iter().map(|at| at.at_ns).collect::<Vec<_>>(),
+        "since_start_ns": samples.iter().map(|at| at.at_ns - start_ns).collect::<Vec<_>>(),
         "shares": samples.iter().map(|at| rounded(scale.share(*at))).collect::<Vec<_>>(),
     })
 }

@@ -19,7 +19,7 @@ pub fn make(stage: &Stage, glass: &Glass, _: &Wanted) -> Result<Json, Problem> {
     // Before the densities are held: it may take a while at the first time.
     let names = glass.names();
     let pyramid = stage.pyramid();
-    let rec = &glass.recording;
+    let (rec, start_ns) = (&glass.recording, glass.start_ns());
     let bins = Bins::new(rec, &pyramid, &glass.line, BINS, Detail::Totals);
     let scale = TimeScale::new(&bins.edges, &bins.gaps);
     let n_max = MARKERS_MAX / glass.line.len().max(1);
@@ -36,13 +36,11 @@ pub fn make(stage: &Stage, glass: &Glass, _: &Wanted) -> Result<Json, Problem> {
         "n_recorded": rec.len(),
         "n_covered": pyramid.n_covered(),
         "is_complete": pyramid.is_nearly_complete(rec),
-        "start_ns": glass.start_ns(),
         "ranges": glass.line.iter().map(|range| [range.start, range.end]).collect::<Vec<_>>(),
         "groups": Group::ALL,
         "density": bins.counts.iter().map(|counts| counts.groups).collect::<Vec<_>>(),
         "edges": bins.edges.iter().map(|at| rounded(scale.share(*at))).collect::<Vec<_>>(),
-        "axis": axis(&scale, &bins.edges),
-        "gaps": bins.gaps.iter().map(|gap| [gap.from_ns, gap.to_ns]).collect::<Vec<_>>(),
+        "axis": axis(&scale, &bins.edges, start_ns),
         "markers": markers,
     }))
 }

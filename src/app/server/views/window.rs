@@ -66,6 +66,7 @@ fn lanes_to_keep(glass: &Glass, only: &[Actor], n_lanes_max: usize) -> Vec<Actor
 fn to_json(glass: &Glass, view: &Spacetime, ranks: Range<u64>, is_complete: bool) -> Json {
     let scale = TimeScale::new(&view.moments, &view.gaps);
     let share = |at: At| rounded(scale.share(at));
+    let start_ns = glass.start_ns();
     let bars = view.bars.iter().map(|bar| {
         json!([
             bar.lane,
@@ -98,12 +99,11 @@ fn to_json(glass: &Glass, view: &Spacetime, ranks: Range<u64>, is_complete: bool
         "from": ranks.start,
         "to": ranks.end,
         "is_complete": is_complete,
-        "start_ns": view.start_ns,
         "subtitle": view.subtitle,
         "notes": view.notes,
         "lanes": view.lanes.iter().map(|lane| lane_json(glass, lane)).collect::<Vec<_>>(),
-        "axis": axis(&scale, &view.moments),
-        "gaps": view.gaps.iter().map(|gap| [gap.from_ns, gap.to_ns]).collect::<Vec<_>>(),
+        "axis": axis(&scale, &view.moments, start_ns),
+        "gaps": view.gaps.iter().map(|gap| [gap.from_ns - start_ns, gap.to_ns - start_ns]).collect::<Vec<_>>(),
         "bars": bars.collect::<Vec<_>>(),
         "arrows": arrows.collect::<Vec<_>>(),
         "points": points.collect::<Vec<_>>(),
