@@ -88,11 +88,11 @@ export function makeInspector(root, actions) {
   }
 
   let timer = 0, last = 0;
-  /** While the cursor runs, five times a second is enough to read. */
+  /** While the cursor runs, a few times a second is enough to read. */
   function refresh() {
     if (look.side !== "inspector") return;
     clearTimeout(timer);
-    const wait = Math.max(0, 200 - (performance.now() - last));
+    const wait = Math.max(0, 350 - (performance.now() - last));
     timer = setTimeout(() => { last = performance.now(); showEvent(); process.show(); }, doc.state === "paused" ? 0 : wait);
   }
   on(["forgotten"], () => { whyCard.hidden = true; });

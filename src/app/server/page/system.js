@@ -4,6 +4,9 @@
 import * as api from "./api.js";
 import { doc, look, names, on, tell } from "./state.js";
 
+/** Between two questions while the cursor runs: quicker than one reads. */
+const RUNNING_MS = 250;
+
 let current = null;
 let running = null;
 let wanted = null;
@@ -32,6 +35,7 @@ async function run() {
       current = { key: mine, system };
       tell("system");
     } catch { /* the next moment asks again */ }
+    if (doc.state !== "paused") await new Promise((resolve) => setTimeout(resolve, RUNNING_MS));
   }
   running = null;
 }
