@@ -61,7 +61,9 @@ fn actor(glass: &Glass, at: Seq, name: &str) -> Result<Actor, Problem> {
         state.names.iter().find(|((registered, _), _)| registered.as_str() == name).map(|(_, actor)| *actor)
     };
     // Names are shown that a process only gets later.
-    named(at).or_else(|| named(glass.last())).ok_or_else(|| Problem::not_found(format!("no process {name:?} at #{}", at.0)))
+    named(at)
+        .or_else(|| named(glass.last()))
+        .ok_or_else(|| Problem::not_found(format!("no process {name:?} at #{}", at.0)))
 }
 
 fn reference(glass: &Glass, actor: Actor, at: Seq) -> Json {
