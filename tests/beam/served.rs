@@ -59,13 +59,20 @@ each_otp! {
         command.args(["mcp", &node.address(), "--cookie-file"]).arg(node.cookie_file()).args(["--trace", "app:shop"]);
         let mut assistant = Program::start(command);
         let mut id = 0;
-        let mut ask = |tool: &str, arguments: Value| -> Value {
+        let mut request = |method: &str, params: Value| -> Value {
             id += 1;
-            let params = json!({ "name": tool, "arguments": arguments });
-            assistant.type_line(&json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}).to_string());
+            assistant.type_line(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string());
             assistant.wait_for("\"jsonrpc\"");
             let answer: Value = serde_json::from_str(assistant.said.lines().last().unwrap()).unwrap();
-            assert_eq!((answer["id"].as_u64(), &answer["result"]["isError"]), (Some(id), &json!(false)), "{answer}");
+            assert_eq!(answer["id"].as_u64(), Some(id), "{answer}");
+            answer
+        };
+        let client = json!({ "name": "test", "version": "1" });
+        let hello = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client });
+        assert_eq!(request("initialize", hello)["result"]["serverInfo"]["name"], "cinema");
+        let mut ask = |tool: &str, arguments: Value| -> Value {
+            let answer = request("tools/call", json!({ "name": tool, "arguments": arguments }));
+            assert_eq!(answer["result"]["isError"], false, "{answer}");
             serde_json::from_str(answer["result"]["content"][0]["text"].as_str().unwrap()).unwrap()
         };
         let deadline = Instant::now() + PATIENCE;
