@@ -143,6 +143,13 @@ each_otp! {
         node.settled(SOON).assert_none();
     }
 
+    fn once_is_once_however_often_the_trigger_is_met(otp) {
+        let node = shop(otp, "[buy]");
+        let said = record(&node, "--trigger on_message(\"buy\") --before 100ms --after 300ms --once", 3);
+        assert_eq!((said.matches("trigger met").count(), said.matches("saved ").count()), (1, 1), "{said}");
+        assert_eq!(flight(&node).marks().len(), 1);
+    }
+
     fn triggers_are_saved_one_by_one(otp) {
         let node = shop(otp, "[late_call,buy]");
         let mut command = recorder(&node, "--before 100ms --after 100ms --time 3s");

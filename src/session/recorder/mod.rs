@@ -195,6 +195,8 @@ impl Recorder {
             // It is in the file that is being waited for.
             Some(open) if hit.event.at_ns <= open.event.at_ns.saturating_add(trigger.after_ns) => {}
             Some(_) => self.waiting.push(hit),
+            // What it is to save, it has.
+            None if trigger.is_once && self.n_triggers > 0 => {}
             None => {
                 self.n_triggers += 1;
                 let after = time::show_ns(trigger.after_ns);
