@@ -124,6 +124,23 @@ fn save_writes_over_nothing_that_is_not_of_this_session() {
 }
 
 #[test]
+fn what_is_opened_damaged_is_saved_with_its_losses() {
+    let scratch = Scratch::new();
+    // In its first segment's columns.
+    let file = scratch.damaged("bank-v3.cinema", |bytes| bytes.len() / 4);
+    let n_events = |file: &str| run(&["open", file, "-e", "events().count()"], "");
+    let opened = n_events(&file);
+    assert!(opened.stderr.contains(" at offset ") && opened.code == 1, "{}", opened.stderr);
+    assert_eq!(opened.stdout, n_events(&text(&kept("bank-v3.cinema"))).stdout);
+    let losses = || run(&["open", &file, "-e", "loss()", "--json"], "").stdout;
+    let told = losses();
+    assert!(told.contains("damage"), "{told}");
+    assert_eq!(run(&["open", &file, "-e", &format!("save({file:?})")], "").code, 1);
+    assert_eq!(run(&["fsck", &file], "").code, 0);
+    assert_eq!(losses(), told, "what is saved over itself tells what it lost");
+}
+
+#[test]
 fn nothing_is_written_over() {
     let scratch = Scratch::new();
     let file = scratch.damaged("bank-v3.cinema", |bytes| bytes.len() / 2);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::model::{Failure, Outcome};
+use crate::model::{Failure, Outcome, limits};
 use crate::sandbox::sim::{Sim, SimOptions};
 use crate::sandbox::trace::Redaction;
 use crate::session::import::DAMAGED_PLACES;
@@ -10,7 +10,7 @@ use crate::session::operation::{Perform, operations};
 use crate::session::reply::Reply;
 use crate::session::value::{Options, Value};
 use crate::session::{Session, Source, SourceId, live_options};
-use crate::store::{Recording, RecordingInfo};
+use crate::store::{Recording, RecordingInfo, Report};
 
 operations! { SOURCE:
     /// Makes a simulated OTP system from process modules and makes it the current source.
@@ -127,6 +127,14 @@ fn source_reply(session: &Session, id: SourceId) -> Outcome<Reply> {
     Ok(Reply::Source(session.source()?.info(id, true)))
 }
 
+/// Opens a session file. Of one that was checked whole and is damaged there is what can be saved of it, with losses where something
+/// is gone: what is saved later tells of them, too.
+fn read_session_file(path: &Path) -> Outcome<(Recording, Report)> {
+    let (recording, report) = Recording::open(path)?;
+    let is_checked = report.n_bytes <= limits::CHECKED_AT_OPEN_BYTES as u64;
+    if report.is_damaged() && is_checked { Recording::rescue(path) } else { Ok((recording, report)) }
+}
+
 /// Reads whatever kind of recording stands at `path`; damage becomes warnings.
 fn open_recording(session: &Session, path: &Path, title: &str, redaction: &Redaction) -> Outcome<Recording> {
     if !path.exists() {
@@ -137,7 +145,7 @@ fn open_recording(session: &Session, path: &Path, title: &str, redaction: &Redac
         if !redaction.is_none() {
             return Err(Failure::unsupported("a session file is opened as it was saved: nothing is redacted in it"));
         }
-        let (mut recording, report) = Recording::open(path)?;
+        let (mut recording, report) = read_session_file(path)?;
         if let Some((_, n)) = recording.info.notes.iter().find(|(name, _)| name == DAMAGED_PLACES) {
             let places = if n == "1" { "1 place: loss() lists it" } else { &format!("{n} places: loss() lists them") };
             session.warn(format!("what this was imported from is damaged in {places}"));
