@@ -29,10 +29,16 @@ fn invisible(word: u64) -> u64 {
     (word | is_below | is_above) & HIGH
 }
 
+/// Whether no byte of the gram at the lowest bytes is among the `invisible`.
+#[inline]
+fn is_text(invisible: u64) -> bool {
+    invisible & 0x80_8080 == 0
+}
+
 /// Where a gram goes in the filter: [`BITS_MAX`], nowhere, when its bytes are not all visible.
 #[inline]
 fn place_of(gram: u64, invisible: u64) -> usize {
-    if invisible & 0x80_8080 == 0 { hash(gram as u32 & 0xFF_FFFF) } else { BITS_MAX }
+    if is_text(invisible) { hash(gram as u32 & 0xFF_FFFF) } else { BITS_MAX }
 }
 
 /// The filter of a block's bytes.
@@ -83,7 +89,7 @@ pub fn may_contain(filter: &[u8], text: &[u8], is_any_case: bool) -> bool {
     let has_in_a_case = |gram: u32| has(gram) || (is_any_case && cases(gram).any(has));
     let is_at = |first: usize| {
         grams(text.get(first..).unwrap_or_default())
-            .filter(|gram| invisible((*gram).into()) & 0x80_8080 == 0)
+            .filter(|gram| is_text(invisible((*gram).into())))
             .all(has_in_a_case)
     };
     (0..STRIDE).any(is_at)
