@@ -287,6 +287,9 @@ impl Event {
     }
 }
 
+/// The `reason` of a [`Kind::Loss`] of what damage of a file took, in its payload; other losses were dropped while recording.
+pub const DAMAGE: &str = "damage";
+
 impl Kind {
     /// Whether this event puts a message into `process`'s mailbox ([`Kind::ExitSignal`] only with tag `EXIT`).
     pub fn is_arrival(self) -> bool {

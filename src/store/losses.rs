@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::Recording;
-use crate::model::{Filter, Kind, Seq};
+use crate::model::{DAMAGE, Filter, Kind, Seq};
 
 /// Events that are lost, of one reason and at one place.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,8 +21,6 @@ pub struct Loss {
     pub what: Option<String>,
 }
 
-/// Why events were lost, as a loss event says it.
-pub const DAMAGE: &str = "damage";
 const DROPPED: &str = "dropped";
 
 impl Recording {

@@ -16,7 +16,9 @@ use crate::codec::json::{bytes_of_hex, from_json};
 use crate::model::limits::{CLOCK_NS_MAX, DEFECTS_KEPT_MAX, FRAME_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use crate::model::pid::Origin;
 use crate::model::time::show_ns;
-use crate::model::{Actor, ActorId, Atom, CallKey, Class, EventBatch, Kind, NewEvent, Pid, Seq, Syntax, Term, nearest};
+use crate::model::{
+    Actor, ActorId, Atom, CallKey, Class, DAMAGE, EventBatch, Kind, NewEvent, Pid, Seq, Syntax, Term, nearest,
+};
 
 /// Whether `path` is a file whose first character begins a JSON object.
 pub fn is_lines(path: &Path) -> bool {
@@ -197,7 +199,7 @@ impl<'s> Lines<'s> {
     }
     fn push_loss(&mut self, at_ns: i64, what: &str) {
         let entries = [
-            (Term::atom("reason"), Term::atom("damage")),
+            (Term::atom("reason"), Term::atom(DAMAGE)),
             (Term::atom("total"), Term::Int(1)),
             (Term::atom("what"), Term::binary(what)),
         ];

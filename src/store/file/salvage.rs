@@ -11,10 +11,9 @@ use rustc_hash::FxHashMap;
 
 use super::PAGE_BYTES;
 use crate::codec::etf;
-use crate::model::{CallKey, Class, Kind, NewEvent, Pid, Seq, Term, limits};
+use crate::model::{CallKey, Class, DAMAGE, Kind, NewEvent, Pid, Seq, Term, limits};
 use crate::store::columns::{Columns, TIME_BLOCK_EVENTS};
 use crate::store::dictionary::Dictionaries;
-use crate::store::losses::DAMAGE;
 use crate::store::packed::{Blocked, Packed};
 use crate::store::paths::States;
 use crate::store::payloads;

@@ -38,7 +38,7 @@ use super::message::{Trace, What};
 use crate::codec::walk::{Part, RawTerm};
 use crate::codec::write;
 use crate::model::limits::{OPEN_ENDS_MAX, PAYLOAD_BYTES_MAX};
-use crate::model::{Actor, ActorId, Atom, CallKey, EventBatch, Kind, NewEvent, Origin, Pid, Seq, Term};
+use crate::model::{Actor, ActorId, Atom, CallKey, DAMAGE, EventBatch, Kind, NewEvent, Origin, Pid, Seq, Term};
 
 /// Kinds of trace messages that are counted by name; further ones together.
 const UNSTORED_KINDS_MAX: usize = 64;
@@ -197,7 +197,7 @@ impl Recogniser {
     pub fn lose_damaged(&mut self, at_ns: i64, what: &str, n_places: u64) {
         let mut payload = Fields::default();
         payload.int("places", i64::try_from(n_places).unwrap_or(i64::MAX));
-        payload.word("reason", "damage");
+        payload.word("reason", DAMAGE);
         payload.value("what", &Term::binary(what));
         self.emit_loss(at_ns, payload);
     }
