@@ -10,8 +10,8 @@ use crate::model::{Failure, Outcome, Term};
 const N_READINGS: usize = 8;
 const N_READINGS_OF_SEVERAL: usize = 100;
 
-/// An error that is good enough: a message takes longer from node to node.
-const GOOD_ERROR_NS: i64 = 40_000;
+/// An error that is good enough: a message takes longer from node to node than the errors of both together.
+const GOOD_ERROR_NS: i64 = 20_000;
 
 /// The node's clock at one of our instants.
 #[derive(Clone, Copy, Debug)]
