@@ -143,7 +143,7 @@ pub fn call_of(rec: &Recording, scope: Scope<'_>, seq: Seq) -> Option<CallRow> {
 pub fn latency(rec: &Recording, scope: Scope<'_>) -> Vec<LatencyRow> {
     let mut groups: FxHashMap<(Option<Actor>, Option<Atom>), Group> = FxHashMap::default();
     for_each_call(rec, scope, |row| groups.entry((row.callee, row.tag)).or_default().add(&row));
-    let names = Names::new(rec, scope);
+    let names = Names::of(rec, scope);
     let mut rows: Vec<LatencyRow> = groups
         .into_iter()
         .map(|((callee, tag), group)| {

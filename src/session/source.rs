@@ -287,8 +287,8 @@ impl Source {
         found.map_err(|known| unknown_process(text, &known))
     }
     /// The names of this timeline's processes.
-    pub fn names(&self) -> Names {
-        Names::new(&self.recording(), &self.scope())
+    pub fn names(&self) -> Arc<Names> {
+        Names::of(&self.recording(), &self.scope())
     }
 
     // Running.

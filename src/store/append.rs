@@ -63,6 +63,7 @@ impl Recording {
         if matches!(new.kind, Kind::Restored | Kind::Forked) && self.branches.last().is_none_or(|b| b.start != seq) {
             self.begin_branch(new.cause);
         }
+        self.forget_derived();
         self.tail.push(new, &mut self.dictionaries);
         if self.len() - self.keyframes.n_events() >= limits::KEYFRAME_EVENTS as u64 {
             self.n_sealed_bytes += self.add_checkpoint(self.len());

@@ -18,6 +18,7 @@ mod branches;
 mod bytes;
 mod calls;
 mod columns;
+mod derived;
 mod dictionary;
 mod explain;
 mod file;
@@ -54,6 +55,7 @@ use crate::codec::etf;
 use crate::model::{Actor, Event, Filter, Kind, Outcome, Path, Seq, Term, limits};
 pub use branches::Branch;
 use columns::{Columns, TIME_BLOCK_EVENTS};
+use derived::Derived;
 use dictionary::Dictionaries;
 pub use explain::{Stage, Step};
 pub use file::{Damage, Part, Report, SyncPolicy, ranges};
@@ -120,6 +122,8 @@ pub struct Recording {
     n_bytes_max: usize,
     ring: Option<RingLimits>,
     evicted: Evicted,
+    /// What analyses made of these events.
+    derived: Arc<Derived>,
 }
 
 /// What a crash may take from a recording that lives in a file: the events that are not sealed yet. These are at most
@@ -183,11 +187,13 @@ impl Recording {
             n_bytes_max: limits::RECORDING_BYTES_MAX,
             ring: None,
             evicted: Evicted::default(),
+            derived: Arc::default(),
         }
     }
 
     /// Ends the recording before segment `place`; nothing is pending and the tail is empty.
     fn cut(&mut self, place: usize) {
+        self.forget_derived();
         let first = self.first().0;
         self.segments.truncate(place);
         let n_events = self.segments.last().map_or(first, |segment| segment.head.end());
