@@ -45,9 +45,19 @@ pub fn is_trace(path: &Path) -> bool {
     if path.is_dir() {
         return folder_logs(path).is_ok_and(|logs| !logs.is_empty());
     }
+    is_trace_start(&start_of(path))
+}
+
+/// Whether `path` is a `.ti` file as ttb writes it: its first record is a term.
+pub fn is_info(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "ti") && start_of(path).get(1) == Some(&131)
+}
+
+/// What sniffing looks at; nothing of a file that cannot be read.
+fn start_of(path: &Path) -> Vec<u8> {
     let mut start = Vec::new();
     let read = fs::File::open(path).and_then(|file| file.take(SNIFF_BYTES).read_to_end(&mut start));
-    read.is_ok() && is_trace_start(&start)
+    read.map_or(Vec::new(), |_| start)
 }
 
 /// The logs that `paths` name: files of one set (`name0.trace`, `name1.trace` ..) are one log. Errors: nothing there,

@@ -70,6 +70,11 @@ pub fn is_trace_file(path: &Path) -> bool {
     files::is_trace(path)
 }
 
+/// Whether a file is a binary trace file, or what ttb writes beside one.
+pub fn is_of_trace(path: &Path) -> bool {
+    files::is_trace(path) || files::is_info(path)
+}
+
 /// What is added to the times of a trace file, and of the set that it belongs to: nodes' clocks may differ by anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClockOffset {
