@@ -1,10 +1,11 @@
 //! The two streams: results on standard output, talk on standard error; failures with their hints and
 //! exit codes. It must not know what results are about.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::style::{ContentStyle, Stylize};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::interrupt::EXIT_INTERRUPTED;
 use super::terminal::{Place, paint};
@@ -71,6 +72,17 @@ pub fn with_newline(text: &str) -> String {
 /// Tells something beside the results. There is nobody to tell when that fails.
 pub fn talk(text: &str) {
     let _ = std::io::stderr().lock().write_all(with_newline(text).as_bytes());
+}
+
+/// A bar on standard error that shows how far a long work is, where somebody looks.
+pub fn progress_bar(template: &str) -> ProgressBar {
+    let is_seen = std::io::stderr().is_terminal();
+    let bar = ProgressBar::with_draw_target(
+        None,
+        if is_seen { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
+    );
+    bar.set_style(ProgressStyle::with_template(template).expect("the templates of this program are templates"));
+    bar
 }
 
 /// A failure as the user reads it, hints below.

@@ -1,15 +1,19 @@
 //! `cinema fsck`, `repair` and `compact`: work on session files that needs no session. A file is never changed in place.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use serde_json::{Value as Json, json};
 
 use super::cli::{Format, Options};
 use super::console::{self, EXIT_FOUND};
+use super::interrupt;
 use crate::model::{Failure, Outcome};
 use crate::render::text::counted;
 use crate::session::{check_name, check_new};
 use crate::store::{Damage, Recording, Report};
+
+const BAR: &str = "{wide_bar} {human_pos} of {human_len} events, {eta} left";
 
 /// Findings that are told one by one; JSON has all.
 const SHOWN_FINDINGS: usize = 20;
@@ -60,7 +64,15 @@ pub fn compact(file: &Path, out: &Path, is_forced: bool, options: &Options) -> O
             .hint(format!("cinema repair {} OUT.cinema", file.display())));
     }
     report.unfinished(&file.display().to_string()).iter().for_each(|unfinished| console::talk(unfinished));
-    recording.compact(out)?;
+    let token = interrupt::listen(true);
+    let bar = console::progress_bar(BAR);
+    bar.set_length(recording.n_held());
+    let compacted = recording.compact_while(out, &mut |n_events| {
+        bar.set_position(n_events);
+        !token.load(Ordering::Relaxed)
+    });
+    bar.finish_and_clear();
+    compacted?;
     let (before, after) = (size(file)?, size(out)?);
     let n_events = recording.n_held();
     let per_event = |n_bytes: u64| n_bytes as f64 / n_events.max(1) as f64;

@@ -1,11 +1,8 @@
 //! `cinema import`: foreign recordings into a session file, with a progress bar where somebody looks. It must not know
 //! formats.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{console, interrupt};
 use crate::model::{Failure, FailureKind, Outcome, time};
@@ -25,10 +22,7 @@ pub fn run(files: &[PathBuf], offsets: &[ClockOffset], out: &Path, is_forced: bo
         check_new(out)?;
     }
     let token = interrupt::listen(false);
-    let target =
-        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(None, target);
-    bar.set_style(ProgressStyle::with_template(BAR).expect("the template above is one"));
+    let bar = console::progress_bar(BAR);
     let imported = import::into_file(files, offsets, out, &mut |progress| {
         bar.set_length(progress.n_bytes_total);
         bar.set_position(progress.n_bytes_read);

@@ -5,6 +5,9 @@
 //! A message's arrival repeats its send: process and peer change places, the rest is the same. So where the cause of an
 //! event lies in the segment, each of its fields is written as 0 when it is the expected one, else as the value plus one.
 
+use std::num::NonZero;
+use std::sync::Arc;
+
 use super::columns::{Columns, OpenColumns};
 use super::paths::PathIndex;
 use super::payloads::{self, Effort, Stored};
@@ -13,10 +16,11 @@ use super::segment::Segment;
 use super::wire::{Reader, put_varint};
 use crate::model::{Kind, Seq, limits};
 
-/// Effort for payloads: a segment's are one block, as a rule.
-const EFFORT: Effort = Effort { level: 14, first_bytes: 16 << 20, block_bytes: 16 << 20 };
-/// Effort of zstd for columns.
-const COLUMNS_LEVEL: i32 = 19;
+/// Effort for payloads: a segment's are one block, as a rule. Of a broker's trace, with the columns at 12, level 9 leaves
+/// 12.3 bytes an event, 11 leaves 12.2 in 2 µs, 14 leaves 12.0 in 6.3 µs.
+const EFFORT: Effort = Effort { level: 11, first_bytes: 16 << 20, block_bytes: 16 << 20 };
+/// Effort of zstd for columns: 19 saves 0.15 bytes of an event more and doubles the time of all.
+const COLUMNS_LEVEL: i32 = 12;
 /// Bytes that the streams of one segment may take: many times what the largest segment has.
 const STREAMS_BYTES_MAX: usize = 64 << 20;
 
@@ -26,6 +30,23 @@ pub struct Archived {
     pub streams: Vec<u8>,
     /// Payload blocks.
     pub stored: Vec<u8>,
+}
+
+/// The archive forms of `segments`, in their order, made by all of the machine's cores; so many segments are in memory at once.
+/// `each` is given them one by one and its error ends the work.
+pub fn pack_all<E>(
+    segments: &[Arc<Segment>],
+    mut each: impl FnMut(&Segment, Option<Archived>) -> Result<(), E>,
+) -> Result<(), E> {
+    let n_threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    for segments in segments.chunks(n_threads) {
+        let packed: Vec<Option<Archived>> = std::thread::scope(|scope| {
+            let packing: Vec<_> = segments.iter().map(|segment| scope.spawn(|| pack(segment))).collect();
+            packing.into_iter().map(|packing| packing.join().ok().flatten()).collect()
+        });
+        segments.iter().zip(packed).try_for_each(|(segment, packed)| each(segment, packed))?;
+    }
+    Ok(())
 }
 
 /// The fields of an event that its cause lets expect, each plus one, 0 for none (a local number, a place, a payload number).
@@ -53,7 +74,7 @@ fn expected(kind: u8, cause: Fields) -> Fields {
 const UNEXPECTED: Fields = [usize::MAX; 6];
 
 /// The archive form of a segment. `None`: the segment is damaged, or the library has no memory.
-pub fn pack(segment: &Segment) -> Option<Archived> {
+fn pack(segment: &Segment) -> Option<Archived> {
     segment.check().ok()?;
     let columns = segment.columns();
     let stream = payloads::inflate(&columns, segment.stored())?;

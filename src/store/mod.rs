@@ -417,7 +417,11 @@ impl Recording {
     /// Writes everything into one file in archive form: half the size where there is much of it, made and first read more slowly.
     /// Errors: as of [`Recording::save`].
     pub fn compact(&self, path: &std::path::Path) -> Outcome<()> {
-        file::compact(self, path)
+        file::compact(self, path, &mut |_| true)
+    }
+    /// As [`Recording::compact`]; `go_on` is called with the number of events written so far, and its `false` interrupts.
+    pub fn compact_while(&self, path: &std::path::Path, go_on: &mut dyn FnMut(u64) -> bool) -> Outcome<()> {
+        file::compact(self, path, go_on)
     }
     /// Whether the file begins as a session file does. Errors: it cannot be read.
     pub fn is_session_file(path: &std::path::Path) -> Outcome<bool> {

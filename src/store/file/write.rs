@@ -2,7 +2,7 @@
 //! are on the disk. A recording that was opened is saved like any other: its bytes are copied.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -17,18 +17,22 @@ use crate::store::{Mark, Recording};
 
 /// Writes `recording` to `path`.
 pub fn save(recording: &Recording, path: &Path) -> Outcome<()> {
-    write(recording, path, Form::Plain)
+    write(recording, path, Form::Plain, &mut |_| true)
 }
 
-/// Writes `recording` to `path` in archive form.
-pub fn compact(recording: &Recording, path: &Path) -> Outcome<()> {
-    write(recording, path, Form::Archive)
+/// Writes `recording` to `path` in archive form. `go_on` is called with the number of events written so far; its `false`
+/// interrupts, and `path` is as it was.
+pub fn compact(recording: &Recording, path: &Path, go_on: &mut dyn FnMut(u64) -> bool) -> Outcome<()> {
+    write(recording, path, Form::Archive, go_on)
 }
 
-fn write(recording: &Recording, path: &Path, form: Form) -> Outcome<()> {
+fn write(recording: &Recording, path: &Path, form: Form, go_on: &mut dyn FnMut(u64) -> bool) -> Outcome<()> {
     let temporary = temporary_name(path);
-    let failed = |error: std::io::Error| Failure::io(format!("cannot save {}: {error}", path.display()));
-    let written = write_file(recording, &temporary, form)
+    let failed = |error: std::io::Error| match error.kind() {
+        ErrorKind::Interrupted => Failure::interrupted(),
+        _ => Failure::io(format!("cannot save {}: {error}", path.display())),
+    };
+    let written = write_file(recording, &temporary, form, go_on)
         .and_then(|()| std::fs::rename(&temporary, path))
         .and_then(|()| sync_folder(path));
     if written.is_err() {
@@ -57,7 +61,12 @@ pub struct BlockWriter<W> {
     pub offset: usize,
 }
 
-fn write_file(recording: &Recording, path: &Path, form: Form) -> std::io::Result<()> {
+fn write_file(
+    recording: &Recording,
+    path: &Path,
+    form: Form,
+    go_on: &mut dyn FnMut(u64) -> bool,
+) -> std::io::Result<()> {
     let mut writer = BlockWriter { out: BufWriter::with_capacity(1 << 20, File::create(path)?), offset: 0 };
     writer.put(MAGIC)?;
     writer.put(&VERSION.to_le_bytes())?;
@@ -75,8 +84,8 @@ fn write_file(recording: &Recording, path: &Path, form: Form) -> std::io::Result
         marks: recording.marks.clone(),
         ..Directory::default()
     };
-    let (mut n_actors, mut n_tags) = (0, 0);
-    for segment in &recording.sealed_segments() {
+    let (mut n_actors, mut n_tags, mut n_events) = (0, 0, 0);
+    let mut put = |segment: &Segment, archived: Option<Archived>| -> std::io::Result<()> {
         // A segment's numbers need not be the newest ones: an actor may come back. What it adds begins
         // where the segments before it ended.
         let actors = n_actors..n_actors.max(segment.head.n_actors as usize);
@@ -87,8 +96,15 @@ fn write_file(recording: &Recording, path: &Path, form: Form) -> std::io::Result
         writer.block(BlockKind::Dictionary, &[&additions])?;
         directory.segments.push(match form {
             Form::Plain => writer.segment(segment)?,
-            Form::Archive => writer.archived(segment)?,
+            Form::Archive => writer.archived(segment, archived)?,
         });
+        n_events += u64::from(segment.head.n_events);
+        if go_on(n_events) { Ok(()) } else { Err(ErrorKind::Interrupted.into()) }
+    };
+    let segments = recording.sealed_segments();
+    match form {
+        Form::Plain => segments.iter().try_for_each(|segment| put(segment, None))?,
+        Form::Archive => archive::pack_all(&segments, put)?,
     }
 
     let keyframes = &recording.keyframes;
@@ -186,8 +202,9 @@ impl<W: Write> BlockWriter<W> {
         self.segment_parts(head, image, segment.stored(), segment.image_checksum())
     }
 
-    fn archived(&mut self, segment: &Segment) -> std::io::Result<SegmentPlace> {
-        let Archived { streams, stored } = archive::pack(segment).ok_or_else(|| damaged(segment))?;
+    /// Writes a segment in the archive form that was made of it: none when it is damaged.
+    fn archived(&mut self, segment: &Segment, archived: Option<Archived>) -> std::io::Result<SegmentPlace> {
+        let Archived { streams, stored } = archived.ok_or_else(|| damaged(segment))?;
         self.segment_parts(&segment.head, &streams, &stored, crc32fast::hash(&streams))
     }
 

@@ -214,6 +214,28 @@ fn archive_says_the_same() {
 }
 
 #[test]
+fn an_archive_that_is_interrupted_leaves_nothing() {
+    let recording = busy(150_000);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("small.cinema");
+    let mut told = Vec::new();
+    let interrupted = recording.compact_while(&path, &mut |n_events| {
+        told.push(n_events);
+        told.len() < 2
+    });
+    assert_eq!(interrupted.map_err(|failure| failure.kind), Err(FailureKind::Interrupted));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no file, not even a temporary one");
+    assert_eq!(told, [65_536, 131_072]);
+    told.clear();
+    let whole = recording.compact_while(&path, &mut |n_events| {
+        told.push(n_events);
+        true
+    });
+    assert!(whole.is_ok() && path.exists());
+    assert_eq!(told, [65_536, 131_072, 150_000]);
+}
+
+#[test]
 fn the_largest_message_is_kept_and_comes_back() {
     let mut recording = Recording::default();
     let mut bytes = vec![131, 109];
