@@ -103,6 +103,7 @@ fn fill(
 ) -> Outcome<ImportReport> {
     let mut veil = (!redaction.is_none()).then(|| Veil::new(redaction.clone(), []));
     let mut append = |batch: &EventBatch| {
+        recording.begin_at(batch.first);
         batch.iter().try_for_each(|event| match &mut veil {
             None => recording.append(&event).map(drop),
             Some(veil) => {

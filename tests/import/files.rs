@@ -1,9 +1,8 @@
-//! What can be imported besides a single trace file: sets of files, files of several nodes, and JSON lines.
+//! What can be imported besides a single trace file: sets of files, and files of several nodes; and imports into a file.
 
 use std::path::{Path, PathBuf};
 
-use cinema::export::events_jsonl;
-use cinema::model::{Atom, EventBatch, FailureKind, Filter, Kind, Origin, Pid, Seq, Syntax, Term};
+use cinema::model::{Atom, EventBatch, FailureKind, Filter, Kind, Origin, Pid, Syntax, Term};
 use cinema::sandbox::import::{ClockOffset, ImportReport, check, import_all};
 use cinema::session::import::into_file;
 use cinema::store::{Recording, RecordingInfo};
@@ -19,15 +18,18 @@ fn write_trace(path: &Path, names: &[(&str, i64)]) {
     std::fs::write(path, frames(&names.iter().map(message).collect::<Vec<_>>())).expect("the folder is writable");
 }
 
-fn imported(paths: &[PathBuf]) -> (Recording, ImportReport) {
+pub fn imported(paths: &[PathBuf]) -> (Recording, ImportReport) {
     let mut recording = Recording::new(RecordingInfo::default());
-    let mut append = |batch: &EventBatch| batch.iter().try_for_each(|event| recording.append(&event).map(drop));
+    let mut append = |batch: &EventBatch| {
+        recording.begin_at(batch.first);
+        batch.iter().try_for_each(|event| recording.append(&event).map(drop))
+    };
     let report = import_all(paths, &[], &mut append, &mut |_| true).expect("they can be imported");
     (recording, report)
 }
 
 /// What is lost, as the losses say, each with the event before it.
-fn losses(recording: &Recording) -> Vec<(Option<&'static str>, String)> {
+pub fn losses(recording: &Recording) -> Vec<(Option<&'static str>, String)> {
     let mut before = None;
     let mut losses = Vec::new();
     for event in recording.scan(&Filter::default()) {
@@ -39,7 +41,7 @@ fn losses(recording: &Recording) -> Vec<(Option<&'static str>, String)> {
     losses
 }
 
-fn told(report: &ImportReport) -> Vec<String> {
+pub fn told(report: &ImportReport) -> Vec<String> {
     report.defects.kept.iter().map(ToString::to_string).collect()
 }
 
@@ -140,108 +142,6 @@ fn what_clocks_are_taken_for_is_told_and_an_offset_shifts_them() {
     assert!(
         assumed[0].contains("begins 10 h after left.trace, but the two nodes have no time in common"),
         "{assumed:?}"
-    );
-}
-
-/// Exports, imports, and compares everything that an event has.
-fn round_trip(recording: &Recording) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("events.jsonl");
-    let mut lines = Vec::new();
-    events_jsonl(recording, &Filter::default(), &mut lines).expect("a vector takes all");
-    std::fs::write(&path, &lines).expect("the folder is writable");
-    let (again, report) = imported(&[path]);
-    assert_eq!(report.defects.kept, []);
-    assert_eq!(again.len(), recording.len());
-    for (theirs, ours) in recording.scan(&Filter::default()).zip(again.scan(&Filter::default())) {
-        assert_eq!(theirs, ours);
-        let bytes =
-            |recording: &Recording| (recording.payload(ours.seq), recording.meta_ref(ours.seq).map(|m| m.to_vec()));
-        assert_eq!(bytes(recording), bytes(&again), "event {}", ours.seq.0);
-    }
-}
-
-#[test]
-fn exported_lines_give_the_same_events() {
-    for name in ["ejabberd-small.trace", "shop-ttb"] {
-        round_trip(&recorded(&data(name)).0);
-    }
-}
-
-#[test]
-fn a_part_that_was_exported_keeps_its_causes() {
-    let (recording, _) = recorded(&data("shop-ttb"));
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("part.jsonl");
-    let part = 40..recording.len();
-    let mut lines = Vec::new();
-    let filter = Filter { ranges: vec![part.clone()], ..Filter::default() };
-    events_jsonl(&recording, &filter, &mut lines).expect("a vector takes all");
-    std::fs::write(&path, &lines).expect("the folder is writable");
-    let (again, _) = imported(&[path]);
-    for (theirs, ours) in recording.scan(&filter).zip(again.scan(&Filter::default())) {
-        let cause = theirs.cause.filter(|cause| part.contains(&cause.0)).map(|cause| Seq(cause.0 - part.start));
-        assert_eq!((ours.seq.0, ours.cause), (theirs.seq.0 - part.start, cause));
-    }
-}
-
-#[test]
-fn a_line_that_is_no_event_is_told_with_its_place() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("hand.jsonl");
-    let good = r#"{"at_ns":1,"kind":"send","process":"<0.1.0>","payload":{"$tuple":["ok",1]}}"#;
-    let bad = [
-        r#"{"at_ns":1,"kind":"#,
-        r#"{"at_ns":1,"kind":"nothing","process":"<0.1.0>"}"#,
-        r#"{"at_ns":1,"kind":"sned","process":"<0.1.0>"}"#,
-        r#"{"at_ns":1.5,"kind":"send","process":"<0.1.0>"}"#,
-        r#"{"at_ns":-9223372036854775808,"kind":"send","process":"<0.1.0>"}"#,
-        r#"{"seq":-1,"at_ns":1,"kind":"send","process":"<0.1.0>"}"#,
-        r#"{"at_ns":1,"kind":"send","process":"lists"}"#,
-        r#"{"at_ns":1,"kind":"send","process":"<0.1.0>","payload":{"$tuple":1}}"#,
-        r#"{"at_ns":1,"kind":"send","process":"<0.1.0>","payload_etf":"8"}"#,
-    ];
-    std::fs::write(&path, format!("{}\n{good}\n{}\n\n{good}", bad[0], bad[1..].join("\n")))
-        .expect("the folder is writable");
-    let (recording, report) = imported(&[path]);
-    expect_test::expect![[r#"
-        hand.jsonl: line 1, column 18: EOF while parsing a value at byte 0
-        hand.jsonl: line 3, column 19: no kind "nothing": it is one of spawn, exit, crash, link, unlink, monitor, demonitor, down, register, unregister, send, receive, handle_start, handle_end, reply, timeout, late_reply, send_to_dead, state_change, code_change, supervisor_restart, child_spec_change, timer_start, timer_fire, timer_cancel, gc, loss, mark, restored, forked, exit_signal, log, input, sample, held, released at byte 95
-        hand.jsonl: line 4, column 19: no kind "sned": did you mean "send"? at byte 144
-        hand.jsonl: line 5, column 12: invalid type: floating point `1.5`, expected a whole number at byte 190
-        hand.jsonl: line 6: a clock at -9223372036854775808 ns (limit CLOCK_NS_MAX: 4611686018427387903) at byte 238
-        hand.jsonl: line 7, column 9: invalid value: integer `-1`, expected a whole number from 0 on at byte 303
-        hand.jsonl: line 8, column 36: "lists" is no pid or port such as "<0.12.0>" at byte 358
-        hand.jsonl: line 9: payload is not the JSON form of a term at byte 402
-        hand.jsonl: line 10: payload_etf has no pairs of hexadecimal digits at byte 471
-    "#]].assert_eq(&format!("{}\n", told(&report).join("\n")));
-    // A loss stands in the place of each; one before the first event has its time.
-    let kinds: Vec<&str> = recording.scan(&Filter::default()).map(|event| event.kind.as_str()).collect();
-    let n_bad = bad.len();
-    assert_eq!(kinds[..3], ["loss", "send", "loss"]);
-    assert_eq!((kinds.len(), kinds[n_bad + 1], losses(&recording).len()), (n_bad + 2, "send", n_bad));
-    assert_eq!(recording.time_range_ns(), Some((1, 1)));
-}
-
-#[test]
-fn what_is_odd_in_lines_is_taken_and_told() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("odd.jsonl");
-    let line = |seq: u64, at_ns: i64, cause: &str| {
-        format!(r#"{{"seq":{seq},"at_ns":{at_ns},"kind":"receive","process":"<0.1.0>"{cause}}}"#)
-    };
-    let far = cinema::model::limits::CLOCK_NS_MAX;
-    let lines = [line(4, 9, ""), line(4, 5, ""), line(3, 5, ""), line(7, -far, r#","cause":4"#), line(8, far, "")];
-    std::fs::write(&path, lines.join("\n")).expect("the folder is writable");
-    let (recording, report) = imported(&[path]);
-    assert_eq!(recording.len(), 5);
-    assert_eq!(recording.event(Seq(3)).and_then(|event| event.cause), Some(Seq(0)));
-    assert_eq!(
-        report.assumed,
-        [
-            "line 2: seq 4 comes again, or late: numbers ascend; the event is kept, and no cause leads to it (2 times in all)",
-            "line 2: at_ns goes back by 4 ns: the order of the lines is kept (2 times in all)"
-        ]
     );
 }
 

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::lines;
 use crate::model::limits::{IMPORT_FILES_MAX, tripped};
 use crate::model::pid::Origin;
 use crate::model::{Failure, FailureKind, Outcome};
@@ -46,6 +47,11 @@ pub fn is_trace(path: &Path) -> bool {
         return folder_logs(path).is_ok_and(|logs| !logs.is_empty());
     }
     is_trace_start(&start_of(path))
+}
+
+/// Whether `path` is a file of JSON lines.
+pub fn is_lines(path: &Path) -> bool {
+    lines::is_lines(&start_of(path))
 }
 
 /// Whether `path` is a `.ti` file as ttb writes it: its first record is a term.
