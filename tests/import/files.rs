@@ -75,7 +75,7 @@ fn a_file_that_is_missing_in_a_set_is_a_loss_in_its_place() {
         assert_eq!(told(&report), [what]);
         assert_eq!(
             losses(&recording),
-            [(Some("b"), format!("#{{places => 1,reason => damage,what => <<\"{what}\">>}}"))]
+            [(Some("b"), format!("#{{offset => 0,places => 1,reason => damage,what => <<\"{what}\">>}}"))]
         );
     }
     // Where the numbers have gone round, the one gap is where the set begins.
@@ -172,4 +172,55 @@ fn a_file_is_imported_into_a_file() {
     let itself = into_file(std::slice::from_ref(&out), &[], &out, &mut |_| true);
     assert!(itself.is_err() && Recording::open(&out).is_ok(), "nothing is overwritten by itself");
     assert!(check(&[folder.path().join("absent")], &[]).is_err());
+}
+
+#[test]
+fn a_copy_is_not_merged_and_a_file_is_read_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [one, copy] = ["one.trace", "copy.trace"].map(|name| folder.path().join(name));
+    write_trace(&one, &[("a", 5), ("b", 6)]);
+    let again = folder.path().join(".").join("one.trace");
+    let linked = folder.path().join("link.trace");
+    std::os::unix::fs::symlink(&one, &linked).expect("the folder is writable");
+    assert_eq!(imported(&[one.clone(), again, linked]).0.len(), imported(std::slice::from_ref(&one)).0.len());
+    std::fs::copy(&one, &copy).expect("the folder is writable");
+    let failure = check(&[one, copy], &[]).expect_err("it is a copy");
+    let told = "have the same bytes: each event would be there twice\n  hint: leave one of them out";
+    assert!(failure.to_string().contains(told), "{failure}");
+}
+
+#[test]
+fn what_is_no_trace_says_what_it_may_be() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("some");
+    let told = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).expect("the folder is writable");
+        let failure = check(std::slice::from_ref(&path), &[]).expect_err("it is no trace");
+        failure.to_string().replace(&path.display().to_string(), "some")
+    };
+    assert!(told(b"").starts_with("some is empty\n  hint: a tracer writes when its buffer is full"));
+    assert!(told(b"\x1f\x8b\x08").starts_with("some is compressed by gzip\n  hint: zcat some > node.trace"));
+    assert!(told(b"\xff\xfe{\0").starts_with("some is text in UTF-16\n  hint: iconv"));
+    assert!(told(b"\0\0\r\n\r\n\x83h\r\n").starts_with("some is damaged all over, as a transfer as text does it"));
+    assert!(told(b"anything").starts_with("some is neither a binary trace file"));
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("it is there").success());
+    let failure = check(&[pipe], &[]).expect_err("nobody writes into it, and nobody waits for that");
+    assert!(failure.to_string().contains("is no regular file: what is imported is mapped"), "{failure}");
+}
+
+#[test]
+fn a_trace_that_went_through_a_text_transfer_is_told() {
+    let bytes = std::fs::read(data("ejabberd-small.trace")).expect("it is there");
+    let mangled: Vec<u8> = bytes.iter().flat_map(|byte| if *byte == 10 { vec![13, 10] } else { vec![*byte] }).collect();
+    let (recording, report) = super::recorded_bytes(&mangled);
+    let what = "damaged.trace is damaged all over, as a transfer as text does it: before each byte 10 is a byte 13";
+    assert_eq!(report.assumed, [what]);
+    // Nobody knows how much is lost; the place is known.
+    let losses = recording.losses(&recording.lineage(0));
+    let first = report.defects.kept.first().expect("it is damaged");
+    assert_eq!((losses[0].n_events, losses[0].offset, losses[0].reason), (None, Some(first.offset), "damage"));
+    assert!(losses[0].what.as_ref().is_some_and(|what| what.starts_with(&first.to_string())), "{losses:?}");
+    // A trace with damage that is none of that is not told so.
+    assert_eq!(super::recorded_bytes(&bytes[..bytes.len() / 2]).1.assumed, [""; 0]);
 }

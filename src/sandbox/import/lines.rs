@@ -81,7 +81,7 @@ pub struct Lines<'s> {
     /// Time of the last event.
     last_ns: Option<i64>,
     /// What is wrong with the lines before the first event.
-    damaged_before: Vec<String>,
+    damaged_before: Vec<Told>,
     /// How many losses may still stand for one missing event each.
     n_single_losses: u64,
     unordered: Oddity,
@@ -89,6 +89,12 @@ pub struct Lines<'s> {
     backwards: Oddity,
     causes: Oddity,
     report: ImportReport,
+}
+
+/// What is wrong with the file, as a loss tells it.
+struct Told {
+    offset: usize,
+    what: String,
 }
 
 /// Something that is taken as it is, and told: how often, and where first.
@@ -223,7 +229,7 @@ impl<'s> Lines<'s> {
         std::mem::take(&mut self.damaged_before).iter().for_each(|what| self.push_loss(at_ns, 1, what));
     }
     /// Lines that are not there: a loss for each, so that the others have their numbers; of very many, one for the rest.
-    fn missing(&mut self, at_ns: i64, n_events: u64, what: &str) {
+    fn missing(&mut self, at_ns: i64, n_events: u64, what: &Told) {
         let n_single = n_events.min(self.n_single_losses);
         self.n_single_losses -= n_single;
         (0..n_single).for_each(|_| self.push_loss(at_ns, 1, what));
@@ -231,17 +237,19 @@ impl<'s> Lines<'s> {
             self.push_loss(at_ns, n_events - n_single, what);
         }
     }
-    /// Notes what is wrong at `offset`; gives it with its place.
-    fn defect(&mut self, file: &OpenFile, offset: usize, what: &str) -> String {
+    /// Notes what is wrong at `offset`.
+    fn defect(&mut self, file: &OpenFile, offset: usize, what: &str) -> Told {
         let defects = &mut self.report.defects;
         defects.add(file.name(), offset, what);
-        defects.first_of(&(defects.n_total - 1..defects.n_total))
+        Told { offset, what: defects.first_of(&(defects.n_total - 1..defects.n_total)) }
     }
-    fn push_loss(&mut self, at_ns: i64, n_events: u64, what: &str) {
+    fn push_loss(&mut self, at_ns: i64, n_events: u64, told: &Told) {
+        let int = |n: u64| Term::Int(i64::try_from(n).unwrap_or(i64::MAX));
         let entries = [
             (Term::atom("reason"), Term::atom(DAMAGE)),
-            (Term::atom("total"), Term::Int(i64::try_from(n_events).unwrap_or(i64::MAX))),
-            (Term::atom("what"), Term::binary(what)),
+            (Term::atom("total"), int(n_events)),
+            (Term::atom("offset"), int(told.offset as u64)),
+            (Term::atom("what"), Term::binary(told.what.as_str())),
         ];
         let mut payload = Vec::new();
         etf::encode(&Term::map(entries), &mut payload);

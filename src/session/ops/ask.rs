@@ -83,7 +83,7 @@ operations! { ASK:
     } -> "a value", "payload(\"#12\")";
 
     /// Lists what is lost: events that were dropped while recording, and those that damage of the file took, a row per stretch
-    /// with how many, why, and where in the file.
+    /// with how many (empty when nobody knows), why, and where in the file.
     Ask "loss" Loss {} -> "a row per loss", "loss()";
 }
 
