@@ -9,6 +9,9 @@ use clap::builder::styling::AnsiColor;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::model::time::parse_duration_ns;
+use crate::model::{Failure, Outcome};
+
 /// Exit code of a command line that cannot be understood.
 pub const EXIT_USAGE: u8 = 2;
 
@@ -91,8 +94,9 @@ pub enum Command {
         /// What the script finds in `args`; flags of its own come after `--`
         args: Vec<String>,
     },
-    /// Open a recording: a .cinema file, or a binary trace file of dbg or ttb
+    /// Open a recording: a .cinema file, a trace file or folder of dbg or ttb, or events as JSON lines
     Open {
+        /// The recording; what kind it is its first bytes say
         file: PathBuf,
         /// Run this script on it instead of opening the shell
         script: Option<PathBuf>,
@@ -207,7 +211,7 @@ pub enum Command {
     /// Load the store with all that it can do for a while, and see that nothing is lost
     Soak {
         /// How long: 1h, 5min, 30s
-        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = crate::model::time::parse_duration_ns)]
+        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = some_time_ns)]
         ns: i64,
         /// Where its files go, and are removed again; the folder for temporary files
         #[arg(long, value_name = "DIR")]
@@ -339,6 +343,14 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, u8> {
         }
         if error.use_stderr() { EXIT_USAGE } else { 0 }
     })
+}
+
+/// A duration that is longer than nothing.
+fn some_time_ns(text: &str) -> Outcome<i64> {
+    match parse_duration_ns(text)? {
+        ns if ns > 0 => Ok(ns),
+        _ => Err(Failure::usage(format!("{text:?} is no time at all")).hint("30s")),
+    }
 }
 
 /// Errors: a flag that the command does nothing with.

@@ -41,7 +41,7 @@ pub fn texts(bytes: &[u8]) -> impl Iterator<Item = Text<'_>> {
                 tags::ATOM => return Some(Text::OldAtom(tail(3))),
                 tags::BINARY => return Some(Text::Binary(tail(5))),
                 tags::STRING => return Some(Text::String(tail(3))),
-                tags::EXPORT => return Some(external(bytes, reader.at)?),
+                tags::EXPORT => return external(bytes, reader.at),
                 _ => {}
             }
         }
