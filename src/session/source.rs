@@ -16,7 +16,9 @@ use super::sites::Site;
 use super::value::{ProcessRef, Span};
 use crate::analysis::names::Names;
 use crate::breakpoint;
-use crate::model::{Actor, Failure, Filter, Kind, Moment, NewEvent, Outcome, Pid, Seq, SystemState, Term, nearest};
+use crate::model::{
+    Actor, Atom, Failure, Filter, Kind, Moment, NewEvent, Outcome, Pid, Seq, SystemState, Term, nearest,
+};
 use crate::sandbox::beam::Beam;
 use crate::sandbox::{Capabilities, Input, RunEnd, RunLimit, Sandbox};
 use crate::store::{Mark, Recording};
@@ -120,7 +122,8 @@ impl Source {
         }
         let n_losses = recording.count(&Filter::kind(Kind::Loss));
         if n_losses > 0 {
-            notes.push(("losses".into(), format!("{n_losses} events say that something is lost: loss() lists what")));
+            let say = if n_losses == 1 { "1 event says".to_string() } else { format!("{n_losses} events say") };
+            notes.push(("losses".into(), format!("{say} that something is lost: loss() lists what")));
         }
         SourceInfo {
             id,
@@ -285,6 +288,11 @@ impl Source {
         let found = super::find::process(&recording, at, text);
         let found = found.or_else(|known| super::find::process(&recording, last, text).map_err(|_| known));
         found.map_err(|known| unknown_process(text, &known))
+    }
+    /// Whether this is a sandbox that runs here, and none of its processes has the registered name now.
+    pub fn is_nobody(&mut self, name: Atom) -> bool {
+        let sim = self.sandbox.as_mut().and_then(|sandbox| sandbox.as_sim());
+        sim.is_some_and(|sim| sim.whereis(name).is_none())
     }
     /// The names of this timeline's processes.
     pub fn names(&self) -> Arc<Names> {

@@ -47,6 +47,8 @@ pub struct Ending {
     pub actors: Vec<Actor>,
     pub tags: Vec<Atom>,
     pub checkpoints: Vec<Checkpoint>,
+    /// The system at the recording's start, when that is not seq 0.
+    pub base: Option<Checkpoint>,
     pub branches: Vec<Branch>,
     pub marks: Vec<Mark>,
 }
@@ -153,7 +155,11 @@ impl SessionFile {
     /// Makes the file complete: what is left of the keyframes, the directory, the trailer. More may be appended after it.
     pub fn end(&mut self, ending: &Ending) -> Outcome<()> {
         let mut out = BlockWriter { out: Vec::new(), offset: self.offset };
-        let checkpoints = put_keyframes(&mut out, ending.checkpoints.iter()).expect("writing to a vector cannot fail");
+        let (checkpoints, base) = (|| {
+            let checkpoints = put_keyframes(&mut out, ending.checkpoints.iter())?;
+            Ok::<_, std::io::Error>((checkpoints, put_keyframes(&mut out, ending.base.iter())?.pop()))
+        })()
+        .expect("writing to a vector cannot fail");
         if !ending.marks.is_empty() {
             let _ = out.marks(&ending.marks);
         }
@@ -170,7 +176,7 @@ impl SessionFile {
             checkpoints: all,
             branches: ending.branches.clone(),
             marks: ending.marks.clone(),
-            start: Start::default(),
+            start: Start { first: base.as_ref().map_or(0, |base| base.n_events), base, ..Start::default() },
         };
         let mut out = BlockWriter { out: Vec::new(), offset: self.offset };
         let directory_offset = out.offset;
