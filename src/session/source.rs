@@ -252,6 +252,15 @@ impl Source {
                 .hint("seek(\"end\")")
         })
     }
+    /// As [`Source::resolve`], for a question about the system: at the start it is as what came before left it, the events
+    /// that a ring evicted, or those before a timeline's range. `None`: nothing did.
+    pub fn resolve_system(&self, moment: Option<&Moment>) -> Outcome<Option<Seq>> {
+        Ok(self.resolve(moment)?.or_else(|| self.timeline().before_start(&self.recording())))
+    }
+    /// As [`Source::resolve_system`], where something must have happened.
+    pub fn resolve_known(&self, moment: Option<&Moment>) -> Outcome<Seq> {
+        self.resolve_system(moment)?.map_or_else(|| self.resolve_event(moment), Ok)
+    }
     /// As [`Source::resolve`], but an event or mark of any branch will do.
     pub fn resolve_anywhere(&self, moment: &Moment) -> Outcome<Option<Seq>> {
         let recording = self.recording();
@@ -265,9 +274,9 @@ impl Source {
             None => self.timeline().resolve(&recording, moment),
         }
     }
-    /// The system as it was at a moment; empty before the first event.
+    /// The system as it was at a moment; empty when nothing has happened before it.
     pub fn system_at(&self, moment: Option<&Moment>) -> Outcome<SystemState> {
-        Ok(self.resolve(moment)?.map(|seq| self.recording().materialise(seq)).unwrap_or_default())
+        Ok(self.resolve_system(moment)?.map(|seq| self.recording().materialise(seq)).unwrap_or_default())
     }
 
     // Processes.
@@ -281,7 +290,7 @@ impl Source {
         };
         let recording = self.recording();
         let Some(last) = self.timeline().line(&recording).last() else { return Err(unknown_process(text, &[])) };
-        let at = self.resolve(moment)?.unwrap_or(last);
+        let at = self.resolve_system(moment)?.unwrap_or(last);
         let found = super::find::process(&recording, at, text);
         let found = found.or_else(|known| super::find::process(&recording, last, text).map_err(|_| known));
         found.map_err(|known| unknown_process(text, &known))
@@ -435,6 +444,45 @@ fn unknown_process(text: &str, known: &[String]) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The events before a ring's first are gone, not what they did: at its start the system is known.
+    #[test]
+    fn start_of_a_ring_is_the_system_that_it_was_given() {
+        let mut recording = Recording::default();
+        let process = Actor::from(Pid::local(7));
+        let mut append = |kind, at_ns: i64, tag, payload: &[u8]| {
+            let event = NewEvent { tag, payload, ..NewEvent::new(at_ns, kind, process) };
+            recording.append(&event).unwrap();
+        };
+        append(Kind::Spawn, 0, None, &[]);
+        append(Kind::Register, 1, Some(crate::model::Atom::new("pool")), &[]);
+        append(Kind::StateChange, 2, None, &[131, 97, 42]);
+        (3..500).for_each(|n| append(Kind::Log, n, None, &[]));
+        let mut ring = recording.clone();
+        ring.set_ring(Some(crate::store::RingLimits { events_min: Some(100), ..Default::default() })).unwrap();
+        assert_eq!(ring.first(), Seq(0), "one segment is never cut");
+        for n in 500..1_000 {
+            ring.append(&NewEvent::new(n, Kind::Log, process)).unwrap();
+        }
+        let before = Seq(ring.first().0 - 1);
+        let mut source = Source::recorded("ring".into(), ring);
+        for moment in [Some(Moment::Start), None] {
+            source.move_cursor(|timeline, recording| timeline.seek(recording, &Moment::Start)).unwrap();
+            let moment = moment.as_ref();
+            assert_eq!((source.resolve(moment).unwrap(), source.resolve_known(moment).unwrap()), (None, before));
+            assert_eq!(source.find_process(&ProcessRef::Named("pool".into()), moment).unwrap(), process);
+            let system = source.system_at(moment).unwrap();
+            let state = system.processes[&process].state.unwrap();
+            assert_eq!(source.recording().term(state), Some(Term::Int(42)));
+        }
+        // Of a range the start is what came before it; of a whole recording nothing did.
+        let mut whole = Source::recorded("whole".into(), recording);
+        assert!(whole.resolve_known(Some(&Moment::Start)).is_err());
+        let part = Timeline::over(&whole.recording(), 200..300).unwrap();
+        let id = whole.add_timeline(part);
+        whole.select_timeline(id).unwrap();
+        assert_eq!(whole.resolve_known(Some(&Moment::Start)), Ok(Seq(199)));
+    }
 
     #[test]
     fn damage_that_reading_meets_is_told_once() {

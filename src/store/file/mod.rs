@@ -91,12 +91,14 @@ enum BlockKind {
     Pages = 7,
     /// All marks so far: the last such block counts when the directory is lost.
     Marks = 8,
+    /// How the recording begins, before the first segment of a file that was saved at once.
+    Start = 9,
 }
 
 impl BlockKind {
     fn from_u32(number: u32) -> Option<BlockKind> {
-        use BlockKind::{Dictionary, Directory, Info, Keyframes, Marks, Pages, Payloads, Segment};
-        let all = [Info, Dictionary, Segment, Payloads, Keyframes, Directory, Pages, Marks];
+        use BlockKind::{Dictionary, Directory, Info, Keyframes, Marks, Pages, Payloads, Segment, Start};
+        let all = [Info, Dictionary, Segment, Payloads, Keyframes, Directory, Pages, Marks, Start];
         all.into_iter().find(|kind| *kind as u32 == number)
     }
 }

@@ -84,6 +84,21 @@ fn write_file(
         marks: recording.marks.clone(),
         ..Directory::default()
     };
+    let keyframes = &recording.keyframes;
+    let base = keyframes.base_with_states(recording.first().0, &recording.dictionaries);
+    directory.start = Start {
+        first: recording.first().0,
+        evicted: recording.evicted.clone(),
+        n_checkpoints_evicted: keyframes.n_evicted,
+        dead_before: keyframes.dead_before,
+        base: put_keyframes(&mut writer, base.iter())?.pop(),
+        branch_bases: put_keyframes(&mut writer, keyframes.branch_bases.values())?,
+    };
+    // It stands in front, too: a file that is cut at its end tells how it began, and that it had an end.
+    let mut start = Vec::new();
+    directory.start.write(&mut start);
+    writer.block(BlockKind::Start, &[&start])?;
+
     let (mut n_actors, mut n_tags, mut n_events) = (0, 0, 0);
     let mut put = |segment: &Segment, archived: Option<Archived>| -> std::io::Result<()> {
         // A segment's numbers need not be the newest ones: an actor may come back. What it adds begins
@@ -107,16 +122,7 @@ fn write_file(
         Form::Archive => archive::pack_all(&segments, put)?,
     }
 
-    let keyframes = &recording.keyframes;
     directory.checkpoints = put_keyframes(&mut writer, keyframes.checkpoints.iter())?;
-    directory.start = Start {
-        first: recording.first().0,
-        evicted: recording.evicted.clone(),
-        n_checkpoints_evicted: keyframes.n_evicted,
-        dead_before: keyframes.dead_before,
-        base: put_keyframes(&mut writer, keyframes.base_with_states(&recording.dictionaries).iter())?.pop(),
-        branch_bases: put_keyframes(&mut writer, keyframes.branch_bases.values())?,
-    };
     if !directory.marks.is_empty() {
         writer.marks(&directory.marks)?;
     }
