@@ -7,7 +7,7 @@ use super::Session;
 use super::recorder::plan;
 use super::value::{Duration, Options, Param, ProcessRef, Value};
 use crate::codec::redact::DEFAULT_FIELDS;
-use crate::model::limits::{LOOK_STATE_BYTES_MAX, LOOK_TIMEOUT_MS};
+use crate::model::limits::{LOOK_STATE_BYTES_MAX, LOOK_TIMEOUT_MS, UNWRITTEN_BYTES_MAX};
 use crate::model::{Failure, Moment, Outcome, Path, Syntax, Term};
 use crate::sandbox::beam::dist::Cookie;
 use crate::sandbox::beam::launch::LaunchOptions;
@@ -52,7 +52,7 @@ pub(super) fn record(options: &mut Options) -> Outcome<Option<Keep>> {
     if !is_forced {
         plan::check_new(&path)?;
     }
-    let mut durability = Durability::default();
+    let mut durability = Durability { unwritten_bytes_max: UNWRITTEN_BYTES_MAX, ..Durability::default() };
     set(&mut durability.sync, sync);
     if let Some(seal_after) = seal_after {
         if seal_after.ns <= 0 {

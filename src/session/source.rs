@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::director::{Director, stop_notice};
-use super::notice::Notifier;
+use super::notice::{Notice, Notifier};
 use super::reply::{SourceInfo, StopReport};
 use super::sites::Site;
 use super::value::{ProcessRef, Span};
@@ -55,6 +55,8 @@ pub struct Source {
     /// Damage of the file as it was told: when it was opened, and since.
     pub damage: Vec<String>,
     told_damage: BTreeSet<String>,
+    /// Why the newest events of a live system could not be recorded, as it was told.
+    told_failure: Option<Failure>,
 }
 
 /// What a run needs beside the source.
@@ -90,6 +92,7 @@ impl Source {
             sites: Vec::new(),
             damage: Vec::new(),
             told_damage: BTreeSet::new(),
+            told_failure: None,
         }
     }
 
@@ -323,24 +326,30 @@ impl Source {
         let mut director = Director::new(&self.recording, &mut self.breakpoints, context, None);
         let drained = sandbox.drain(&mut director);
         let (hits, failure, _) = director.finish();
-        self.seal_overdue();
+        self.seal_overdue(context);
         if is_following {
             self.timelines[0].to_end(&self.recording.borrow());
         }
         self.is_following &= hits.is_empty();
         hits.iter().for_each(|hit| context.notifier.send(stop_notice(hit, &self.recording.borrow())));
-        failure.map_or(Ok(()), Err)?;
-        drained?;
+        // What fails each time is told once.
+        let failure = failure.or(drained.err());
+        if failure.is_some() && failure != self.told_failure {
+            self.told_failure.clone_from(&failure);
+            return failure.map_or(Ok(true), Err);
+        }
         self.renew_sites();
         Ok(true)
     }
 
-    /// A system that has become silent must not keep its last events from the file.
-    fn seal_overdue(&mut self) {
+    /// A system that has become silent must not keep its last events from the file. Tells how the file's disk is.
+    fn seal_overdue(&mut self, context: &RunContext<'_>) {
         let now_ns = self.sandbox.as_mut().and_then(|sandbox| sandbox.clock_ns());
         if let Some(now_ns) = now_ns {
             self.recording.borrow_mut().seal_overdue(now_ns);
         }
+        let news = self.recording.borrow_mut().disk_news();
+        news.into_iter().for_each(|news| context.notifier.send(Notice::Warning(news)));
     }
 
     /// Goes along with a live system again, from the end on.
@@ -367,7 +376,7 @@ impl Source {
         let mut director = Director::new(&self.recording, &mut self.breakpoints, context, self.stopped_before.take());
         let end = go(sandbox.as_mut(), &mut director);
         let (hits, failure, stopped_before) = director.finish();
-        self.seal_overdue();
+        self.seal_overdue(context);
         self.stopped_before = stopped_before;
         self.timelines[0].to_end(&self.recording.borrow());
         self.is_following = hits.is_empty();

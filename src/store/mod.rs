@@ -8,6 +8,7 @@
 //! - `payloads`: deduplication and blocks; `dictionary`: actors and tags by number; `postings`
 //! - `plan`: filters pushed down; `scan`, `group`, `text`, `explain`: what is done with what is left
 //! - `keyframe`, `rows`, `materialise`: the system at any event
+//! - `writer`, `keeper`: sealing and writing on a thread of their own
 //! - `losses`: what is not there; `branches`; `ring`, `states`: recordings that forget; `file`: the `.cinema` file
 //!
 //! Invariant: part `i` (segments in order, then the tail) ends where part `i + 1` begins; seqs are `first..len`.
@@ -23,6 +24,7 @@ mod explain;
 mod file;
 mod grams;
 mod group;
+mod keeper;
 mod keyframe;
 mod layout;
 mod losses;
@@ -120,6 +122,8 @@ pub struct Recording {
     n_bytes_max: usize,
     ring: Option<RingLimits>,
     evicted: Evicted,
+    /// Events that found no room since the last one that did: the disk is full.
+    n_dropped: u64,
 }
 
 /// What a crash may take from a recording that lives in a file: the events that are not sealed yet. These are at most
@@ -131,12 +135,20 @@ pub struct Durability {
     pub seal_after_ns: i64,
     /// Bytes that the file may have; recording ends with an error before it has more.
     pub file_bytes_max: u64,
+    /// Bytes of what is sealed that wait in memory while the disk is full; when more would, events are dropped and counted until
+    /// there is room. With 0 nothing waits: recording ends with the error.
+    pub unwritten_bytes_max: usize,
 }
 
 impl Default for Durability {
-    /// No syncing of our own, a segment per second.
+    /// No syncing of our own, a segment per second, no waiting.
     fn default() -> Durability {
-        Durability { sync: SyncPolicy::None, seal_after_ns: 1_000_000_000, file_bytes_max: u64::MAX }
+        Durability {
+            sync: SyncPolicy::None,
+            seal_after_ns: 1_000_000_000,
+            file_bytes_max: u64::MAX,
+            unwritten_bytes_max: 0,
+        }
     }
 }
 
@@ -183,6 +195,7 @@ impl Recording {
             n_bytes_max: limits::RECORDING_BYTES_MAX,
             ring: None,
             evicted: Evicted::default(),
+            n_dropped: 0,
         }
     }
 

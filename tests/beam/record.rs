@@ -203,6 +203,22 @@ each_otp! {
         }
     }
 
+    fn a_full_disk_is_told_once_and_does_not_end_the_recorder(otp) {
+        let node = shop(otp, "[buy]");
+        let flags = recorder(&node, "--time 3s --seal-after 100ms");
+        // What `ulimit -f` says is told to the writer as a full disk is.
+        let mut limited = Command::new("sh");
+        limited.args(["-c", "ulimit -f 80; exec \"$0\" \"$@\""]).arg(flags.get_program()).args(flags.get_args());
+        limited.current_dir(flags.get_current_dir().expect("the node's folder"));
+        flags.get_envs().for_each(|(key, value)| _ = limited.env(key, value.unwrap_or_default()));
+        let said = ended(&limited.output().expect("it runs"), 1);
+        assert_eq!(said.matches("waits in memory").count(), 1, "{said}");
+        assert!(said.contains("flight.cinema is whole up to before #") && said.contains("in memory only"), "{said}");
+        let (recording, report) = Recording::open(&node.home().join("flight.cinema")).expect("it is there");
+        assert!(report.is_unfinished() && recording.len() > 10, "{report:?}");
+        node.settled(SOON).assert_none();
+    }
+
     fn a_shell_records_to_a_file_as_well(otp) {
         let node = shop(otp, "[buy]");
         let mut command = cinema("attach", &node);

@@ -1,7 +1,7 @@
 //! A session file that grows while its recording runs: segments are appended as they are sealed and mapped
 //! back, so that memory holds only the tail, the dictionaries and the summaries. It must not know who seals.
 //!
-//! Until [`SessionFile::end`] the file has no directory; opening it then walks its blocks (`recover`). Whatever
+//! Until [`SessionFile::put_directory`] the file has no directory; opening it then walks its blocks (`recover`). Whatever
 //! happens, what lies before the last whole block is readable.
 
 use std::fs::File;
@@ -109,6 +109,7 @@ impl SessionFile {
     /// Appends a segment with what belongs to it; gives it back as a part of the file. Errors: the system's; the file
     /// ends then where it ended before.
     pub fn append(&mut self, segment: &Segment, additions: &Additions) -> Outcome<Segment> {
+        let before = self.offset;
         let mut out = BlockWriter { out: Vec::with_capacity(segment.owned_len() + 4096), offset: self.offset };
         let mut dictionary = Vec::new();
         put_additions(&mut dictionary, additions.first, &additions.actors, &additions.tags);
@@ -118,8 +119,14 @@ impl SessionFile {
             Ok::<_, std::io::Error>((place, put_keyframes(&mut out, additions.checkpoints.iter())?))
         })()
         .expect("writing to a vector cannot fail");
-        self.put(&out.out)?;
-        let mapped = self.map(&place)?;
+        let mapped = self.put(&out.out).and_then(|()| self.map(&place)).inspect_err(|_| {
+            // It is to be written once, whatever failed. The first error is the one that matters.
+            let _ = self.disk.cut(before as u64);
+        });
+        if mapped.is_err() {
+            self.offset = before;
+        }
+        let mapped = mapped?;
         self.segments.push(place);
         self.checkpoints.extend(checkpoints);
         Ok(mapped)
@@ -150,24 +157,28 @@ impl SessionFile {
         self.put(&out.out)
     }
 
-    /// Makes the file complete: what is left of the keyframes, the directory, the trailer. More may be appended after it.
-    pub fn end(&mut self, ending: &Ending) -> Outcome<()> {
+    /// Writes what is left of the keyframes, and the marks, before a directory.
+    pub fn put_rest(&mut self, checkpoints: &[Checkpoint], marks: &[Mark]) -> Outcome<()> {
         let mut out = BlockWriter { out: Vec::new(), offset: self.offset };
-        let checkpoints = put_keyframes(&mut out, ending.checkpoints.iter()).expect("writing to a vector cannot fail");
-        if !ending.marks.is_empty() {
-            let _ = out.marks(&ending.marks);
+        let places = put_keyframes(&mut out, checkpoints.iter()).expect("writing to a vector cannot fail");
+        if !marks.is_empty() {
+            let _ = out.marks(marks);
         }
         self.put(&out.out)?;
+        self.checkpoints.extend(places);
+        Ok(())
+    }
+
+    /// Makes the file complete: the directory, the trailer. More may be appended after it.
+    pub fn put_directory(&mut self, ending: &Ending) -> Outcome<()> {
         // A directory that survives a loss of power vouches for what it names: that goes first.
         self.sync()?;
-        let mut all = self.checkpoints.clone();
-        all.extend(checkpoints.iter().cloned());
         let directory = Directory {
             info: ending.info.clone(),
             actors: ending.actors.clone(),
             tags: ending.tags.clone(),
             segments: self.segments.clone(),
-            checkpoints: all,
+            checkpoints: self.checkpoints.clone(),
             branches: ending.branches.clone(),
             marks: ending.marks.clone(),
             start: Start::default(),
@@ -178,8 +189,11 @@ impl SessionFile {
         let _ = out.block(BlockKind::Directory, &[&directory.write()]);
         out.out.extend_from_slice(&trailer(directory_offset as u64));
         self.put(&out.out)?;
-        self.checkpoints.extend(checkpoints);
         self.sync()
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Writes at the end; a failed write leaves the file as long as it was.
