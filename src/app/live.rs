@@ -260,7 +260,7 @@ fn csv_of(shown: &Shown, options: &TextOptions) -> Outcome<String> {
         return Ok(export::csv(table, options.syntax));
     }
     match &shown.blocks[..] {
-        [Block::Text(text)] => Ok(export::csv_value(text.trim_end_matches('\n'))),
+        [Block::Text(text)] => Ok(export::csv_line(std::iter::once(text.trim_end_matches('\n').to_string()))),
         _ => Err(Failure::unsupported("this result is no table: csv has nothing to write")
             .hint("--format json, or a part of it that is a table")),
     }

@@ -8,6 +8,8 @@ use crate::model::{Failure, Outcome};
 
 /// A file that is being made. Dropped before [`Fresh::keep`], nothing is left of it.
 pub struct Fresh {
+    /// As the user named it.
+    name: PathBuf,
     /// Where it goes in the end; links are followed.
     target: PathBuf,
     /// Where it is until then; `None` for what is no file, such as a device, which is written to as it is.
@@ -18,7 +20,7 @@ impl Fresh {
     /// Errors: the file that is there already may not be written.
     pub fn at(path: &Path) -> Outcome<Fresh> {
         if !path.is_file() && path.symlink_metadata().is_ok() {
-            return Ok(Fresh { target: path.to_path_buf(), temporary: None });
+            return Ok(Fresh { name: path.to_path_buf(), target: path.to_path_buf(), temporary: None });
         }
         let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
         if target.is_file() {
@@ -26,7 +28,12 @@ impl Fresh {
         }
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         let temporary = target.with_file_name(format!(".{name}.{}.part", std::process::id()));
-        Ok(Fresh { target, temporary: Some(temporary) })
+        Ok(Fresh { name: path.to_path_buf(), target, temporary: Some(temporary) })
+    }
+
+    /// The file as the user named it.
+    pub fn name(&self) -> &Path {
+        &self.name
     }
 
     /// Where to write.

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::file::{Additions, Ending, SessionFile};
+use super::keyframe::Folder;
 use super::segment::Segment;
+use super::states::States;
 use super::writer::{Pending, Writer};
 use super::{Durability, Recording, RecordingInfo, Written, paths, seal};
 use crate::codec::etf;
@@ -30,6 +32,15 @@ impl Recording {
         Ok(recording)
     }
 
+    /// Lets a recording without events begin with `first`: what came before is not known. Nothing happens to one that has events.
+    pub fn begin_at(&mut self, first: Seq) {
+        if first.0 > 0 && self.is_empty() {
+            self.tail.restart(first.0);
+            let n_bytes = self.keyframes.rebase(first.0, Folder::default(), States::default(), &self.dictionaries);
+            self.n_sealed_bytes = self.n_sealed_bytes.saturating_add_signed(n_bytes);
+        }
+    }
+
     /// Whether the recording lives in a file.
     pub fn is_in_file(&self) -> bool {
         self.writer.has_file()
@@ -50,6 +61,7 @@ impl Recording {
             actors: self.dictionaries.actors.items().to_vec(),
             tags: self.dictionaries.tags.items().to_vec(),
             checkpoints: left.checkpoints,
+            base: self.keyframes.base.clone(),
             branches: self.branches.clone(),
             marks: self.marks.clone(),
         })

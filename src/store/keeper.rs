@@ -145,7 +145,7 @@ impl Keeper {
     pub fn end(&mut self, ending: &Ending) -> Outcome<()> {
         self.checkpoints.extend(ending.checkpoints.iter().cloned());
         self.write_waiting().map_err(|failure| self.unwritten(&failure))?;
-        self.file.put_rest(&self.checkpoints, &ending.marks)?;
+        self.file.put_rest(&self.checkpoints, ending)?;
         self.checkpoints.clear();
         self.file.put_directory(ending)
     }

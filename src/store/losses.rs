@@ -12,7 +12,8 @@ pub struct Loss {
     /// From the first to the last of them, where not all between need be lost; of events that never had a number, the loss event
     /// that stands for them.
     pub seqs: Range<u64>,
-    pub n_events: u64,
+    /// `None` when nobody knows how many.
+    pub n_events: Option<u64>,
     /// `dropped` while recording, or `damage` of the file.
     pub reason: &'static str,
     /// Where the damage lies, in the file in which it was found.
@@ -40,7 +41,7 @@ impl Recording {
             match losses.last_mut().filter(is_more) {
                 Some(last) => {
                     last.seqs.end = loss.seqs.end;
-                    last.n_events += loss.n_events;
+                    last.n_events = last.n_events.zip(loss.n_events).map(|(sum, n)| sum.saturating_add(n));
                 }
                 None => losses.push(loss),
             }
@@ -57,7 +58,7 @@ impl Recording {
         let is_damage = fields.and_then(|fields| fields.get_atom("reason")?.as_atom()).is_some_and(|at| at == DAMAGE);
         Loss {
             seqs: seq.0..seq.0 + 1,
-            n_events: number("total").unwrap_or(1),
+            n_events: number("total"),
             reason: if is_damage { DAMAGE } else { DROPPED },
             offset: number("offset"),
             what: fields
@@ -73,7 +74,7 @@ impl Recording {
             let inside = |range: &Range<u64>| range.start.max(segment.head.start)..range.end.min(segment.head.end());
             let offset = Some(segment.offsets.image as u64);
             let of = move |seqs: Range<u64>| Loss {
-                n_events: seqs.end - seqs.start,
+                n_events: Some(seqs.end - seqs.start),
                 seqs,
                 reason: DAMAGE,
                 offset,
@@ -82,6 +83,11 @@ impl Recording {
             ranges.iter().map(inside).filter(|seqs| !seqs.is_empty()).map(of).collect::<Vec<_>>()
         };
         damaged.flat_map(loss)
+    }
+
+    /// How many of these events are in segments that were found to be damaged.
+    pub fn n_unreadable(&self, seqs: Range<u64>) -> u64 {
+        self.unreadable(&[seqs]).map(|loss| loss.seqs.end - loss.seqs.start).sum()
     }
 
     /// What damage took of an event that is there: names of its fields; `payload` where its bytes cannot be read.

@@ -417,6 +417,11 @@ fn an_import_that_fails_leaves_nothing_and_takes_nothing() {
     assert_eq!((done.code, std::fs::read_to_string(dir.path().join("kept.cinema")).unwrap().as_str()), (1, "mine"));
     let done = run_in(dir.path(), &["import", "a.txt", "-o", "new.cinema", "--offset", "nonsense"], "");
     assert_eq!((done.code, done.stderr.contains("\"nonsense\" is no FILE=TIME")), (2, true), "{}", done.stderr);
+    // Only a recording's name is written to, whatever is forced.
+    let trace = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ejabberd-small.trace");
+    let done = run_in(dir.path(), &["import", trace.to_str().unwrap(), "-o", "a.txt", "--force"], "");
+    assert!(done.code == 1 && done.stderr.contains("\"a.txt\" does not end with .cinema"), "{}", done.stderr);
+    assert_eq!(std::fs::read_to_string(dir.path().join("a.txt")).unwrap(), "no trace");
     assert_eq!(names(), ["a.txt", "kept.cinema"]);
 }
 

@@ -83,7 +83,7 @@ operations! { ASK:
     } -> "a value", "payload(\"#12\")";
 
     /// Lists what is lost: events that were dropped while recording, and those that damage of the file took, a row per stretch
-    /// with how many, why, and where in the file.
+    /// with how many (empty when nobody knows), why, and where in the file.
     Ask "loss" Loss {} -> "a row per loss", "loss()";
 }
 
@@ -219,9 +219,10 @@ fn lost_between(recording: &Recording, state: Seq, at: Seq) -> Option<String> {
     let past = recording.lineage(recording.branch_of(at)).into_iter();
     let between = past.map(|range| range.start.max(state.0 + 1)..range.end.min(at.0 + 1)).filter(|r| !r.is_empty());
     let losses = recording.losses(&between.collect::<Vec<_>>());
-    let n_lost: u64 = losses.iter().map(|loss| loss.n_events).sum();
+    let n_lost = losses.iter().try_fold(0u64, |sum, loss| Some(sum.saturating_add(loss.n_events?)));
+    let n_lost = n_lost.map_or("an unknown number of".to_string(), |n| n.to_string());
     let seqs: Vec<_> = losses.into_iter().map(|loss| loss.seqs).collect();
-    (n_lost > 0).then(|| {
+    (!seqs.is_empty()).then(|| {
         let places = ranges(&seqs);
         format!(
             "the state is of #{}: {n_lost} events between it and #{} are lost ({places}), it may have changed",

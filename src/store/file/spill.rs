@@ -47,6 +47,8 @@ pub struct Ending {
     pub actors: Vec<Actor>,
     pub tags: Vec<Atom>,
     pub checkpoints: Vec<Checkpoint>,
+    /// The system at the recording's start, when that is not seq 0.
+    pub base: Option<Checkpoint>,
     pub branches: Vec<Branch>,
     pub marks: Vec<Mark>,
 }
@@ -63,6 +65,7 @@ pub struct SessionFile {
     window: Option<Window>,
     segments: Vec<SegmentPlace>,
     checkpoints: Vec<CheckpointPlace>,
+    base: Option<CheckpointPlace>,
 }
 
 impl SessionFile {
@@ -94,6 +97,7 @@ impl SessionFile {
             window: None,
             segments: Vec::new(),
             checkpoints: Vec::new(),
+            base: None,
         };
         let mut bytes = [&MAGIC[..], &VERSION.to_le_bytes()].concat();
         bytes.resize(FILE_HEAD_BYTES, 0);
@@ -157,15 +161,20 @@ impl SessionFile {
         self.put(&out.out)
     }
 
-    /// Writes what is left of the keyframes, and the marks, before a directory.
-    pub fn put_rest(&mut self, checkpoints: &[Checkpoint], marks: &[Mark]) -> Outcome<()> {
+    /// Writes what is left of the keyframes, the base, and the marks, before a directory.
+    pub fn put_rest(&mut self, checkpoints: &[Checkpoint], ending: &Ending) -> Outcome<()> {
         let mut out = BlockWriter { out: Vec::new(), offset: self.offset };
-        let places = put_keyframes(&mut out, checkpoints.iter()).expect("writing to a vector cannot fail");
-        if !marks.is_empty() {
-            let _ = out.marks(marks);
+        let (places, base) = (|| {
+            let places = put_keyframes(&mut out, checkpoints.iter())?;
+            Ok::<_, std::io::Error>((places, put_keyframes(&mut out, ending.base.iter())?.pop()))
+        })()
+        .expect("writing to a vector cannot fail");
+        if !ending.marks.is_empty() {
+            let _ = out.marks(&ending.marks);
         }
         self.put(&out.out)?;
         self.checkpoints.extend(places);
+        self.base = base;
         Ok(())
     }
 
@@ -181,7 +190,11 @@ impl SessionFile {
             checkpoints: self.checkpoints.clone(),
             branches: ending.branches.clone(),
             marks: ending.marks.clone(),
-            start: Start::default(),
+            start: Start {
+                first: self.base.as_ref().map_or(0, |base| base.n_events),
+                base: self.base.clone(),
+                ..Start::default()
+            },
         };
         let mut out = BlockWriter { out: Vec::new(), offset: self.offset };
         let directory_offset = out.offset;

@@ -265,7 +265,7 @@ fn what_finds_no_room_in_memory_either_is_a_loss_in_its_place() {
     let [loss] = &losses[..] else { panic!("{losses:?}") };
     assert_eq!(
         (loss.seqs.start, loss.n_events, loss.what.as_deref()),
-        (n_kept, 10_000 - n_kept, Some("the disk was full"))
+        (n_kept, Some(10_000 - n_kept), Some("the disk was full"))
     );
     assert_eq!((opened.len(), opened.term(Seq(n_kept + 1))), (n_kept + 2, Some(Term::Int(10_000))));
 }

@@ -197,11 +197,11 @@ fn losses_are_told_by_stretch_with_reason_and_place() {
     let (saved, report) = Recording::read_rescued(damaged).unwrap();
     let losses = saved.losses(&saved.lineage(0));
     let [loss] = &losses[..] else { panic!("{losses:?}") };
-    assert_eq!((loss.n_events, loss.reason, loss.offset), (report.n_lost(), "damage", Some(at as u64)));
+    assert_eq!((loss.n_events, loss.reason, loss.offset), (Some(report.n_lost()), "damage", Some(at as u64)));
     let lost = &report.damage[0].lost;
     assert_eq!(loss.seqs, lost[0].start..lost[lost.len() - 1].end);
     assert_eq!(reopened(&saved).losses(&saved.lineage(0)), losses);
-    assert_eq!(saved.losses(&[0..loss.seqs.start, loss.seqs.end - 1..6_000])[0].n_events, 1);
+    assert_eq!(saved.losses(&[0..loss.seqs.start, loss.seqs.end - 1..6_000])[0].n_events, Some(1));
     // Payloads that are lost are told from those that never were.
     let stored = segment.stored();
     let at = bytes.windows(stored.len()).position(|window| window == stored).unwrap();
