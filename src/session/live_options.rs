@@ -333,7 +333,10 @@ mod tests {
     fn what_a_crash_may_take_is_chosen_with_the_file() {
         let file = ("record", text("run.cinema"));
         let kept = |entries: &[(&str, Value)]| read(entries).unwrap().unwrap().durability;
-        assert_eq!(kept(std::slice::from_ref(&file)), Durability::default());
+        assert_eq!(
+            kept(std::slice::from_ref(&file)),
+            Durability { unwritten_bytes_max: UNWRITTEN_BYTES_MAX, ..Durability::default() }
+        );
         assert_eq!(kept(&[file.clone(), ("sync", text("segment"))]).sync, SyncPolicy::Segment);
         let durability = kept(&[file.clone(), ("sync", text("2s")), ("seal_after", text("50ms"))]);
         assert_eq!(durability.sync, SyncPolicy::Interval(StdDuration::from_secs(2)));

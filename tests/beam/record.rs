@@ -219,6 +219,34 @@ each_otp! {
         node.settled(SOON).assert_none();
     }
 
+    fn files_that_cannot_be_written_wait_and_are_told_once(otp) {
+        let node = shop(otp, "[buy]");
+        let later = node.home().join("later");
+        let rotating = |flags: &str| {
+            let mut command = cinema("record", &node);
+            command.args("--trace app:shop --out later/flight.cinema --rotate 200ms".split(' '));
+            command.args("--progress 100ms".split(' ')).args(flags.split(' '));
+            command
+        };
+        let told = ended(&rotating("--time 2500ms").output().expect("it runs"), 1);
+        assert_eq!(told.matches("waits in memory").count(), 1, "{told}");
+        assert!(told.contains("events are in memory only"), "{told}");
+        // There is room again before it ends: nothing is lost.
+        let log = std::fs::File::create(node.home().join("said")).expect("a file");
+        let child = rotating("--time 4s").stdout(Stdio::piped()).stderr(log).spawn().expect("it runs");
+        let start = Instant::now();
+        while !said(&node).contains("waits in memory") {
+            assert!(start.elapsed() < SOON, "{}", said(&node));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        std::fs::create_dir(&later).expect("a folder");
+        assert_eq!(code_of(child), Some(0), "{}", said(&node));
+        assert!(said(&node).contains("files are written again\n"), "{}", said(&node));
+        let first = open(&later.join("flight-0001.cinema"));
+        assert!(first.first() == Seq(0) && first.len() > 10, "it begins where the recorder did");
+        node.settled(SOON).assert_none();
+    }
+
     fn a_shell_records_to_a_file_as_well(otp) {
         let node = shop(otp, "[buy]");
         let mut command = cinema("attach", &node);
