@@ -105,9 +105,11 @@ impl Source {
     pub fn capabilities(&self) -> Capabilities {
         self.sandbox.as_ref().map(|sandbox| sandbox.capabilities()).unwrap_or_default()
     }
-    /// Damage that reading has met since the last time: a large file is not checked when it is opened.
+    /// Damage that reading has met since the last time: a large file is not checked when it is opened. What can be saved of a
+    /// damaged segment is there from then on.
     pub fn new_damage(&mut self) -> Vec<String> {
-        let mut met = self.recording.borrow().damage();
+        let mut met: Vec<String> = self.recording.borrow_mut().mend().iter().map(ToString::to_string).collect();
+        met.extend(self.recording.borrow().damage());
         met.retain(|text| self.told_damage.insert(text.clone()));
         self.damage.extend_from_slice(&met);
         met
@@ -511,7 +513,8 @@ mod tests {
         // The timeline looks at the events when it is made.
         let _ = source.recording().event(Seq(7));
         let told = source.new_damage();
-        assert!(report.is_whole() && told.len() == 1 && told[0].contains("the segment at offset"), "{told:?}");
+        assert!(report.is_whole() && told.len() == 1 && told[0].contains("segment at offset"), "{told:?}");
+        assert!(source.recording().event(Seq(7)).is_some(), "what can be saved is there");
         assert!(source.new_damage().is_empty());
     }
 }

@@ -58,7 +58,7 @@ pub use branches::Branch;
 use columns::{Columns, TIME_BLOCK_EVENTS};
 use dictionary::Dictionaries;
 pub use explain::{Stage, Step};
-pub use file::{Damage, Part, Report, SyncPolicy, ranges};
+pub use file::{Damage, Part, Report, SyncPolicy, ranges, temporary_beside};
 pub use group::{By, GroupKey, Groups, Number};
 use keyframe::Keyframes;
 pub use layout::PartBytes;
@@ -456,9 +456,27 @@ impl Recording {
         let blocks = self.cache.damaged().into_iter().map(of_block);
         self.segments.iter().filter_map(of_segment).chain(blocks).collect()
     }
+    /// Takes what can be saved of segments that reading found damaged, as a repair does: loss events stand for what is lost. Gives
+    /// what is to be told. Costs a look at each segment, and of a damaged one about as much as sealing it; memory has what is saved.
+    pub fn mend(&mut self) -> Vec<Damage> {
+        let mut told = Vec::new();
+        let mut place = 0;
+        while let Some(segment) = self.segments.get(place).cloned() {
+            let mut n_saved = 1;
+            if let Some((damage, saved)) = file::mend(&segment, &mut self.dictionaries) {
+                let saved: Vec<_> = saved.segments.into_iter().map(Arc::new).collect();
+                n_saved = saved.len();
+                self.n_sealed_bytes += saved.iter().map(|segment| segment.owned_len()).sum::<usize>();
+                self.segments.splice(place..=place, saved);
+                told.push(damage);
+            }
+            place += n_saved;
+        }
+        told
+    }
     /// Opens a `.cinema` file. Damage is reported in the second value, with its place, and what lies before it
     /// is readable. Up to 64 MiB are checked at once; a larger file's segments when they are first read (a
-    /// damaged one has no events then, see [`Recording::damage`]). Errors: not a `.cinema` file, a newer version, the system's.
+    /// damaged one has no events then, see [`Recording::damage`], until [`Recording::mend`]). Errors: not a `.cinema` file, a newer version, the system's.
     pub fn open(path: &std::path::Path) -> Outcome<(Recording, Report)> {
         file::open(path)
     }

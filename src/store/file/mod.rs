@@ -28,8 +28,10 @@ pub use examine::examine;
 pub use forge::forge;
 pub use read::{open, open_checked, read, rescue};
 pub use report::{Damage, Part, Report, ranges};
+pub use salvage::mend;
 pub use spill::{Additions, Ending, SessionFile, SyncPolicy};
-pub use write::{compact, save};
+pub use walk::{is_lost_actor, is_lost_tag};
+pub use write::{compact, save, temporary_beside};
 
 use super::wire::Reader;
 use crate::model::{Failure, Outcome};

@@ -469,13 +469,25 @@ fn is_torn(rest: &[u8]) -> bool {
 fn fill<T: Copy>(known: &[Option<T>], lost: impl Fn(u32) -> T) -> Vec<T> {
     (0u32..).zip(known).map(|(number, item)| item.unwrap_or_else(|| lost(number))).collect()
 }
+/// The node of actors whose names are lost.
+const LOST_NODE: &str = "lost@nowhere";
+/// What tags begin with that stand for lost ones.
+const LOST_TAG: &str = "lost tag ";
+
+/// Whether damage took what an actor was: it stands for one that is lost.
+pub fn is_lost_actor(actor: Actor) -> bool {
+    actor.origin().id().node.as_str() == LOST_NODE
+}
+pub fn is_lost_tag(tag: Atom) -> bool {
+    tag.as_str().strip_prefix(LOST_TAG).is_some_and(|number| number.parse::<u32>().is_ok())
+}
 fn lost_actor(number: u32) -> Actor {
-    let node = Atom::new("lost@nowhere");
+    let node = Atom::new(LOST_NODE);
     let origin = crate::model::Origin::intern(node, number).unwrap_or(crate::model::Origin::LOCAL);
     Actor::from(crate::model::Pid { id: number, serial: u32::MAX, origin })
 }
 fn lost_tag(number: u32) -> Atom {
-    Atom::new(&format!("lost tag {number}"))
+    Atom::new(&format!("{LOST_TAG}{number}"))
 }
 
 #[cfg(test)]
