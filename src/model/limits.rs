@@ -154,6 +154,8 @@ pub const SIM_MAILBOX_MAX: usize = 1 << 20;
 pub const SCRIPT_OPERATIONS_MAX: u64 = 500_000_000;
 /// Rhai operations of one callback or breakpoint condition.
 pub const CALLBACK_OPERATIONS_MAX: u64 = 5_000_000;
+/// Seconds that a breakpoint's condition may take for one event.
+pub const CONDITION_SECONDS_MAX: u64 = 2;
 /// Rhai function call depth.
 pub const SCRIPT_CALL_DEPTH_MAX: usize = 64;
 /// Nesting of a Rhai expression.
@@ -224,6 +226,8 @@ pub const SERVER_SLOW_CLIENT_SECONDS: u64 = 30;
 pub const SERVER_TOPICS_MAX: usize = 4;
 /// Rhai operations of one line that comes over a socket.
 pub const SERVER_SCRIPT_OPERATIONS_MAX: u64 = 5_000_000;
+/// Seconds that it may take: less than a request waits ([`SERVER_WAIT_SECONDS`]).
+pub const SERVER_SCRIPT_SECONDS_MAX: u64 = 30;
 /// Bytes of one answer of the MCP server: an assistant reads all of it.
 pub const MCP_ANSWER_BYTES_MAX: usize = 24 << 10;
 

@@ -8,10 +8,11 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use rhai::{Dynamic, EvalAltResult, Position};
 
-use crate::model::limits;
+use crate::model::{Failure, FailureKind, Outcome, limits};
 
 /// Shared by all engines of one session; clones are the same control.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +23,30 @@ struct State {
     interrupt: Arc<AtomicBool>,
     /// Why scripts end from within.
     ending: Cell<Option<Stop>>,
+    /// When the script that runs has to be over.
+    deadline: Cell<Option<(Instant, TimeLimit)>>,
+}
+
+/// How long a script may take, whatever its operations cost: those on large values take long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeLimit {
+    /// The limit's name, and its value.
+    name: &'static str,
+    seconds: u64,
+}
+
+impl TimeLimit {
+    /// Of a breakpoint's condition, for one event.
+    pub const CONDITION: TimeLimit =
+        TimeLimit { name: "CONDITION_SECONDS_MAX", seconds: limits::CONDITION_SECONDS_MAX };
+    /// Of a script that came over a socket.
+    pub const SERVER: TimeLimit =
+        TimeLimit { name: "SERVER_SCRIPT_SECONDS_MAX", seconds: limits::SERVER_SCRIPT_SECONDS_MAX };
+
+    pub(super) fn failure(self) -> Failure {
+        let text = limits::tripped(self.name, format!("{} s", self.seconds), "the script takes too long");
+        Failure::new(FailureKind::Limit, text).hint("do less in it; the prompt and `cinema run` have no such limit")
+    }
 }
 
 /// Why a script was ended before its end.
@@ -30,6 +55,7 @@ pub enum Stop {
     /// `exit(code)`.
     Exit(i64),
     Interrupted,
+    OutOfTime(TimeLimit),
     /// Our process holds more than [`limits::SCRIPT_MEMORY_BYTES_MAX`]: Rhai bounds single values, not their sum.
     OutOfMemory,
 }
@@ -37,7 +63,7 @@ pub enum Stop {
 impl Control {
     /// A control that also ends scripts when somebody (Ctrl-C) sets `interrupt`.
     pub fn new(interrupt: Arc<AtomicBool>) -> Control {
-        Control(Rc::new(State { interrupt, ending: Cell::new(None) }))
+        Control(Rc::new(State { interrupt, ..State::default() }))
     }
 
     /// The token that Ctrl-C sets.
@@ -55,6 +81,28 @@ impl Control {
     pub(super) fn check_memory(&self) {
         if resident_bytes().is_some_and(|bytes| bytes > limits::SCRIPT_MEMORY_BYTES_MAX) {
             self.0.ending.set(Some(Stop::OutOfMemory));
+        }
+    }
+
+    /// Does `work`, whose scripts end when it has taken longer than `limit`. Errors: it has.
+    pub fn within<T>(&self, limit: TimeLimit, work: impl FnOnce() -> T) -> Outcome<T> {
+        let before = self.0.deadline.get();
+        let own = (Instant::now() + Duration::from_secs(limit.seconds), limit);
+        let earlier = before.filter(|(deadline, _)| *deadline < own.0);
+        self.0.deadline.set(Some(earlier.unwrap_or(own)));
+        let done = work();
+        self.0.deadline.set(before);
+        if self.0.ending.get() == Some(Stop::OutOfTime(limit)) {
+            self.0.ending.set(None);
+            return Err(limit.failure());
+        }
+        Ok(done)
+    }
+
+    /// Ends the script if it has taken too long. Costs some nanoseconds, where it is limited a look at the clock.
+    pub(super) fn check_time(&self) {
+        if let Some((_, limit)) = self.0.deadline.get().filter(|(deadline, _)| Instant::now() > *deadline) {
+            self.0.ending.set(Some(Stop::OutOfTime(limit)));
         }
     }
 

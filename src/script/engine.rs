@@ -63,6 +63,9 @@ pub fn build(profile: Profile, host: &Host) -> Engine {
     engine.on_debug(move |text, _, position| (sink.borrow_mut())(&format!("{position:?} {text}")));
     let control = host.control.clone();
     engine.on_progress(move |n_operations| {
+        if n_operations % OPERATIONS_BETWEEN_TIME_CHECKS == 0 {
+            control.check_time();
+        }
         if n_operations % OPERATIONS_BETWEEN_MEMORY_CHECKS == 0 {
             control.check_memory();
         }
@@ -73,6 +76,8 @@ pub fn build(profile: Profile, host: &Host) -> Engine {
     engine
 }
 
+/// Few: an operation on a long array takes milliseconds.
+const OPERATIONS_BETWEEN_TIME_CHECKS: u64 = 1 << 6;
 /// Some 50 ms of work; the longest that a script can go on allocating unseen.
 const OPERATIONS_BETWEEN_MEMORY_CHECKS: u64 = 1 << 19;
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use rhai::{Dynamic, Engine, EvalAltResult};
 
 use super::closure::Closure;
-use super::control::Stop;
+use super::control::{Stop, TimeLimit};
 use super::engine::{self, Host};
 use super::error::{Explainer, KnowsNames};
 use super::names::{Names, plain_type};
@@ -48,12 +48,20 @@ impl Evaluator {
 
     /// Calls `closure` with one value.
     pub fn call(&self, closure: &Closure, value: Dynamic) -> Outcome<Dynamic> {
-        let result = closure.call(&self.engine, [value]);
+        let result = self.bounded(|| closure.call(&self.engine, [value]))?;
         match self.host.control.pending() {
             Some(Stop::Interrupted) => Err(Failure::interrupted()),
             // `exit` and the memory limit end the script that set the breakpoint, too: it takes the request.
             Some(_) => Err(Failure::new(FailureKind::Script, "the script was ended")),
             None => result.map_err(|error| self.explain(closure, &error)),
+        }
+    }
+
+    /// Conditions are to be quick; actions may take their time.
+    fn bounded<T>(&self, work: impl FnOnce() -> T) -> Outcome<T> {
+        match self.profile {
+            Profile::Condition => self.host.control.within(TimeLimit::CONDITION, work),
+            _ => Ok(work()),
         }
     }
 
@@ -88,7 +96,8 @@ pub struct ScriptPredicate {
 
 impl ScriptPredicate {
     /// Compiles what is a plain comparison and tries the rest on a sample event of each kind. Errors: unknown
-    /// functions, variables, properties, kinds; other errors depend on the event and are reported when they happen.
+    /// functions, variables, properties, kinds; a limit that is reached; other errors depend on the event and
+    /// are reported when they happen.
     pub fn new(evaluator: &Evaluator, closure: Closure, event: EventMaker) -> Outcome<ScriptPredicate> {
         let native = native::read(&closure)?;
         let text = evaluator.text_of(&closure);
@@ -103,8 +112,9 @@ impl ScriptPredicate {
             for has_all in [true, false] {
                 let candidate = Candidate::stored(sample(*kind, has_all), &recording, 0);
                 let value = (self.event)(&candidate);
-                match self.closure.call(&self.evaluator.engine, [value]) {
-                    Err(error) if is_about_names(&error, &self.evaluator) => {
+                let tried = self.evaluator.bounded(|| self.closure.call(&self.evaluator.engine, [value]))?;
+                match tried {
+                    Err(error) if is_about_names(&error, &self.evaluator) || is_endless(&error) => {
                         return Err(self.evaluator.explain(&self.closure, &error));
                     }
                     _ => {}
@@ -129,6 +139,16 @@ fn sample(kind: Kind, has_all: bool) -> Event {
         call: None,
         cause: None,
         size_bytes: 0,
+    }
+}
+
+/// Whether an error says that a limit on what a condition may do was reached: an event would not change that.
+fn is_endless(error: &EvalAltResult) -> bool {
+    match error {
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => is_endless(inner),
+        EvalAltResult::ErrorTooManyOperations(_) | EvalAltResult::ErrorStackOverflow(_) => true,
+        EvalAltResult::ErrorDataTooLarge(..) => true,
+        _ => false,
     }
 }
 

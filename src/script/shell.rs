@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rhai::{AST, Array, Dynamic, Engine, Scope, Stmt};
 
-use super::control::Stop;
+use super::control::{Stop, TimeLimit};
 use super::engine::{self, Host};
 use super::error::{Explainer, KnowsNames};
 use super::excerpt::{SHELL_SOURCE, argument_source};
@@ -95,8 +95,16 @@ impl Shell {
         self.eval_within(line, u64::MAX)
     }
 
-    /// As [`Shell::eval_line`], with at most `n_operations_max` steps: for lines that come over a socket.
-    pub fn eval_within(&mut self, line: &str, n_operations_max: u64) -> Result<Dynamic, ScriptEnd> {
+    /// As [`Shell::eval_line`] for lines that come over a socket: with at most `n_operations_max` steps, and in
+    /// [`TimeLimit::SERVER`].
+    pub fn eval_foreign(&mut self, line: &str, n_operations_max: u64) -> Result<Dynamic, ScriptEnd> {
+        let control = self.host.control.clone();
+        control
+            .within(TimeLimit::SERVER, || self.eval_within(line, n_operations_max))
+            .unwrap_or_else(|late| Err(ScriptEnd::Failed(late)))
+    }
+
+    fn eval_within(&mut self, line: &str, n_operations_max: u64) -> Result<Dynamic, ScriptEnd> {
         self.host.limits.apply(&mut self.engine, self.profile);
         let n_operations = self.host.limits.get(self.profile.operations_limit()).min(n_operations_max);
         self.engine.set_max_operations(n_operations);
@@ -134,7 +142,8 @@ impl Shell {
             Err(error) => return Err(self.explainer(&name).explain_parse(&error)),
         };
         ast.set_source(name.as_str());
-        let result = self.engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &ast);
+        let evaluate = || self.engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &ast);
+        let result = self.host.control.within(TimeLimit::SERVER, evaluate)?;
         match self.finish(&name, result) {
             Ok(_) => Ok(()),
             Err(ScriptEnd::Failed(failure)) => Err(failure),
@@ -227,6 +236,7 @@ impl Shell {
         match self.host.control.take() {
             Some(Stop::Exit(code)) => return Err(ScriptEnd::Exited(code)),
             Some(Stop::Interrupted) => return Err(ScriptEnd::Failed(Failure::interrupted())),
+            Some(Stop::OutOfTime(limit)) => return Err(ScriptEnd::Failed(limit.failure())),
             Some(Stop::OutOfMemory) => return Err(ScriptEnd::Failed(out_of_memory())),
             None => {}
         }

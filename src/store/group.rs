@@ -14,6 +14,9 @@ use super::postings::Role;
 use super::scan::{Candidates, Plan};
 use crate::model::{Actor, Atom, Class, Kind, Seq};
 
+/// Keys whose places in a large table are brought from memory at the same time.
+const LOOKED_UP_TOGETHER: usize = 16;
+
 /// By what events are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
@@ -88,6 +91,10 @@ struct Sums {
     sparse: Counts<u64>,
     /// By pair of local numbers, in one part.
     pairs: Counts<u32>,
+    /// The same by dictionary numbers.
+    sums_of_part: Vec<(u64, u64)>,
+    /// The numbers of a part's processes and peers.
+    read: [Vec<u16>; 2],
 }
 
 impl Sums {
@@ -98,7 +105,14 @@ impl Sums {
             By::Process | By::Peer => dictionaries.actors.items().len() + 1,
             By::Pair | By::Time { .. } => 0,
         };
-        Sums { by, dense: vec![0; n_dense], sparse: Counts::new(), pairs: Counts::new() }
+        Sums {
+            by,
+            dense: vec![0; n_dense],
+            sparse: Counts::new(),
+            pairs: Counts::new(),
+            sums_of_part: Vec::new(),
+            read: Default::default(),
+        }
     }
 
     fn add(&mut self, plan: &Plan<'_>) {
@@ -110,14 +124,7 @@ impl Sums {
             By::Tag => self.add_numbers(plan, Role::Tag, columns.tags, |idx| tag.get(idx)),
             By::Process => self.add_numbers(plan, Role::Process, columns.actors, |idx| process.get(idx) + 1),
             By::Peer => self.add_numbers(plan, Role::Peer, columns.actors, |idx| peer.get(idx)),
-            By::Pair => {
-                plan.each(|idx| self.pairs.add((process.get(idx) as u32) << 16 | peer.get(idx) as u32, 1));
-                let global = |local: u64| u64::from(u32::from_le_bytes(columns.actors[local as usize]));
-                self.pairs.drain(|pair, n| {
-                    let peer = (pair & 0xFFFF).checked_sub(1).map_or(0, |local| global(local) + 1);
-                    self.sparse.add(global(pair >> 16) << 32 | peer, n);
-                });
-            }
+            By::Pair => self.add_pairs(plan),
             By::Time { origin_ns, width_ns } => self.add_times(plan, origin_ns, width_ns),
         }
     }
@@ -137,6 +144,37 @@ impl Sums {
         self.dense[0] += counts[0];
         for (global, count) in globals.iter().zip(&counts[1..]) {
             self.dense[u32::from_le_bytes(*global) as usize + 1] += count;
+        }
+    }
+
+    /// Counts by local numbers in a table that stays in the cache, then adds up by those of the dictionary.
+    fn add_pairs(&mut self, plan: &Plan<'_>) {
+        let columns = &plan.columns;
+        match (&plan.tests[..], &plan.candidates) {
+            ([], Candidates::Ranges(ranges)) => {
+                for (column, read) in [columns.process, columns.peer].into_iter().zip(&mut self.read) {
+                    column.read_u16s(columns.len(), read);
+                }
+                let [processes, peers] = &self.read;
+                for range in ranges.iter().map(|range| range.start as usize..range.end as usize) {
+                    let pairs = processes[range.clone()].iter().zip(&peers[range]);
+                    pairs.for_each(|(process, peer)| self.pairs.add(u32::from(*process) << 16 | u32::from(*peer), 1));
+                }
+            }
+            _ => plan.each(|idx| {
+                self.pairs.add((columns.process.get(idx) as u32) << 16 | columns.peer.get(idx) as u32, 1);
+            }),
+        }
+        let global = |local: u64| u64::from(u32::from_le_bytes(columns.actors[local as usize]));
+        let sums = &mut self.sparse;
+        self.sums_of_part.clear();
+        self.pairs.drain(|pair, n| {
+            let peer = (pair & 0xFFFF).checked_sub(1).map_or(0, |local| global(local) + 1);
+            self.sums_of_part.push((global(pair >> 16) << 32 | peer, n));
+        });
+        for pairs in self.sums_of_part.chunks(LOOKED_UP_TOGETHER) {
+            pairs.iter().for_each(|(pair, _)| sums.touch(*pair));
+            pairs.iter().for_each(|(pair, n)| sums.add(*pair, *n));
         }
     }
 
@@ -216,11 +254,12 @@ impl<W: Copy + Default + PartialEq + AddAssign + From<u32> + Into<u64>> Counts<W
     fn add(&mut self, key: W, n: W) {
         let place = self.find(key);
         let [found, count] = &mut self.places[place];
-        if *count == W::default() {
-            *found = key;
-            self.n_used += 1;
+        if *count != W::default() {
+            *count += n;
+            return;
         }
-        *count += n;
+        [*found, *count] = [key, n];
+        self.n_used += 1;
         if self.n_used * 2 > self.places.len() {
             self.grow();
         }
@@ -230,12 +269,22 @@ impl<W: Copy + Default + PartialEq + AddAssign + From<u32> + Into<u64>> Counts<W
     #[inline]
     fn find(&self, key: W) -> usize {
         let mask = self.places.len() - 1;
-        let hash = key.into().wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let mut place = (hash >> 32) as usize & mask;
-        while self.places[place][1] != W::default() && self.places[place][0] != key {
+        let mut place = self.first_place(key);
+        while self.places[place][0] != key && self.places[place][1] != W::default() {
             place = (place + 1) & mask;
         }
         place
+    }
+    #[inline]
+    fn first_place(&self, key: W) -> usize {
+        let hash = key.into().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (hash >> 32) as usize & (self.places.len() - 1)
+    }
+
+    /// Has the place of a key brought into the cache while the caller goes on.
+    #[inline]
+    fn touch(&self, key: W) {
+        std::hint::black_box(self.places[self.first_place(key)][1]);
     }
 
     #[cold]

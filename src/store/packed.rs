@@ -45,9 +45,21 @@ impl Packed<'_> {
 
     /// The first `n` values of a column that is not wider than 16 bits.
     pub fn to_u16s(self, n: usize) -> Vec<u16> {
+        let mut values = Vec::new();
+        self.read_u16s(n, &mut values);
+        values
+    }
+
+    /// As [`Packed::to_u16s`], instead of what was in `out`.
+    pub fn read_u16s(self, n: usize, out: &mut Vec<u16>) {
+        out.clear();
         match (self.width, self.bytes.as_chunks().0.get(..n)) {
-            (16, Some(values)) => values.iter().map(|value| u16::from_le_bytes(*value)).collect(),
-            _ => (0..n).map(|idx| self.get(idx) as u16).collect(),
+            (16, Some(values)) => out.extend(values.iter().map(|value| u16::from_le_bytes(*value))),
+            (width, _) => {
+                let (width, mask) = (width as usize, (1u64 << width) - 1);
+                let value = |bit: usize| (word_at(self.bytes, bit / 8) >> (bit % 8) & mask) as u16;
+                out.extend((0..n).map(|idx| value(idx * width)));
+            }
         }
     }
 

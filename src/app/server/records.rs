@@ -207,7 +207,7 @@ impl Live {
             let text = commands::help(topic, &self.names())?;
             return Ok(Answer::of(vec![json!({ "text": text })]));
         }
-        let value = match self.console().shell.eval_within(line, limits::SERVER_SCRIPT_OPERATIONS_MAX) {
+        let value = match self.console().shell.eval_foreign(line, limits::SERVER_SCRIPT_OPERATIONS_MAX) {
             Ok(value) => value,
             Err(ScriptEnd::Failed(failure)) => return Err(failure),
             Err(ScriptEnd::Exited(_)) => return Err(Failure::usage("exit() does not end a server")),

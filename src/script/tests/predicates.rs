@@ -177,3 +177,13 @@ fn a_condition_that_fails_later_says_so() {
           hint: to raise it: set_limit("callback_operations", 10000)"#]],
     );
 }
+
+#[test]
+fn a_condition_that_takes_too_long_is_refused_when_it_is_set() {
+    // Each step costs more than the one before it: the limit on steps would be reached after minutes.
+    let grows = "set(|e| { let all = []; loop { all.push(\"aaaaaaaaaaaaaaaa\"); } })";
+    expect![[r#"
+        limit CONDITION_SECONDS_MAX (2 s): the script takes too long
+          hint: do less in it; the prompt and `cinema run` have no such limit"#]]
+    .assert_eq(&hits(grows).unwrap_err());
+}
