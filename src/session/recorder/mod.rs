@@ -1,8 +1,8 @@
 //! The flight recorder: lets a live source record until something ends it, and keeps in files what is asked for:
 //! everything, the newest, or the time around what matters. It must not know nodes or command lines.
 //!
-//! Invariant: however it ends, by a limit, a signal, a node that dies, a full disk, what was recorded is saved
-//! first, and the end is told after it.
+//! Invariant: however it ends, by a limit, a signal, a node that dies, what was recorded is saved first, and the end is told
+//! after it. A full disk does not end it: what is not written waits, and is tried again.
 
 mod files;
 pub mod plan;
