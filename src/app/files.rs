@@ -142,7 +142,11 @@ fn summary(file: &Path, report: &Report) -> String {
         None => "no events".to_string(),
     };
     let form = if report.is_archive { "archive form" } else { "plain form" };
-    let end = if report.is_complete && !report.is_unfinished() { "finished" } else { "not finished" };
+    let end = match (report.is_unfinished(), report.is_complete) {
+        (true, _) => "not finished",
+        (false, true) => "finished",
+        (false, false) => "without its end",
+    };
     let mut text = format!(
         "{}: version {}, {form}, {} bytes, {end}\n{seqs} in {} segments; {} keyframes, {} marks\n",
         file.display(),

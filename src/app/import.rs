@@ -24,7 +24,7 @@ pub fn run(paths: &[PathBuf], offsets: &[ClockOffset], out: &Path, is_forced: bo
     if !is_forced && paths.iter().all(|path| path.exists()) {
         check_new(out)?;
     }
-    let token = interrupt::listen(false);
+    let token = interrupt::listen(true);
     let bar = console::progress_bar(BAR);
     let imported = import::into_file(paths, offsets, out, &mut |progress| {
         bar.set_length(progress.n_bytes_total);

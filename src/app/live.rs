@@ -353,8 +353,7 @@ impl Host for Live {
         };
         let recording = source.recording();
         names.marks = recording.marks().iter().map(|mark| mark.name.clone()).collect();
-        if let Some(seq) = position.seq {
-            let system = recording.materialise(seq);
+        if let Ok(system) = source.system_at(None) {
             names.registered =
                 system.names.keys().take(PROCESSES_PUBLISHED_MAX).map(|(name, _)| name.as_str().to_string()).collect();
             let syntax = syntax_of(Some(source));

@@ -52,6 +52,8 @@ pub const KEYFRAME_BYTES_MAX: usize = 256 << 20;
 pub const UNPACKED_BYTES_MAX: usize = 256 << 20;
 /// Bytes that a recording may hold in memory before recording stops with an error.
 pub const RECORDING_BYTES_MAX: usize = 4 << 30;
+/// Bytes of what a live recording has sealed that wait in memory while its disk is full; then events are dropped and counted.
+pub const UNWRITTEN_BYTES_MAX: usize = 256 << 20;
 /// Bytes of one event's payload.
 pub const PAYLOAD_BYTES_MAX: usize = 64 << 20;
 /// Bytes of one frame in a trace file.

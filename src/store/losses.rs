@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::Recording;
+use super::{Recording, file};
 use crate::model::{DAMAGE, Filter, Kind, Seq};
 
 /// Events that are lost, of one reason and at one place.
@@ -90,15 +90,25 @@ impl Recording {
         self.unreadable(&[seqs]).map(|loss| loss.seqs.end - loss.seqs.start).sum()
     }
 
-    /// What damage took of an event that is there: names of its fields; `payload` where its bytes cannot be read.
+    /// What damage took of an event that is there: names of its fields, whether a repair noted them or reading finds it now.
     pub fn lost_fields(&self, seq: Seq) -> Vec<String> {
         let meta = self.meta(seq);
         let lost = meta.as_ref().and_then(|meta| meta.as_map()?.get_atom("lost")?.as_list());
         let mut names: Vec<String> =
             lost.into_iter().flatten().filter_map(|name| Some(name.as_atom()?.as_str().to_string())).collect();
-        let has_payload = self.event(seq).is_some_and(|event| event.size_bytes > 0);
-        if has_payload && self.payload_ref(seq).is_none() && !names.iter().any(|name| name == "payload") {
-            names.push("payload".to_string());
+        let Some((event, (part, columns, idx))) = self.event(seq).zip(self.locate(seq)) else { return names };
+        let has_meta = columns.meta_number(idx).is_some_and(|n| self.payload_numbered(part, &columns, n).is_some());
+        let found = [
+            ("payload", event.size_bytes > 0 && self.payload_ref(seq).is_none()),
+            ("meta", columns.meta_number(idx).is_some() && !has_meta),
+            ("process", file::is_lost_actor(event.process)),
+            ("peer", event.peer.is_some_and(file::is_lost_actor)),
+            ("tag", event.tag.is_some_and(file::is_lost_tag)),
+        ];
+        for (name, _) in found.into_iter().filter(|(_, is_lost)| *is_lost) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_string());
+            }
         }
         names
     }

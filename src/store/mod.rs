@@ -8,6 +8,7 @@
 //! - `payloads`: deduplication and blocks; `dictionary`: actors and tags by number; `postings`
 //! - `plan`: filters pushed down; `scan`, `group`, `text`, `explain`: what is done with what is left
 //! - `keyframe`, `rows`, `materialise`: the system at any event
+//! - `writer`, `keeper`: sealing and writing on a thread of their own
 //! - `losses`: what is not there; `branches`; `ring`, `states`: recordings that forget; `file`: the `.cinema` file
 //!
 //! Invariant: part `i` (segments in order, then the tail) ends where part `i + 1` begins; seqs are `first..len`.
@@ -24,6 +25,7 @@ mod explain;
 mod file;
 mod grams;
 mod group;
+mod keeper;
 mod keyframe;
 mod layout;
 mod losses;
@@ -58,7 +60,7 @@ use columns::{Columns, TIME_BLOCK_EVENTS};
 use derived::Derived;
 use dictionary::Dictionaries;
 pub use explain::{Stage, Step};
-pub use file::{Damage, Part, Report, SyncPolicy, ranges};
+pub use file::{Damage, Part, Report, SyncPolicy, ranges, temporary_beside};
 pub use group::{By, GroupKey, Groups, Number};
 use keyframe::Keyframes;
 pub use layout::PartBytes;
@@ -124,6 +126,8 @@ pub struct Recording {
     evicted: Evicted,
     /// What analyses made of these events.
     derived: Arc<Derived>,
+    /// Events that found no room since the last one that did: the disk is full.
+    n_dropped: u64,
 }
 
 /// What a crash may take from a recording that lives in a file: the events that are not sealed yet. These are at most
@@ -135,12 +139,20 @@ pub struct Durability {
     pub seal_after_ns: i64,
     /// Bytes that the file may have; recording ends with an error before it has more.
     pub file_bytes_max: u64,
+    /// Bytes of what is sealed that wait in memory while the disk is full; when more would, events are dropped and counted until
+    /// there is room. With 0 nothing waits: recording ends with the error.
+    pub unwritten_bytes_max: usize,
 }
 
 impl Default for Durability {
-    /// No syncing of our own, a segment per second.
+    /// No syncing of our own, a segment per second, no waiting.
     fn default() -> Durability {
-        Durability { sync: SyncPolicy::None, seal_after_ns: 1_000_000_000, file_bytes_max: u64::MAX }
+        Durability {
+            sync: SyncPolicy::None,
+            seal_after_ns: 1_000_000_000,
+            file_bytes_max: u64::MAX,
+            unwritten_bytes_max: 0,
+        }
     }
 }
 
@@ -188,6 +200,7 @@ impl Recording {
             ring: None,
             evicted: Evicted::default(),
             derived: Arc::default(),
+            n_dropped: 0,
         }
     }
 
@@ -449,9 +462,28 @@ impl Recording {
         let blocks = self.cache.damaged().into_iter().map(of_block);
         self.segments.iter().filter_map(of_segment).chain(blocks).collect()
     }
+    /// Takes what can be saved of segments that reading found damaged, as a repair does: loss events stand for what is lost. Gives
+    /// what is to be told. Costs a look at each segment, and of a damaged one about as much as sealing it; memory has what is saved.
+    pub fn mend(&mut self) -> Vec<Damage> {
+        self.forget_derived();
+        let mut told = Vec::new();
+        let mut place = 0;
+        while let Some(segment) = self.segments.get(place).cloned() {
+            let mut n_saved = 1;
+            if let Some((damage, saved)) = file::mend(&segment, &mut self.dictionaries) {
+                let saved: Vec<_> = saved.segments.into_iter().map(Arc::new).collect();
+                n_saved = saved.len();
+                self.n_sealed_bytes += saved.iter().map(|segment| segment.owned_len()).sum::<usize>();
+                self.segments.splice(place..=place, saved);
+                told.push(damage);
+            }
+            place += n_saved;
+        }
+        told
+    }
     /// Opens a `.cinema` file. Damage is reported in the second value, with its place, and what lies before it
     /// is readable. Up to 64 MiB are checked at once; a larger file's segments when they are first read (a
-    /// damaged one has no events then, see [`Recording::damage`]). Errors: not a `.cinema` file, a newer version, the system's.
+    /// damaged one has no events then, see [`Recording::damage`], until [`Recording::mend`]). Errors: not a `.cinema` file, a newer version, the system's.
     pub fn open(path: &std::path::Path) -> Outcome<(Recording, Report)> {
         file::open(path)
     }

@@ -318,6 +318,29 @@ fn an_interrupted_script_ends_with_130() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
+/// Whoever ends an import, by Ctrl-C or by SIGTERM, finds what was read until then under its name, and no other file.
+#[cfg(unix)]
+#[test]
+fn an_import_that_is_ended_leaves_one_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = |n: usize| format!("{{\"at_ns\":{n},\"kind\":\"log\",\"process\":\"<0.{}.0>\"}}\n", n % 1000);
+    std::fs::write(dir.path().join("many.jsonl"), (0..400_000).map(line).collect::<String>()).unwrap();
+    let names = || std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    for signal in ["-INT", "-TERM"] {
+        let mut child = common::cinema(&["import", "many.jsonl", "-o", "out.cinema", "--force"]);
+        let mut child = child.current_dir(dir.path()).spawn().unwrap();
+        while !names().iter().any(|name| name.to_string_lossy().ends_with(".part")) {
+            assert_eq!(child.try_wait().unwrap(), None, "it works still");
+            std::thread::yield_now();
+        }
+        assert!(std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{signal}");
+        let mut names = names();
+        names.sort();
+        assert_eq!(names, ["many.jsonl", "out.cinema"], "{signal}");
+    }
+}
+
 #[test]
 fn a_trace_file_is_opened_without_its_secrets() {
     let trace = "tests/data/ejabberd-small.trace";

@@ -82,7 +82,7 @@ impl Api {
         let moment = self.moment(arg)?;
         let session = self.borrow()?;
         let source = session.source()?;
-        let at = source.resolve_event(moment.as_ref())?;
+        let at = source.resolve_known(moment.as_ref())?;
         let recording = source.recording();
         let tree = tree::tree(&recording, at, true);
         let pairs = flow::pairs(&recording, &source.scope());
