@@ -38,7 +38,7 @@ impl Desk {
         };
         self.0.submit(task, drop);
         let outcome = wait(answer).await;
-        waiter.is_content();
+        waiter.go_on();
         outcome
     }
 
@@ -66,7 +66,7 @@ struct Waiter<'a> {
 
 impl Waiter<'_> {
     /// It has an answer, be it that this takes too long: what runs goes on.
-    fn is_content(self) {
+    fn go_on(self) {
         *lock(&self.is_running) = false;
     }
 }

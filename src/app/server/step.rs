@@ -71,21 +71,21 @@ pub fn schema() -> Json {
 mod tests {
     use super::*;
 
-    fn of(fields: Json) -> Result<(&'static str, Vec<(String, Json)>), String> {
+    /// The operation and its arguments, or the field that is wrong.
+    fn of(fields: Json) -> Result<(&'static str, Json), String> {
         let Json::Object(fields) = fields else { return Err("no object".into()) };
-        read(Given::of_object(fields))
-            .map(|(name, given)| (name, given.0))
-            .map_err(|problem| problem.errors[0].field.clone())
+        let step = read(Given::of_object(fields)).map_err(|problem| problem.errors[0].field.clone());
+        step.map(|(name, given)| (name, Json::Object(given.0.into_iter().collect())))
     }
 
     #[test]
     fn every_unit_goes_both_ways() {
-        assert_eq!(of(json!({})), Ok(("step", vec![])));
-        assert_eq!(of(json!({"n": 3, "direction": "back"})), Ok(("step_back", vec![("n".into(), json!(3))])));
-        let next = ("next", vec![("process".into(), json!("alice"))]);
-        assert_eq!(of(json!({"unit": "process", "process": "alice", "n": 3})), Ok(next));
-        assert_eq!(of(json!({"unit": "handler", "direction": "back"})), Ok(("prev_handler", vec![])));
-        assert_eq!(of(json!({"unit": "hit", "process": "alice"})), Ok(("cont", vec![])));
+        assert_eq!(of(json!({})), Ok(("step", json!({}))));
+        assert_eq!(of(json!({"n": 3, "direction": "back"})), Ok(("step_back", json!({"n": 3}))));
+        let of_alice = json!({"unit": "process", "process": "alice", "n": 3});
+        assert_eq!(of(of_alice), Ok(("next", json!({"process": "alice"}))));
+        assert_eq!(of(json!({"unit": "handler", "direction": "back"})), Ok(("prev_handler", json!({}))));
+        assert_eq!(of(json!({"unit": "hit", "process": "alice"})), Ok(("cont", json!({}))));
         assert_eq!(of(json!({"unit": "mile"})), Err("unit".into()));
         assert_eq!(of(json!({"direction": 1})), Err("direction".into()));
     }
