@@ -465,7 +465,6 @@ impl Recording {
     /// Takes what can be saved of segments that reading found damaged, as a repair does: loss events stand for what is lost. Gives
     /// what is to be told. Costs a look at each segment, and of a damaged one about as much as sealing it; memory has what is saved.
     pub fn mend(&mut self) -> Vec<Damage> {
-        self.forget_derived();
         let mut told = Vec::new();
         let mut place = 0;
         while let Some(segment) = self.segments.get(place).cloned() {
@@ -475,6 +474,7 @@ impl Recording {
                 n_saved = saved.len();
                 self.n_sealed_bytes += saved.iter().map(|segment| segment.owned_len()).sum::<usize>();
                 self.segments.splice(place..=place, saved);
+                self.forget_derived();
                 told.push(damage);
             }
             place += n_saved;
