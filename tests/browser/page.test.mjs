@@ -82,6 +82,25 @@ test("plays, pauses, steps, and messages move", async () => {
   await page.end();
 });
 
+test("what passes faster than pages turn is shown wider, until one pauses", async () => {
+  const page = await open();
+  await page.evaluate(() => window.cinema.channel.push("timeline_seek", { moment: "#60" }));
+  await page.at(60);
+  const shown = () => page.evaluate(() => ({ from: window.cinema.look.from, to: window.cinema.look.to, rank: window.cinema.doc.seq }));
+  for (let n = 0; n < 20; n += 1) await page.keyboard.press("w");
+  const narrow = await shown();
+  assert.ok(narrow.to - narrow.from <= 16, JSON.stringify(narrow));
+  await page.evaluate(() => window.cinema.channel.push("toggle_playback", { action: "play", speed: 0.4 }));
+  await page.waitForFunction((span) => window.cinema.look.to - window.cinema.look.from > 4 * span, narrow.to - narrow.from);
+  const wide = await shown();
+  assert.ok(wide.from <= wide.rank && wide.rank <= wide.to, JSON.stringify(wide));
+  await page.evaluate(() => window.cinema.channel.push("toggle_playback", { action: "pause" }));
+  await page.waitForFunction((span) => Math.abs(window.cinema.look.to - window.cinema.look.from - span) < 1, narrow.to - narrow.from);
+  const again = await shown();
+  assert.ok(again.from <= again.rank && again.rank <= again.to, JSON.stringify(again));
+  await page.end();
+});
+
 test("the keyboard alone is enough", async () => {
   const page = await open();
   await page.keyboard.press("Home");

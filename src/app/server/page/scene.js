@@ -18,6 +18,8 @@ import { laneRows, makeTwin } from "./twin.js";
 /** The loaded stretch reaches so much beyond what is shown, on either side, as a share of it. */
 const MARGIN = 0.5;
 const LOAD_MS = 70;
+/** Seconds that a page lasts at least while it plays: one that passes sooner is gone before it is loaded, and seen. */
+const PAGE_SECONDS = 1.2;
 /** The share of what is left that a turning page moves in each frame. */
 const PAGE_TURN = 0.3;
 
@@ -185,7 +187,9 @@ export function makeScene(actions) {
   function follow() {
     // Before the line is known, and on the way to where a link leads, there is nowhere to go.
     if (look.isFitted || doc.seq === null || doc.seq === undefined || !overview.ranges.length || look.goingTo !== null) return;
-    const rank = rankOf(doc.seq), span = look.to - look.from, isBack = doc.state === "rewinding";
+    const rank = rankOf(doc.seq), isBack = doc.state === "rewinding";
+    fitPace(rank);
+    const span = look.to - look.from;
     const [low, high] = doc.state === "paused" ? [0, 0.72] : isBack ? [0.12, 1] : [0, 0.88];
     if (page === null) {
       if (rank >= look.from + span * low && rank <= look.from + span * high) return;
@@ -199,6 +203,36 @@ export function makeScene(actions) {
   }
   /** Where the page that is being turned begins. */
   let page = null;
+
+  /** Shows more while events pass faster than pages can be turned; at rest again what was shown before. */
+  function fitPace(rank) {
+    const span = look.to - look.from;
+    if (widened && widened.to !== span) widened = null;
+    if (doc.state === "paused") {
+      pace = null;
+      if (widened) showAround(rank, widened.from, 0.5);
+      widened = null;
+      return;
+    }
+    const now = performance.now();
+    if (pace && now - pace.at < 50) return;
+    const measured = pace ? (1000 * Math.abs(rank - pace.rank)) / (now - pace.at) : 0;
+    // Of two measures the slower one: a jump is no pace.
+    const needed = Math.min(overview.n_events, PAGE_SECONDS * Math.min(measured, pace?.measured ?? 0));
+    pace = { rank, at: now, measured };
+    if (span >= needed) return;
+    widened = { from: widened?.from ?? span, to: Math.min(overview.n_events, Math.ceil(needed * 1.5)) };
+    showAround(rank, widened.to, doc.state === "rewinding" ? 0.85 : 0.15);
+  }
+  function showAround(rank, span, share) {
+    page = null;
+    const from = clampFrom(rank - span * share, span);
+    choose({ from, to: from + span });
+  }
+  /** Where playing was a moment ago, and how many events passed in a second. */
+  let pace = null;
+  /** How many events were shown before, and are now, while more are shown than was chosen. */
+  let widened = null;
 
   const clampFrom = (from, span) => Math.max(0, Math.min(from, Math.max(0, overview.n_events - span)));
 
