@@ -8,6 +8,8 @@ use crate::app::server::api;
 use crate::app::server::args::Given;
 use crate::app::server::problem::{FieldError, Problem};
 use crate::app::server::shared::Shared;
+use crate::breakpoint::Past;
+use crate::model::{Failure, FailureKind};
 use crate::session::SourceId;
 
 /// The events that clients send, beside `ack` and `resync`.
@@ -168,8 +170,33 @@ async fn step(shared: &Shared, id: SourceId, payload: &Json) -> Result<Answer, P
             return Err(Problem::field("unit", format!("expected event, process, handler or hit, got {other:?}")));
         }
     };
+    if name == "cont" {
+        check_hit_ahead(shared, id).await?;
+    }
     let wanted = if unit == "event" { "n" } else { "process" };
     let args =
         payload.get(wanted).filter(|value| !value.is_null() && unit != "hit").map(|value| json!({ wanted: value }));
     call(shared, id, name, args.unwrap_or(json!({}))).await
+}
+
+/// Who steps through the past keeps the place when no hit is ahead: only at the end a sandbox runs on to the next one.
+async fn check_hit_ahead(shared: &Shared, id: SourceId) -> Result<(), Problem> {
+    let look = move |live: &mut crate::app::live::Live| {
+        live.session().borrow_mut().on_source(id, |session| {
+            let source = session.source()?;
+            let (recording, timeline) = (source.recording(), source.timeline());
+            let line = timeline.line(&recording);
+            let past = Past { recording: &recording, branch: source.position().branch, line: line.ranges() };
+            if timeline.is_at_end(&recording) || source.breakpoints.next_hit(past, timeline.at())?.is_some() {
+                return Ok(());
+            }
+            let what = if source.breakpoints.list().is_empty() {
+                "no breakpoint is set"
+            } else {
+                "no breakpoint is hit after this moment"
+            };
+            Err(Failure::new(FailureKind::Edge, what))
+        })
+    };
+    shared.desk.look(look).await.map_err(Problem::from)
 }
