@@ -157,7 +157,6 @@ fn held(source: &mut Source) -> Json {
         let event = recording.scan(&Filter::kind(Kind::Held).process(pid.into())).next_back();
         json!({
             "process": pid.to_string(),
-            "at_ns": at_ns,
             "since_start_ns": at_ns - start_ns,
             "seq": event.filter(|event| event.at_ns >= at_ns).map(|event| event.seq.0),
         })

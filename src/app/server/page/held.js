@@ -8,7 +8,7 @@ const ROWS_MAX = 5;
 
 export function makeHeld(root, actions) {
   let known = new Set();
-  const keyOf = ({ process, at_ns: atNs }) => `${process}-${atNs}`;
+  const keyOf = ({ process, since_start_ns: sinceNs }) => `${process}-${sinceNs}`;
   const who = (row) => (row.breakpoint ? `${row.breakpoint} holds ${nameOf(row.process)} ${row.is_before ? "before" : "after"} ${row.message ?? "a callback"}` : `${nameOf(row.process)} is suspended`);
   const resume = (values) => api.operation("resume", values).catch(actions.complain);
 

@@ -319,4 +319,4 @@ const denseLegend = (lanes) => h("div.legend", [["events of a process", "call", 
   .map(([name, ink]) => h("span", s("svg", { "aria-hidden": "true" }, [[0, 2, 0.35], [9, 5, 0.6], [18, 8, 0.85]].map(([x, high, opacity]) => s("rect", { x, y: 4 - high / 2, width: 8, height: high, fill: `var(--${ink})`, opacity }))), name)), h("span", "taller and darker: more"));
 
 /** A note of the server in plain words: which limit it is stands in the tooltip. */
-const inWords = (note) => note.replace(/^limit \w+ \(\d+\): /, "").replace("; choose some to see them", ": a filter (process:NAME) chooses").replace(/\d{4,}/g, number);
+const inWords = (note) => note.replace(/^limit \w+ \(\d+\): /, "").replace("; choose some to see them", ": filter to choose").replace(/\d{4,}/g, number);
