@@ -60,3 +60,38 @@ fn what_cannot_be_written_says_what_can() {
     let error = written(&mut console, "export_to(\"csv\", \"/no/such/folder/x\")").unwrap_err();
     assert!(error.contains("/no/such/folder/x"), "{error}");
 }
+
+#[cfg(unix)]
+#[test]
+fn what_was_opened_is_not_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let [lines, other, info, link] =
+        ["events.jsonl", "other.csv", "node.trace.ti", "link.csv"].map(|name| dir.path().join(name));
+    let mut console = console();
+    let mut run = |line: String| match console.shell.eval_line(&line) {
+        Err(ScriptEnd::Failed(failure)) => failure.to_string(),
+        end => end.map(|_| String::new()).unwrap(),
+    };
+    let quoted = |path: &Path| format!("{:?}", path.display().to_string());
+    // An export may be renewed; what is open may not, by no name and in no format.
+    assert_eq!(run(format!("export_to(\"jsonl\", {0}); export_to(\"jsonl\", {0}); open({0});", quoted(&lines))), "");
+    let before = std::fs::read(&lines).unwrap();
+    std::os::unix::fs::symlink(&lines, &link).unwrap();
+    std::fs::copy("tests/data/shop-ttb/ttbdemo@localhost-shop.ti", &info).unwrap();
+    for line in [
+        "export_to(\"jsonl\", PATH)",
+        "export_to(\"csv\", LINK)",
+        "export_to(events(), \"csv\", PATH)",
+        "export_to(latency(), \"csv\", PATH)",
+        "svg(latency_chart(), PATH)",
+        "export_to(\"csv\", INFO)",
+    ] {
+        let line = line.replace("PATH", &quoted(&lines)).replace("LINK", &quoted(&link));
+        let error = run(line.replace("INFO", &quoted(&info)));
+        let is_told =
+            error.contains("is a recording: nothing is written over it") && error.contains("hint: another name");
+        assert!(is_told, "{line}: {error}");
+    }
+    assert_eq!(std::fs::read(&lines).unwrap(), before);
+    assert_eq!(run(format!("export_to(\"csv\", {0}); export_to(\"csv\", {0})", quoted(&other))), "");
+}

@@ -152,7 +152,7 @@ pub fn pairs(rec: &Recording, scope: Scope<'_>) -> Vec<PairRow> {
         };
         pairs.entry((from, to)).or_insert_with(|| PairRow::new(from, to, event.seq)).add(&event);
     }
-    let names = Names::new(rec, scope);
+    let names = Names::of(rec, scope);
     let mut rows: Vec<PairRow> = pairs.into_values().collect();
     for row in &mut rows {
         row.from_name = names.name(row.from);

@@ -1,7 +1,7 @@
 //! Calls with their three waits (queue, handling, reply), joined by the call's reference; percentiles
 //! and histograms over them. It must not know how results are shown.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 use super::Scope;
@@ -143,7 +143,7 @@ pub fn call_of(rec: &Recording, scope: Scope<'_>, seq: Seq) -> Option<CallRow> {
 pub fn latency(rec: &Recording, scope: Scope<'_>) -> Vec<LatencyRow> {
     let mut groups: FxHashMap<(Option<Actor>, Option<Atom>), Group> = FxHashMap::default();
     for_each_call(rec, scope, |row| groups.entry((row.callee, row.tag)).or_default().add(&row));
-    let names = Names::new(rec, scope);
+    let names = Names::of(rec, scope);
     let mut rows: Vec<LatencyRow> = groups
         .into_iter()
         .map(|((callee, tag), group)| {
@@ -151,12 +151,29 @@ pub fn latency(rec: &Recording, scope: Scope<'_>) -> Vec<LatencyRow> {
             group.into_row(callee, name, tag)
         })
         .collect();
+    tell_apart(&mut rows);
     // Where callers are not recorded, what the callee took is the least that they waited.
     let waited = |row: &LatencyRow| row.total.p99_ns.max(row.queue.p99_ns.saturating_add(row.handling.p99_ns));
     rows.sort_by(|a, b| {
         waited(b).cmp(&waited(a)).then_with(|| (&a.name, a.tag, a.callee).cmp(&(&b.name, b.tag, b.callee)))
     });
     rows
+}
+
+/// Adds its pid to a name that several callees have: incarnations of one server, which a row each is about.
+fn tell_apart(rows: &mut [LatencyRow]) {
+    let mut first: FxHashMap<String, Option<Actor>> = FxHashMap::default();
+    let mut shared: FxHashSet<String> = FxHashSet::default();
+    for row in rows.iter() {
+        if *first.entry(row.name.clone()).or_insert(row.callee) != row.callee {
+            shared.insert(row.name.clone());
+        }
+    }
+    for row in rows.iter_mut().filter(|row| shared.contains(&row.name)) {
+        if let Some(pid) = row.callee.map(|callee| callee.to_string()).filter(|pid| !row.name.contains(pid)) {
+            row.name = format!("{} {pid}", row.name);
+        }
+    }
 }
 
 /// The durations of one callee and tag.

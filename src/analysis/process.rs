@@ -88,14 +88,14 @@ pub struct MailboxRow {
 /// The process just after `at`; `None` when it was not known yet.
 pub fn process(rec: &Recording, actor: Actor, at: Seq) -> Option<ProcessInfo> {
     let state = rec.materialise(at);
-    let names = Names::new(rec, &rec.lineage(rec.branch_of(at)));
+    let names = Names::of(rec, &rec.lineage(rec.branch_of(at)));
     state.processes.get(&actor).map(|row| ProcessInfo::new(rec, &names, row, at))
 }
 
 /// Every process and port known at `at`, the dead ones too, in order of their pids; OTP's own behind the others.
 pub fn processes(rec: &Recording, at: Seq) -> Vec<ProcessInfo> {
     let state = rec.materialise(at);
-    let names = Names::new(rec, &rec.lineage(rec.branch_of(at)));
+    let names = Names::of(rec, &rec.lineage(rec.branch_of(at)));
     let of_otp = actors_of_otp(&state);
     let mut rows: Vec<_> = state.processes.values().collect();
     rows.sort_by_key(|row| of_otp.contains(&row.actor));

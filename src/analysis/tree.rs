@@ -2,6 +2,7 @@
 //! It must not know how results are shown.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
@@ -73,7 +74,7 @@ fn ordered<'a>(nodes: impl Iterator<Item = &'a TreeNode> + Clone) -> impl Iterat
 /// The tree just after `at`; `with_dead` keeps the nodes of dead processes in their place.
 pub fn tree(rec: &Recording, at: Seq, with_dead: bool) -> SupervisionTree {
     let state = rec.materialise(at);
-    let names = Names::new(rec, &rec.lineage(rec.branch_of(at)));
+    let names = Names::of(rec, &rec.lineage(rec.branch_of(at)));
     let children = children(&state, with_dead);
     let owned: FxHashSet<Actor> = children.values().flatten().copied().collect();
     let of_otp = actors_of_otp(&state);
@@ -97,7 +98,7 @@ const DEPTH_MAX: usize = 64;
 
 struct Maker<'a> {
     rec: &'a Recording,
-    names: Names,
+    names: Arc<Names>,
     at: Seq,
     state: &'a SystemState,
     children: FxHashMap<Actor, Vec<Actor>>,

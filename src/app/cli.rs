@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::model::time::parse_duration_ns;
+use crate::model::{Failure, Outcome};
 
 /// Exit code of a command line that cannot be understood.
 pub const EXIT_USAGE: u8 = 2;
@@ -53,13 +56,13 @@ pub struct Cli {
     pub options: Options,
 }
 
-/// Flags that every command takes.
+/// Flags of all commands; one that a command does nothing with is refused.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
     /// Evaluate EXPR and print its value; may be given several times
     #[arg(short = 'e', long = "eval", value_name = "EXPR", global = true)]
     pub eval: Vec<String>,
-    /// How results are printed
+    /// How results are printed; a line without a value, `()`, prints nothing
     #[arg(long, value_enum, default_value_t = Format::Auto, global = true)]
     pub format: Format,
     /// The same as --format json
@@ -91,8 +94,9 @@ pub enum Command {
         /// What the script finds in `args`; flags of its own come after `--`
         args: Vec<String>,
     },
-    /// Open a recording: a .cinema file, or a binary trace file of dbg or ttb
+    /// Open a recording: a .cinema file, a trace file or folder of dbg or ttb, or events as JSON lines
     Open {
+        /// The recording; what kind it is its first bytes say
         file: PathBuf,
         /// Run this script on it instead of opening the shell
         script: Option<PathBuf>,
@@ -207,7 +211,7 @@ pub enum Command {
     /// Load the store with all that it can do for a while, and see that nothing is lost
     Soak {
         /// How long: 1h, 5min, 30s
-        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = crate::model::time::parse_duration_ns)]
+        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = some_time_ns)]
         ns: i64,
         /// Where its files go, and are removed again; the folder for temporary files
         #[arg(long, value_name = "DIR")]
@@ -284,7 +288,40 @@ pub enum Format {
     Auto,
 }
 
+/// Flags of [`Options`] besides `--no-color`, which does no harm anywhere.
+const FORMAT: &[&str] = &["--format", "--json"];
+const SCRIPT: &[&str] = &["--format", "--json", "--seed"];
+const SHELL: &[&str] = &["--format", "--json", "--seed", "--eval", "--serve", "--echo"];
+
+impl Command {
+    /// The flags of [`Options`] that it does something with.
+    fn flags(&self) -> &'static [&'static str] {
+        match self {
+            Command::Open { script, .. } | Command::Attach { script, .. } | Command::Beam { script, .. } => {
+                if script.is_some() { SCRIPT } else { SHELL }
+            }
+            Command::Demo | Command::Run { .. } | Command::Serve { .. } | Command::Mcp { .. } => SCRIPT,
+            Command::Record { .. } | Command::Import { .. } | Command::Soak { .. } | Command::Bench { .. } => FORMAT,
+            Command::Fsck { .. } | Command::Repair { .. } | Command::Compact { .. } => FORMAT,
+            Command::Play { .. } | Command::Reference => &[],
+        }
+    }
+}
+
 impl Options {
+    /// The flags that were given.
+    fn given(&self) -> impl Iterator<Item = &'static str> {
+        let given = [
+            ("--format", self.format != Format::Auto),
+            ("--json", self.json),
+            ("--seed", self.seed.is_some()),
+            ("--eval", !self.eval.is_empty()),
+            ("--serve", self.serve),
+            ("--echo", self.echo),
+        ];
+        given.into_iter().filter(|(_, is_given)| *is_given).map(|(flag, _)| flag)
+    }
+
     /// The format to use where output is, or is not, a terminal.
     pub fn format(&self, is_terminal: bool) -> Format {
         match self.format {
@@ -298,7 +335,7 @@ impl Options {
 
 /// Reads the command line. The error is the exit code; what there is to say has been said.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, u8> {
-    Cli::try_parse_from(args).map_err(|error| {
+    Cli::try_parse_from(args).and_then(used).map_err(|error| {
         // `--help` and `--version` come as errors, too.
         super::console::or_end(error.print());
         if let Some(hint) = hint(&error) {
@@ -306,6 +343,25 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, u8> {
         }
         if error.use_stderr() { EXIT_USAGE } else { 0 }
     })
+}
+
+/// A duration that is longer than nothing.
+fn some_time_ns(text: &str) -> Outcome<i64> {
+    match parse_duration_ns(text)? {
+        ns if ns > 0 => Ok(ns),
+        _ => Err(Failure::usage(format!("{text:?} is no time at all")).hint("30s")),
+    }
+}
+
+/// Errors: a flag that the command does nothing with.
+fn used(cli: Cli) -> Result<Cli, clap::Error> {
+    let flags = cli.command.as_ref().map_or(SHELL, Command::flags);
+    let Some(flag) = cli.options.given().find(|flag| !flags.contains(flag)) else { return Ok(cli) };
+    let what = match &cli.command {
+        Some(Command::Open { .. } | Command::Attach { .. } | Command::Beam { .. }) => "a run of a script",
+        _ => "this command",
+    };
+    Err(Cli::command().error(ErrorKind::ArgumentConflict, format!("{flag} does nothing for {what}")))
 }
 
 /// What the user may have meant where clap cannot know: a file given without its command.
@@ -326,7 +382,6 @@ fn hint(error: &clap::Error) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     fn parse_words(words: &str) -> Cli {
         Cli::try_parse_from(words.split(' ')).unwrap()
@@ -343,6 +398,23 @@ mod tests {
         let Some(Command::Run { args, .. }) = cli.command else { panic!("a run") };
         assert_eq!(args, ["node.trace", "--format", "x"]);
         assert_eq!((cli.options.seed, cli.options.format), (Some(7), Format::Auto));
+    }
+
+    #[test]
+    fn a_flag_that_does_nothing_is_refused() {
+        let refused = |words: &str| used(parse_words(words)).err().map(|error| error.to_string());
+        for words in ["cinema fsck f --format csv --no-color", "cinema open f -e x --serve", "cinema run s --seed 1"] {
+            assert_eq!(refused(words), None, "{words}");
+        }
+        for (words, told) in [
+            ("cinema fsck f -e x", "--eval does nothing for this command"),
+            ("cinema repair f g --seed 1", "--seed does nothing for this command"),
+            ("cinema run s --serve", "--serve does nothing for this command"),
+            ("cinema open f s.rhai -e x", "--eval does nothing for a run of a script"),
+            ("cinema reference --json", "--json does nothing for this command"),
+        ] {
+            assert!(refused(words).is_some_and(|text| text.contains(told)), "{words}: {:?}", refused(words));
+        }
     }
 
     #[test]

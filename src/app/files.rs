@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use super::cli::{Format, Options};
 use super::console::{self, EXIT_FOUND};
 use super::interrupt;
+use crate::export;
 use crate::model::{Failure, Outcome};
 use crate::render::text::counted;
 use crate::session::{check_name, check_new};
@@ -21,13 +22,9 @@ const SHOWN_FINDINGS: usize = 20;
 /// Reads all of `file` and says what is damaged. The exit code is that of a finding when something is.
 pub fn fsck(file: &Path, options: &Options) -> Outcome<u8> {
     let (_, report) = Recording::rescue(file)?;
-    if is_json(options) {
-        console::print_line(&document(file, &report).to_string());
-    } else {
-        console::print(&summary(file, &report));
-        if report.is_damaged() {
-            console::talk(&format!("  hint: cinema repair {} OUT.cinema", file.display()));
-        }
+    print(&document(file, &report), "findings", options, || summary(file, &report));
+    if report.is_damaged() && !is_data(options) {
+        console::talk(&format!("  hint: cinema repair {} OUT.cinema", file.display()));
     }
     Ok(if report.is_damaged() { EXIT_FOUND } else { 0 })
 }
@@ -42,16 +39,13 @@ pub fn repair(file: &Path, out: &Path, is_forced: bool, options: &Options) -> Ou
     } else {
         recording.save(out)?;
     }
-    if is_json(options) {
-        let mut document = document(file, &report);
-        document["out"] = Json::from(out.display().to_string());
-        console::print_line(&document.to_string());
-    } else {
-        console::print(&summary(file, &report));
+    let mut document = document(file, &report);
+    document["out"] = Json::from(out.display().to_string());
+    print(&document, "findings", options, || {
         let n_kept = report.n_kept();
         let losses = if report.is_damaged() && report.n_lost() > 0 { "; loss events stand for the others" } else { "" };
-        console::print_line(&format!("{} has {n_kept} of its events{losses}", out.display()));
-    }
+        format!("{}{} has {n_kept} of its events{losses}\n", summary(file, &report), out.display())
+    });
     Ok(0)
 }
 
@@ -76,25 +70,53 @@ pub fn compact(file: &Path, out: &Path, is_forced: bool, options: &Options) -> O
     let (before, after) = (size(file)?, size(out)?);
     let n_events = recording.n_held();
     let per_event = |n_bytes: u64| n_bytes as f64 / n_events.max(1) as f64;
-    if is_json(options) {
-        let document = json!({
-            "file": file.display().to_string(), "out": out.display().to_string(),
-            "events": n_events, "bytes_before": before, "bytes_after": after,
-        });
-        console::print_line(&document.to_string());
-    } else {
-        console::print_line(&format!(
-            "{before} bytes, now {after} ({:.0} %): {:.1} bytes per event, now {:.1}",
+    let document = json!({
+        "file": file.display().to_string(), "out": out.display().to_string(),
+        "events": n_events, "bytes_before": before, "bytes_after": after,
+    });
+    print(&document, "", options, || {
+        format!(
+            "{before} bytes, now {after} ({:.0} %): {:.1} bytes per event, now {:.1}\n",
             100.0 * after as f64 / before.max(1) as f64,
             per_event(before),
             per_event(after)
-        ));
-    }
+        )
+    });
     Ok(0)
 }
 
-fn is_json(options: &Options) -> bool {
-    matches!(options.format(true), Format::Json | Format::Jsonl)
+/// Whether results are for programs.
+fn is_data(options: &Options) -> bool {
+    !matches!(options.format(true), Format::Table | Format::Auto)
+}
+
+/// Prints a document as it is asked for: whole as JSON, its list `rows` (itself, without one) as CSV, or the words for people.
+pub fn print(document: &Json, rows: &str, options: &Options, words: impl FnOnce() -> String) {
+    match options.format(true) {
+        Format::Json | Format::Jsonl => console::print_line(&document.to_string()),
+        Format::Csv => console::print(&match document.get(rows).and_then(Json::as_array) {
+            Some(rows) => csv(&FINDING, rows),
+            None => {
+                let columns: Vec<&str> =
+                    document.as_object().into_iter().flatten().map(|(name, _)| &name[..]).collect();
+                csv(&columns, std::slice::from_ref(document))
+            }
+        }),
+        Format::Table | Format::Auto => console::print(&words()),
+    }
+}
+
+/// Objects as rows; a field that is no plain value is JSON.
+fn csv(columns: &[&str], rows: &[Json]) -> String {
+    let line = |row: &Json| {
+        export::csv_line(columns.iter().map(|column| match &row[*column] {
+            Json::Null => String::new(),
+            Json::String(text) => text.clone(),
+            other => other.to_string(),
+        }))
+    };
+    let head = export::csv_line(columns.iter().map(|column| column.to_string()));
+    std::iter::once(head).chain(rows.iter().map(line)).collect()
 }
 
 fn size(path: &Path) -> Outcome<u64> {
@@ -120,7 +142,11 @@ fn summary(file: &Path, report: &Report) -> String {
         None => "no events".to_string(),
     };
     let form = if report.is_archive { "archive form" } else { "plain form" };
-    let end = if report.is_complete && !report.is_unfinished() { "finished" } else { "not finished" };
+    let end = match (report.is_unfinished(), report.is_complete) {
+        (true, _) => "not finished",
+        (false, true) => "finished",
+        (false, false) => "without its end",
+    };
     let mut text = format!(
         "{}: version {}, {form}, {} bytes, {end}\n{seqs} in {} segments; {} keyframes, {} marks\n",
         file.display(),
@@ -156,6 +182,10 @@ fn summary(file: &Path, report: &Report) -> String {
     }
     text
 }
+
+/// The fields of a finding.
+const FINDING: [&str; 9] =
+    ["part", "offset", "bytes", "segment", "segment_seqs", "lost", "events_lost", "events_in_part", "what"];
 
 /// The report as one document; ranges of seqs are `[first, next]`.
 fn document(file: &Path, report: &Report) -> Json {

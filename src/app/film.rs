@@ -1,5 +1,7 @@
 //! The current timeline of a session as a [`Film`]. It must not know how a film is shown.
 
+use std::sync::Arc;
+
 use super::playback::{Direction, Film};
 use crate::analysis::names::Names;
 use crate::model::quote::grouped;
@@ -13,7 +15,7 @@ use crate::view::build;
 pub struct SessionFilm {
     session: SharedSession,
     /// Names of the processes, made once: a film shows what is recorded already.
-    names: Names,
+    names: Arc<Names>,
     options: TextOptions,
     n_events: u64,
 }

@@ -4,7 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use super::{console, interrupt};
+use serde_json::json;
+
+use super::cli::Options;
+use super::{console, files, interrupt};
 use crate::model::{Failure, FailureKind, Outcome, time};
 use crate::render::text::counted;
 use crate::session::import::ClockOffset;
@@ -12,18 +15,18 @@ use crate::session::{check_new, import};
 
 const BAR: &str = "{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
 
-/// Imports `files` into `out`; tells what there was, and what was damaged. Errors: `out` is there, and not to be
+/// Imports `paths` into `out`; tells what there was, and what was damaged. Errors: `out` is there, and not to be
 /// written over.
 ///
 /// The exit code is an error's when something was damaged: what could be read is in the file all the same.
-pub fn run(files: &[PathBuf], offsets: &[ClockOffset], out: &Path, is_forced: bool) -> Outcome<u8> {
+pub fn run(paths: &[PathBuf], offsets: &[ClockOffset], out: &Path, is_forced: bool, options: &Options) -> Outcome<u8> {
     // An input that is not there is told first.
-    if !is_forced && files.iter().all(|file| file.exists()) {
+    if !is_forced && paths.iter().all(|path| path.exists()) {
         check_new(out)?;
     }
-    let token = interrupt::listen(false);
+    let token = interrupt::listen(true);
     let bar = console::progress_bar(BAR);
-    let imported = import::into_file(files, offsets, out, &mut |progress| {
+    let imported = import::into_file(paths, offsets, out, &mut |progress| {
         bar.set_length(progress.n_bytes_total);
         bar.set_position(progress.n_bytes_read);
         !token.load(Ordering::Relaxed)
@@ -35,9 +38,13 @@ pub fn run(files: &[PathBuf], offsets: &[ClockOffset], out: &Path, is_forced: bo
     })?;
     imported.damage.iter().for_each(|line| console::talk(&format!("damaged: {line}")));
     imported.assumed.iter().for_each(|line| console::talk(&format!("warning: {line}")));
+    let document = json!({
+        "out": out.display().to_string(), "events": imported.n_events, "messages": imported.n_frames,
+        "damaged": imported.damage, "assumed": imported.assumed,
+    });
     let damaged = if imported.damage.is_empty() { "" } else { ", not whole: loss() lists what is damaged" };
     let (events, messages) = (counted(imported.n_events, "event"), counted(imported.n_frames, "message"));
-    console::print_line(&format!("{}: {events} of {messages}{damaged}", out.display()));
+    files::print(&document, "", options, || format!("{}: {events} of {messages}{damaged}\n", out.display()));
     Ok(if imported.damage.is_empty() { 0 } else { console::EXIT_ERROR })
 }
 

@@ -12,6 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Exit code of a run that Ctrl-C ended.
 pub const EXIT_INTERRUPTED: u8 = 130;
 
+/// What a program is sent that would make a file larger than it may; the same number on Linux and macOS.
+const SIGXFSZ: i32 = 25;
+
 /// A second Ctrl-C within this time ends the program.
 const INSIST_WITHIN: Duration = Duration::from_secs(1);
 
@@ -49,6 +52,8 @@ fn wait_for_signals(token: &Token, ready: &Sender<()>, is_ended_gently: bool) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
     runtime.block_on(async {
         let Ok(mut signals) = signal(SignalKind::interrupt()) else { return };
+        // With a handler, a limit of the shell (ulimit -f) is an error of the write, told like a full disk.
+        let _large_files = signal(SignalKind::from_raw(SIGXFSZ));
         let others = if is_ended_gently { &[SignalKind::terminate(), SignalKind::hangup()][..] } else { &[] };
         for kind in others {
             let Ok(mut signals) = signal(*kind) else { return };

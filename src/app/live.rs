@@ -260,7 +260,7 @@ fn csv_of(shown: &Shown, options: &TextOptions) -> Outcome<String> {
         return Ok(export::csv(table, options.syntax));
     }
     match &shown.blocks[..] {
-        [Block::Text(text)] => Ok(export::csv_value(text.trim_end_matches('\n'))),
+        [Block::Text(text)] => Ok(export::csv_line(std::iter::once(text.trim_end_matches('\n').to_string()))),
         _ => Err(Failure::unsupported("this result is no table: csv has nothing to write")
             .hint("--format json, or a part of it that is a table")),
     }
@@ -353,8 +353,7 @@ impl Host for Live {
         };
         let recording = source.recording();
         names.marks = recording.marks().iter().map(|mark| mark.name.clone()).collect();
-        if let Some(seq) = position.seq {
-            let system = recording.materialise(seq);
+        if let Ok(system) = source.system_at(None) {
             names.registered =
                 system.names.keys().take(PROCESSES_PUBLISHED_MAX).map(|(name, _)| name.as_str().to_string()).collect();
             let syntax = syntax_of(Some(source));

@@ -57,7 +57,7 @@ fn run(cli: Cli) -> u8 {
             let store = bench::StoreOptions { trace, n_events: events, curve };
             measure(what, quick, store, &cli.options, place)
         }
-        Some(Command::Import { files, out, offset, force }) => import::run(&files, &offset, &out, force),
+        Some(Command::Import { files, out, offset, force }) => import::run(&files, &offset, &out, force, &cli.options),
         Some(Command::Fsck { file }) => files::fsck(&file, &cli.options),
         Some(Command::Repair { file, out, force }) => files::repair(&file, &out, force, &cli.options),
         Some(Command::Compact { file, out, force }) => files::compact(&file, &out, force, &cli.options),

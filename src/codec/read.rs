@@ -180,6 +180,16 @@ impl<'a> Reader<'a> {
         Ok(0)
     }
 
+    /// Skips the head of a closure; gives the number of terms inside it: module, two numbers, a pid, and what it holds.
+    pub fn skip_fun_head(&mut self) -> Option<u64> {
+        /// Tag, size, arity, uniq, index.
+        const BEFORE_N_FREE: usize = 1 + 4 + 1 + 16 + 4;
+        let head =
+            self.bytes[self.at..].first_chunk::<{ BEFORE_N_FREE + 4 }>().filter(|head| head[0] == tags::NEW_FUN)?;
+        self.at += head.len();
+        Some(u64::from(u32::from_be_bytes(*head.last_chunk()?)) + 4)
+    }
+
     /// The bytes of a NEW_FUN after its size field.
     fn fun_len(&mut self) -> Result<usize, EtfError> {
         let start = self.at;

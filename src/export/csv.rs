@@ -8,10 +8,10 @@ pub fn csv(table: &Table, syntax: Syntax) -> String {
     [head(table), rows(table, syntax)].concat()
 }
 
-/// One value on a line of its own.
-pub fn csv_value(text: &str) -> String {
+/// Values as one line.
+pub fn csv_line(values: impl Iterator<Item = String>) -> String {
     let mut out = String::new();
-    push_line(&mut out, std::iter::once(text.to_string()));
+    push_line(&mut out, values);
     out
 }
 

@@ -10,7 +10,8 @@ use crate::model::pid::Origin;
 use crate::model::{Class, Event, Filter, Term};
 use crate::store::Recording;
 
-/// Writes an object per event that matches: `seq`, `at_ns` (since the recording's first event, as in tables), `clock_ns` (the same
+/// Writes an object per event that matches: `seq`, `skipped` (how many seqs just before it are not among the lines because they do
+/// not match, are of another branch or evicted; a gap that it does not tell of is a loss), `at_ns` (since the recording's first event, as in tables), `clock_ns` (the same
 /// moment on the recorded system's clock, where that does not begin at 0), `kind`, `class`, `process`,
 /// `peer`, `tag`, `call`, `cause`, `size_bytes`, `payload`, `meta`; what an event has not is left out. `node` is
 /// `[name, creation]` of the process's node, `peer_node` of the peer's where it is another; without them it is
@@ -21,14 +22,18 @@ use crate::store::Recording;
 pub fn events_jsonl(rec: &Recording, filter: &Filter, out: &mut dyn Write) -> io::Result<u64> {
     let mut n_events = 0;
     let start_ns = rec.time_range_ns().map_or(0, |(start_ns, _)| start_ns);
+    let mut next = 0;
     for event in rec.scan(filter) {
-        writeln!(out, "{}", object(rec, &event, start_ns))?;
+        let gap = next..event.seq.0;
+        let n_skipped = if gap.is_empty() { 0 } else { gap.end - gap.start - rec.n_unreadable(gap) };
+        writeln!(out, "{}", object(rec, &event, n_skipped, start_ns))?;
+        next = event.seq.0 + 1;
         n_events += 1;
     }
     Ok(n_events)
 }
 
-fn object(rec: &Recording, event: &Event, start_ns: i64) -> Value {
+fn object(rec: &Recording, event: &Event, n_skipped: u64, start_ns: i64) -> Value {
     let mut fields = Map::new();
     let mut tell = |name: &str, value: Value| {
         if !value.is_null() {
@@ -38,6 +43,7 @@ fn object(rec: &Recording, event: &Event, start_ns: i64) -> Value {
     let node = event.process.origin();
     let peer_node = event.peer.map_or(node, |peer| peer.origin());
     tell("seq", event.seq.0.into());
+    tell("skipped", (n_skipped > 0).then_some(n_skipped).into());
     tell("at_ns", event.at_ns.saturating_sub(start_ns).into());
     tell("clock_ns", (start_ns != 0).then_some(event.at_ns).into());
     tell("kind", event.kind.as_str().into());

@@ -11,7 +11,7 @@ mod json;
 mod stream;
 
 pub use chrome::chrome_trace;
-pub use csv::{csv, csv_value};
+pub use csv::{csv, csv_line};
 pub use diagram::{dot, mermaid};
 pub use events::events_jsonl;
 pub use json::{cell_json, json, jsonl};

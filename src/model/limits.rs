@@ -52,6 +52,8 @@ pub const KEYFRAME_BYTES_MAX: usize = 256 << 20;
 pub const UNPACKED_BYTES_MAX: usize = 256 << 20;
 /// Bytes that a recording may hold in memory before recording stops with an error.
 pub const RECORDING_BYTES_MAX: usize = 4 << 30;
+/// Bytes of what a live recording has sealed that wait in memory while its disk is full; then events are dropped and counted.
+pub const UNWRITTEN_BYTES_MAX: usize = 256 << 20;
 /// Bytes of one event's payload.
 pub const PAYLOAD_BYTES_MAX: usize = 64 << 20;
 /// Bytes of one frame in a trace file.
@@ -64,6 +66,12 @@ pub const CLOCK_NS_MAX: i64 = i64::MAX / 2;
 pub const DEFECTS_KEPT_MAX: usize = 1_000;
 /// Files that one import merges (a wrapped set, or the nodes of a ttb folder).
 pub const IMPORT_FILES_MAX: usize = 4_096;
+/// The largest number with which JSON lines that are imported may begin; those of larger ones begin at 0. Every number up to twice
+/// of it is exact in JavaScript, too.
+pub const FIRST_SEQ_MAX: u64 = 1 << 52;
+/// Losses that stand for one event each that is missing in JSON lines, so that others keep their numbers; what is missing beyond has
+/// one loss a gap.
+pub const LINES_MISSING_MAX: usize = 1 << 16;
 /// Sends, arrivals and calls that an import keeps open for their other end; the oldest are given up.
 pub const OPEN_ENDS_MAX: usize = 1 << 20;
 

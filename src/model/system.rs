@@ -238,6 +238,6 @@ impl Rows for SystemState {
         if is_taken { self.names.insert(key, process) } else { self.names.remove(&key) }
     }
     fn add_lost(&mut self, n_events: u64) {
-        self.n_lost += n_events;
+        self.n_lost = self.n_lost.saturating_add(n_events);
     }
 }

@@ -43,7 +43,10 @@ pub fn parse_duration_ns(text: &str) -> Outcome<i64> {
     };
     let number: f64 = number.trim().replace('_', "").parse().map_err(|_| bad())?;
     let ns = number * unit_ns;
-    if ns.is_finite() && ns.abs() < 9.2e18 { Ok(ns.round() as i64) } else { Err(bad()) }
+    if ns.abs() < 9.2e18 {
+        return Ok(ns.round() as i64);
+    }
+    Err(Failure::usage(format!("{text:?} is too long: a duration is at most 292 years")).hint("2_500_000h, or less"))
 }
 
 /// Prints nanoseconds with a unit and three or four digits: `1.25 ms`.

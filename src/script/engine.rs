@@ -88,7 +88,14 @@ fn endings(engine: &mut Engine, profile: Profile, host: &Host) {
             let control = host.control.clone();
             engine.register_fn("exit", move || -> Raised<()> { Err(control.exit(0)) });
             let control = host.control.clone();
-            engine.register_fn("exit", move |code: INT| -> Raised<()> { Err(control.exit(code)) });
+            engine.register_fn("exit", move |code: Dynamic| -> Raised<()> {
+                match code.as_int().ok().filter(|code| (0..=255).contains(code)) {
+                    Some(code) => Err(control.exit(code)),
+                    None => Err(raise(
+                        Failure::usage(format!("exit: {code} is no exit code: a number from 0 to 255")).hint("exit(3)"),
+                    )),
+                }
+            });
             let control = host.control.clone();
             engine.register_fn("sleep", move |seconds: f64| nap(&control, seconds));
             let control = host.control.clone();
@@ -105,7 +112,7 @@ fn endings(engine: &mut Engine, profile: Profile, host: &Host) {
         Profile::Condition => {
             let no = |what: &str| -> Raised<()> { Err(format!("{what} is not available in a condition").into()) };
             engine.register_fn("exit", move || no("exit"));
-            engine.register_fn("exit", move |_: INT| no("exit"));
+            engine.register_fn("exit", move |_: Dynamic| no("exit"));
             engine.register_fn("sleep", move |_: INT| no("sleep"));
             engine.register_fn("sleep", move |_: f64| no("sleep"));
         }

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rhai::INT;
 use rhai::plugin::*;
@@ -18,7 +19,7 @@ use crate::session::SharedRecording;
 pub struct Context {
     recording: SharedRecording,
     /// Names as of so many events.
-    names: RefCell<Option<(u64, Rc<Names>)>>,
+    names: RefCell<Option<(u64, Arc<Names>)>>,
 }
 
 impl Context {
@@ -34,13 +35,13 @@ impl Context {
         at_ns.saturating_sub(recording.event(recording.first()).map_or(at_ns, |first| first.at_ns))
     }
     /// The names of the recording's processes; read again when the recording has grown past `at`.
-    pub fn names(&self, at: Seq) -> Rc<Names> {
+    pub fn names(&self, at: Seq) -> Arc<Names> {
         let mut cached = self.names.borrow_mut();
         let recording = self.recording.borrow();
         match &*cached {
             Some((n_events, names)) if *n_events > at.0 || *n_events == recording.len() => names.clone(),
             _ => {
-                let names = Rc::new(Names::new(&recording, &[]));
+                let names = Names::of(&recording, &[]);
                 *cached = Some((recording.len(), names.clone()));
                 names
             }

@@ -11,7 +11,7 @@ use crate::store::Recording;
 pub fn moments(recording: &Recording, from: Option<Seq>, to: Option<Seq>) -> Comparison {
     let system = |at: Option<Seq>| at.map(|seq| recording.materialise(seq)).unwrap_or_default();
     let (before, after) = (system(from), system(to));
-    let names = to.max(from).map(|at| Names::new(recording, std::slice::from_ref(&(0..at.0 + 1))));
+    let names = to.max(from).map(|at| Names::of(recording, std::slice::from_ref(&(0..at.0 + 1))));
     let mut actors: Vec<Actor> = before.processes.keys().chain(after.processes.keys()).copied().collect();
     actors.sort();
     actors.dedup();

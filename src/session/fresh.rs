@@ -5,9 +5,12 @@ use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use crate::model::{Failure, Outcome};
+use crate::store::temporary_beside;
 
 /// A file that is being made. Dropped before [`Fresh::keep`], nothing is left of it.
 pub struct Fresh {
+    /// As the user named it.
+    name: PathBuf,
     /// Where it goes in the end; links are followed.
     target: PathBuf,
     /// Where it is until then; `None` for what is no file, such as a device, which is written to as it is.
@@ -18,15 +21,20 @@ impl Fresh {
     /// Errors: the file that is there already may not be written.
     pub fn at(path: &Path) -> Outcome<Fresh> {
         if !path.is_file() && path.symlink_metadata().is_ok() {
-            return Ok(Fresh { target: path.to_path_buf(), temporary: None });
+            return Ok(Fresh { name: path.to_path_buf(), target: path.to_path_buf(), temporary: None });
         }
         let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
         if target.is_file() {
             OpenOptions::new().write(true).open(&target).map_err(|error| cannot_write(path, &error))?;
         }
         let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let temporary = target.with_file_name(format!(".{name}.{}.part", std::process::id()));
-        Ok(Fresh { target, temporary: Some(temporary) })
+        let temporary = temporary_beside(&target, (&format!(".{name}."), ".part"));
+        Ok(Fresh { name: path.to_path_buf(), target, temporary: Some(temporary) })
+    }
+
+    /// The file as the user named it.
+    pub fn name(&self) -> &Path {
+        &self.name
     }
 
     /// Where to write.
@@ -77,6 +85,32 @@ mod tests {
         fs::write(given_up.path(), "half").unwrap();
         drop(given_up);
         assert_eq!((fs::read_to_string(&path).unwrap().as_str(), names()), ("whole", 1));
+    }
+
+    #[test]
+    fn what_a_killed_process_left_goes_with_the_next_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.cinema");
+        let old = std::time::SystemTime::now() - std::time::Duration::from_secs(600);
+        let (dead, alive) = (u32::MAX, std::os::unix::process::parent_id());
+        let left = |number: u32, is_old: bool, name: &str| {
+            let path = folder.path().join(name.replace("PID", &number.to_string()));
+            let file = fs::File::create(&path).unwrap();
+            if is_old {
+                file.set_modified(old).unwrap();
+            }
+            path
+        };
+        let gone = [left(dead, true, ".a.cinema.PID.part"), left(dead - 1, true, "a.cinema.PID.tmp")];
+        let stays = [
+            left(alive, true, ".a.cinema.PID.part"),
+            left(dead - 2, false, ".a.cinema.PID.part"),
+            left(dead, true, ".b.cinema.PID.part"),
+            left(dead, true, "a.cinema.PID.tmpx"),
+        ];
+        drop(Fresh::at(&path).unwrap());
+        crate::store::Recording::default().save(&path).unwrap();
+        assert!(gone.iter().all(|path| !path.exists()) && stays.iter().all(|path| path.exists()));
     }
 
     #[cfg(unix)]

@@ -3,8 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Session;
-use super::fresh::Fresh;
+use super::{Fresh, Session, check_name};
 use crate::model::{EventBatch, Failure, FailureKind, NewEvent, Outcome};
 use crate::sandbox::import::{self, ImportReport, import_all};
 pub use crate::sandbox::import::{ClockOffset, Progress};
@@ -41,7 +40,8 @@ pub struct Imported {
 
 /// Imports `paths`, trace files merged by time or one of JSON lines, into the session file `out`, which is there when all is
 /// read: memory is bounded. `progress` is called every few thousand events; its `false` interrupts, and what was
-/// imported until then is in the file. Errors: those of the files, of `out`, which is left as it was; interruption.
+/// imported until then is in the file. Errors: those of the files, of `out`, which is left as it was and has a name that
+/// does not end with `.cinema`; interruption.
 pub fn into_file(
     paths: &[PathBuf],
     offsets: &[ClockOffset],
@@ -52,6 +52,7 @@ pub fn into_file(
         return Err(Failure::usage(format!("{} is a session file: there is nothing to import", path.display()))
             .hint(format!("cinema open {}", path.display())));
     }
+    check_name(out)?;
     // What cannot be imported, and what is imported, is not to be overwritten.
     import::check(paths, offsets)?;
     let is_out =
@@ -102,6 +103,7 @@ fn fill(
 ) -> Outcome<ImportReport> {
     let mut veil = (!redaction.is_none()).then(|| Veil::new(redaction.clone(), []));
     let mut append = |batch: &EventBatch| {
+        recording.begin_at(batch.first);
         batch.iter().try_for_each(|event| match &mut veil {
             None => recording.append(&event).map(drop),
             Some(veil) => {

@@ -109,7 +109,7 @@ pub(super) struct RecordedState {
 pub(super) fn recorded_state(session: &Session, process: &ProcessRef, moment: &Moment) -> Outcome<RecordedState> {
     let source = session.source()?;
     let actor = source.find_process(process, Some(moment))?;
-    let at = source.resolve_event(Some(moment))?;
+    let at = source.resolve_known(Some(moment))?;
     let recording = source.recording();
     let missing = |why: &str| Failure::not_found(format!("no whole state of {actor} is recorded up to #{}{why}", at.0));
     let info = process::process(&recording, actor, at).ok_or_else(|| missing(""))?;

@@ -7,7 +7,7 @@ use super::Session;
 use super::recorder::plan;
 use super::value::{Duration, Options, Param, ProcessRef, Value};
 use crate::codec::redact::DEFAULT_FIELDS;
-use crate::model::limits::{LOOK_STATE_BYTES_MAX, LOOK_TIMEOUT_MS};
+use crate::model::limits::{LOOK_STATE_BYTES_MAX, LOOK_TIMEOUT_MS, UNWRITTEN_BYTES_MAX};
 use crate::model::{Failure, Moment, Outcome, Path, Syntax, Term};
 use crate::sandbox::beam::dist::Cookie;
 use crate::sandbox::beam::launch::LaunchOptions;
@@ -52,7 +52,7 @@ pub(super) fn record(options: &mut Options) -> Outcome<Option<Keep>> {
     if !is_forced {
         plan::check_new(&path)?;
     }
-    let mut durability = Durability::default();
+    let mut durability = Durability { unwritten_bytes_max: UNWRITTEN_BYTES_MAX, ..Durability::default() };
     set(&mut durability.sync, sync);
     if let Some(seal_after) = seal_after {
         if seal_after.ns <= 0 {
@@ -333,7 +333,10 @@ mod tests {
     fn what_a_crash_may_take_is_chosen_with_the_file() {
         let file = ("record", text("run.cinema"));
         let kept = |entries: &[(&str, Value)]| read(entries).unwrap().unwrap().durability;
-        assert_eq!(kept(std::slice::from_ref(&file)), Durability::default());
+        assert_eq!(
+            kept(std::slice::from_ref(&file)),
+            Durability { unwritten_bytes_max: UNWRITTEN_BYTES_MAX, ..Durability::default() }
+        );
         assert_eq!(kept(&[file.clone(), ("sync", text("segment"))]).sync, SyncPolicy::Segment);
         let durability = kept(&[file.clone(), ("sync", text("2s")), ("seal_after", text("50ms"))]);
         assert_eq!(durability.sync, SyncPolicy::Interval(StdDuration::from_secs(2)));

@@ -7,7 +7,7 @@
 mod compare;
 mod director;
 mod find;
-pub mod fresh;
+mod fresh;
 pub mod import;
 mod live;
 mod live_options;
@@ -31,8 +31,11 @@ use std::time::Duration;
 use crate::model::limits::HOLD_MS_MAX;
 use crate::model::{Failure, Outcome};
 use crate::sandbox::beam::options::CookieSource;
+use crate::sandbox::import::is_of_trace;
 use crate::sandbox::sim::Modules;
+use crate::store::Recording;
 
+pub use fresh::Fresh;
 pub use notice::{Notice, Notifier};
 pub use recorder::Recorded;
 pub use recorder::plan::{Amount, check_name, check_new};
@@ -42,7 +45,7 @@ pub use source::{SharedRecording, Source, SourceId, TimelineId};
 /// What the operations work on. Cheap to make; nothing runs before a source is opened.
 pub struct Session {
     sources: Vec<Source>,
-    /// Session files that were opened or written here, by their real names.
+    /// Files that were opened, or session files that were written here, by their real names.
     own_files: BTreeSet<PathBuf>,
     current: Option<SourceId>,
     /// The seed of sandboxes that do not name one.
@@ -123,14 +126,24 @@ impl Session {
         Ok(())
     }
 
-    /// Notes a session file that this session opened or wrote.
+    /// Notes a file that this session opened or wrote.
     fn note_own(&mut self, path: &Path) {
         self.own_files.extend(path.canonicalize());
     }
+    fn is_own(&self, path: &Path) -> bool {
+        path.canonicalize().is_ok_and(|real| self.own_files.contains(&real))
+    }
     /// Errors: there is a file at `path` that is not one of this session.
     fn check_own(&self, path: &Path) -> Outcome<()> {
-        let is_own = path.canonicalize().is_ok_and(|real| self.own_files.contains(&real));
-        if is_own { Ok(()) } else { check_new(path) }
+        if self.is_own(path) { Ok(()) } else { check_new(path) }
+    }
+    /// A file for what is no recording. Errors: a recording is there, or whatever else this session opened; the system's.
+    pub fn export_file(&self, path: &Path) -> Outcome<Fresh> {
+        if path.is_file() && (self.is_own(path) || is_recording(path)) {
+            return Err(Failure::usage(format!("{} is a recording: nothing is written over it", path.display()))
+                .hint("another name; save(path) writes recordings"));
+        }
+        Fresh::at(path)
     }
 
     /// The current source with what a run of it needs.
@@ -206,6 +219,11 @@ impl Session {
         self.source_mut()?.select_timeline(before)?;
         result
     }
+}
+
+/// Whether a file is a session's, or of a trace. One that cannot be read is none.
+fn is_recording(path: &Path) -> bool {
+    is_of_trace(path) || Recording::is_session_file(path).unwrap_or(false)
 }
 
 fn no_source() -> Failure {

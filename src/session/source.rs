@@ -10,13 +10,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::director::{Director, stop_notice};
-use super::notice::Notifier;
+use super::notice::{Notice, Notifier};
 use super::reply::{SourceInfo, StopReport};
 use super::sites::Site;
 use super::value::{ProcessRef, Span};
 use crate::analysis::names::Names;
 use crate::breakpoint;
-use crate::model::{Actor, Failure, Filter, Kind, Moment, NewEvent, Outcome, Pid, Seq, SystemState, Term, nearest};
+use crate::model::{
+    Actor, Atom, Failure, Filter, Kind, Moment, NewEvent, Outcome, Pid, Seq, SystemState, Term, nearest,
+};
 use crate::sandbox::beam::Beam;
 use crate::sandbox::{Capabilities, Input, RunEnd, RunLimit, Sandbox};
 use crate::store::{Mark, Recording};
@@ -55,6 +57,8 @@ pub struct Source {
     /// Damage of the file as it was told: when it was opened, and since.
     pub damage: Vec<String>,
     told_damage: BTreeSet<String>,
+    /// Why the newest events of a live system could not be recorded, as it was told.
+    told_failure: Option<Failure>,
 }
 
 /// What a run needs beside the source.
@@ -90,6 +94,7 @@ impl Source {
             sites: Vec::new(),
             damage: Vec::new(),
             told_damage: BTreeSet::new(),
+            told_failure: None,
         }
     }
 
@@ -102,9 +107,11 @@ impl Source {
     pub fn capabilities(&self) -> Capabilities {
         self.sandbox.as_ref().map(|sandbox| sandbox.capabilities()).unwrap_or_default()
     }
-    /// Damage that reading has met since the last time: a large file is not checked when it is opened.
+    /// Damage that reading has met since the last time: a large file is not checked when it is opened. What can be saved of a
+    /// damaged segment is there from then on.
     pub fn new_damage(&mut self) -> Vec<String> {
-        let mut met = self.recording.borrow().damage();
+        let mut met: Vec<String> = self.recording.borrow_mut().mend().iter().map(ToString::to_string).collect();
+        met.extend(self.recording.borrow().damage());
         met.retain(|text| self.told_damage.insert(text.clone()));
         self.damage.extend_from_slice(&met);
         met
@@ -120,7 +127,8 @@ impl Source {
         }
         let n_losses = recording.count(&Filter::kind(Kind::Loss));
         if n_losses > 0 {
-            notes.push(("losses".into(), format!("{n_losses} events say that something is lost: loss() lists what")));
+            let say = if n_losses == 1 { "1 event says".to_string() } else { format!("{n_losses} events say") };
+            notes.push(("losses".into(), format!("{say} that something is lost: loss() lists what")));
         }
         SourceInfo {
             id,
@@ -252,6 +260,15 @@ impl Source {
                 .hint("seek(\"end\")")
         })
     }
+    /// As [`Source::resolve`], for a question about the system: at the start it is as what came before left it, the events
+    /// that a ring evicted, or those before a timeline's range. `None`: nothing did.
+    pub fn resolve_system(&self, moment: Option<&Moment>) -> Outcome<Option<Seq>> {
+        Ok(self.resolve(moment)?.or_else(|| self.timeline().before_start(&self.recording())))
+    }
+    /// As [`Source::resolve_system`], where something must have happened.
+    pub fn resolve_known(&self, moment: Option<&Moment>) -> Outcome<Seq> {
+        self.resolve_system(moment)?.map_or_else(|| self.resolve_event(moment), Ok)
+    }
     /// As [`Source::resolve`], but an event or mark of any branch will do.
     pub fn resolve_anywhere(&self, moment: &Moment) -> Outcome<Option<Seq>> {
         let recording = self.recording();
@@ -265,9 +282,9 @@ impl Source {
             None => self.timeline().resolve(&recording, moment),
         }
     }
-    /// The system as it was at a moment; empty before the first event.
+    /// The system as it was at a moment; empty when nothing has happened before it.
     pub fn system_at(&self, moment: Option<&Moment>) -> Outcome<SystemState> {
-        Ok(self.resolve(moment)?.map(|seq| self.recording().materialise(seq)).unwrap_or_default())
+        Ok(self.resolve_system(moment)?.map(|seq| self.recording().materialise(seq)).unwrap_or_default())
     }
 
     // Processes.
@@ -281,14 +298,19 @@ impl Source {
         };
         let recording = self.recording();
         let Some(last) = self.timeline().line(&recording).last() else { return Err(unknown_process(text, &[])) };
-        let at = self.resolve(moment)?.unwrap_or(last);
+        let at = self.resolve_system(moment)?.unwrap_or(last);
         let found = super::find::process(&recording, at, text);
         let found = found.or_else(|known| super::find::process(&recording, last, text).map_err(|_| known));
         found.map_err(|known| unknown_process(text, &known))
     }
+    /// Whether this is a sandbox that runs here, and none of its processes has the registered name now.
+    pub fn is_nobody(&mut self, name: Atom) -> bool {
+        let sim = self.sandbox.as_mut().and_then(|sandbox| sandbox.as_sim());
+        sim.is_some_and(|sim| sim.whereis(name).is_none())
+    }
     /// The names of this timeline's processes.
-    pub fn names(&self) -> Names {
-        Names::new(&self.recording(), &self.scope())
+    pub fn names(&self) -> Arc<Names> {
+        Names::of(&self.recording(), &self.scope())
     }
 
     // Running.
@@ -314,24 +336,30 @@ impl Source {
         let mut director = Director::new(&self.recording, &mut self.breakpoints, context, None);
         let drained = sandbox.drain(&mut director);
         let (hits, failure, _) = director.finish();
-        self.seal_overdue();
+        self.seal_overdue(context);
         if is_following {
             self.timelines[0].to_end(&self.recording.borrow());
         }
         self.is_following &= hits.is_empty();
         hits.iter().for_each(|hit| context.notifier.send(stop_notice(hit, &self.recording.borrow())));
-        failure.map_or(Ok(()), Err)?;
-        drained?;
+        // What fails each time is told once.
+        let failure = failure.or(drained.err());
+        if failure.is_some() && failure != self.told_failure {
+            self.told_failure.clone_from(&failure);
+            return failure.map_or(Ok(true), Err);
+        }
         self.renew_sites();
         Ok(true)
     }
 
-    /// A system that has become silent must not keep its last events from the file.
-    fn seal_overdue(&mut self) {
+    /// A system that has become silent must not keep its last events from the file. Tells how the file's disk is.
+    fn seal_overdue(&mut self, context: &RunContext<'_>) {
         let now_ns = self.sandbox.as_mut().and_then(|sandbox| sandbox.clock_ns());
         if let Some(now_ns) = now_ns {
             self.recording.borrow_mut().seal_overdue(now_ns);
         }
+        let news = self.recording.borrow_mut().disk_news();
+        news.into_iter().for_each(|news| context.notifier.send(Notice::Warning(news)));
     }
 
     /// Goes along with a live system again, from the end on.
@@ -358,7 +386,7 @@ impl Source {
         let mut director = Director::new(&self.recording, &mut self.breakpoints, context, self.stopped_before.take());
         let end = go(sandbox.as_mut(), &mut director);
         let (hits, failure, stopped_before) = director.finish();
-        self.seal_overdue();
+        self.seal_overdue(context);
         self.stopped_before = stopped_before;
         self.timelines[0].to_end(&self.recording.borrow());
         self.is_following = hits.is_empty();
@@ -436,6 +464,45 @@ fn unknown_process(text: &str, known: &[String]) -> Failure {
 mod tests {
     use super::*;
 
+    /// The events before a ring's first are gone, not what they did: at its start the system is known.
+    #[test]
+    fn start_of_a_ring_is_the_system_that_it_was_given() {
+        let mut recording = Recording::default();
+        let process = Actor::from(Pid::local(7));
+        let mut append = |kind, at_ns: i64, tag, payload: &[u8]| {
+            let event = NewEvent { tag, payload, ..NewEvent::new(at_ns, kind, process) };
+            recording.append(&event).unwrap();
+        };
+        append(Kind::Spawn, 0, None, &[]);
+        append(Kind::Register, 1, Some(crate::model::Atom::new("pool")), &[]);
+        append(Kind::StateChange, 2, None, &[131, 97, 42]);
+        (3..500).for_each(|n| append(Kind::Log, n, None, &[]));
+        let mut ring = recording.clone();
+        ring.set_ring(Some(crate::store::RingLimits { events_min: Some(100), ..Default::default() })).unwrap();
+        assert_eq!(ring.first(), Seq(0), "one segment is never cut");
+        for n in 500..1_000 {
+            ring.append(&NewEvent::new(n, Kind::Log, process)).unwrap();
+        }
+        let before = Seq(ring.first().0 - 1);
+        let mut source = Source::recorded("ring".into(), ring);
+        for moment in [Some(Moment::Start), None] {
+            source.move_cursor(|timeline, recording| timeline.seek(recording, &Moment::Start)).unwrap();
+            let moment = moment.as_ref();
+            assert_eq!((source.resolve(moment).unwrap(), source.resolve_known(moment).unwrap()), (None, before));
+            assert_eq!(source.find_process(&ProcessRef::Named("pool".into()), moment).unwrap(), process);
+            let system = source.system_at(moment).unwrap();
+            let state = system.processes[&process].state.unwrap();
+            assert_eq!(source.recording().term(state), Some(Term::Int(42)));
+        }
+        // Of a range the start is what came before it; of a whole recording nothing did.
+        let mut whole = Source::recorded("whole".into(), recording);
+        assert!(whole.resolve_known(Some(&Moment::Start)).is_err());
+        let part = Timeline::over(&whole.recording(), 200..300).unwrap();
+        let id = whole.add_timeline(part);
+        whole.select_timeline(id).unwrap();
+        assert_eq!(whole.resolve_known(Some(&Moment::Start)), Ok(Seq(199)));
+    }
+
     #[test]
     fn damage_that_reading_meets_is_told_once() {
         let folder = tempfile::tempdir().unwrap();
@@ -454,7 +521,8 @@ mod tests {
         // The timeline looks at the events when it is made.
         let _ = source.recording().event(Seq(7));
         let told = source.new_damage();
-        assert!(report.is_whole() && told.len() == 1 && told[0].contains("the segment at offset"), "{told:?}");
+        assert!(report.is_whole() && told.len() == 1 && told[0].contains("segment at offset"), "{told:?}");
+        assert!(source.recording().event(Seq(7)).is_some(), "what can be saved is there");
         assert!(source.new_damage().is_empty());
     }
 }

@@ -204,7 +204,7 @@ impl Param for Duration {
     const NAME: &'static str = "duration";
     fn from_value(value: Value) -> Result<Self, String> {
         match value {
-            Value::Text(text) => parse_duration_ns(&text).map(|ns| Duration { ns }).map_err(|f| f.to_string()),
+            Value::Text(text) => parse_duration_ns(&text).map(|ns| Duration { ns }).map_err(|f| f.in_one_line()),
             Value::Int(ms) => {
                 ms.checked_mul(1_000_000).map(|ns| Duration { ns }).ok_or_else(|| format!("{ms} ms is too long"))
             }

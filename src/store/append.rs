@@ -5,10 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::file::{Additions, Ending, SessionFile};
+use super::keyframe::Folder;
 use super::segment::Segment;
+use super::states::States;
 use super::writer::{Pending, Writer};
 use super::{Durability, Recording, RecordingInfo, Written, paths, seal};
-use crate::model::{Failure, FailureKind, Kind, NewEvent, Outcome, Seq, limits};
+use crate::codec::etf;
+use crate::model::{Failure, FailureKind, Kind, NewEvent, Outcome, Pid, Seq, Term, limits};
 
 /// Full tails that may wait to be sealed before appending waits for the oldest.
 const PENDING_MAX: usize = 3;
@@ -24,9 +27,18 @@ impl Recording {
     pub fn create(path: &Path, info: RecordingInfo, durability: Durability) -> Outcome<Recording> {
         let file = SessionFile::create(path, &info, &durability)?;
         let mut recording = Recording::new(info);
-        recording.writer = Writer::with_file(file)?;
+        recording.writer = Writer::with_file(file, durability.unwritten_bytes_max)?;
         recording.seal_after_ns = durability.seal_after_ns;
         Ok(recording)
+    }
+
+    /// Lets a recording without events begin with `first`: what came before is not known. Nothing happens to one that has events.
+    pub fn begin_at(&mut self, first: Seq) {
+        if first.0 > 0 && self.is_empty() {
+            self.tail.restart(first.0);
+            let n_bytes = self.keyframes.rebase(first.0, Folder::default(), States::default(), &self.dictionaries);
+            self.n_sealed_bytes = self.n_sealed_bytes.saturating_add_signed(n_bytes);
+        }
     }
 
     /// Whether the recording lives in a file.
@@ -41,6 +53,7 @@ impl Recording {
         if !self.writer.has_file() {
             return Ok(());
         }
+        self.account_dropped();
         self.seal();
         let left = self.additions();
         self.writer.end(Ending {
@@ -48,6 +61,7 @@ impl Recording {
             actors: self.dictionaries.actors.items().to_vec(),
             tags: self.dictionaries.tags.items().to_vec(),
             checkpoints: left.checkpoints,
+            base: self.keyframes.base.clone(),
             branches: self.branches.clone(),
             marks: self.marks.clone(),
         })
@@ -59,10 +73,17 @@ impl Recording {
     /// recording is as before then.
     pub fn append(&mut self, new: &NewEvent<'_>) -> Outcome<Seq> {
         self.check_room(new)?;
+        if self.writer.shared().is_over() {
+            // What cannot be kept is counted; the loss has this number.
+            self.n_dropped += 1;
+            return Ok(Seq(self.len()));
+        }
+        self.account_dropped();
         let seq = Seq(self.len());
         if matches!(new.kind, Kind::Restored | Kind::Forked) && self.branches.last().is_none_or(|b| b.start != seq) {
             self.begin_branch(new.cause);
         }
+        self.forget_derived();
         self.tail.push(new, &mut self.dictionaries);
         if self.len() - self.keyframes.n_events() >= limits::KEYFRAME_EVENTS as u64 {
             self.n_sealed_bytes += self.add_checkpoint(self.len());
@@ -74,6 +95,39 @@ impl Recording {
             self.harvest();
         }
         Ok(seq)
+    }
+
+    /// Says in its place how many events found no room while the disk was full.
+    fn account_dropped(&mut self) {
+        let n_dropped = std::mem::take(&mut self.n_dropped);
+        if n_dropped == 0 {
+            return;
+        }
+        let mut payload = Vec::new();
+        let total = Term::Int(i64::try_from(n_dropped).unwrap_or(i64::MAX));
+        let fields = [("total", total), ("what", Term::binary("the disk was full"))];
+        etf::encode(&Term::map(fields.map(|(name, value)| (Term::atom(name), value))), &mut payload);
+        let at_ns =
+            self.tail.time_max_ns().or(self.segments.last().map(|segment| segment.head.time_max_ns)).unwrap_or(0);
+        self.tail.push(
+            &NewEvent { payload: &payload, ..NewEvent::new(at_ns, Kind::Loss, Pid::local(0)) },
+            &mut self.dictionaries,
+        );
+        if self.tail.is_full() {
+            self.seal_tail();
+        }
+        self.writer
+            .shared()
+            .tell(format!("{n_dropped} events were dropped while the disk was full: loss() tells where"));
+    }
+
+    /// What is to be told of the file since the last time: that its disk is full, that it is written again.
+    pub fn disk_news(&mut self) -> Vec<String> {
+        if !self.writer.has_file() {
+            return Vec::new();
+        }
+        self.harvest();
+        self.writer.shared().take_news()
     }
 
     fn check_room(&self, new: &NewEvent<'_>) -> Outcome<()> {
@@ -173,6 +227,14 @@ impl Recording {
             // A reader may still have it; then its memory is not used again.
             if let (Some(pending), true) = (Arc::into_inner(pending), self.spare.len() < PENDING_MAX) {
                 self.spare.push(pending.tail);
+            }
+        }
+        // What waited for the disk is there now, and needs no memory any more.
+        for segment in self.writer.shared().take_written() {
+            let place = self.part_of(segment.head.start);
+            if let Some(own) = self.segments.get_mut(place).filter(|own| own.head == segment.head) {
+                self.n_sealed_bytes = (self.n_sealed_bytes + segment.owned_len()).saturating_sub(own.owned_len());
+                *own = segment;
             }
         }
     }

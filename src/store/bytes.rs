@@ -38,6 +38,18 @@ impl Bytes {
         Some(Bytes { source: self.source.clone(), range })
     }
 
+    /// These bytes and all that follow them in what they are a part of.
+    pub fn rest(&self) -> &[u8] {
+        &self.whole()[self.range.start..]
+    }
+
+    fn whole(&self) -> &[u8] {
+        match &self.source {
+            Source::Owned(bytes) => bytes,
+            Source::Mapped(map) => map,
+        }
+    }
+
     /// Where they begin in what they are a part of: a file's offset, for a part of a whole mapped file.
     pub fn place(&self) -> usize {
         self.range.start
@@ -83,11 +95,7 @@ impl Window {
 impl Deref for Bytes {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
-        let whole: &[u8] = match &self.source {
-            Source::Owned(bytes) => bytes,
-            Source::Mapped(map) => map,
-        };
-        &whole[self.range.clone()]
+        &self.whole()[self.range.clone()]
     }
 }
 

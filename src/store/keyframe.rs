@@ -210,9 +210,12 @@ impl Keyframes {
         })
     }
 
-    /// The base as a file has it: with states.
-    pub fn base_with_states(&self, dictionaries: &Dictionaries) -> Option<Checkpoint> {
-        let base = self.base.clone()?;
+    /// The base of a recording that begins with event `first`, as a file has it: with states. `None` where nothing came before;
+    /// one that is lost knows no process.
+    pub fn base_with_states(&self, first: u64, dictionaries: &Dictionaries) -> Option<Checkpoint> {
+        let unknown = || Folder::default().to_bytes(dictionaries, &States::default()).into();
+        let lost = || (first > 0).then(|| Checkpoint { n_events: first, delta: unknown(), checksum: None });
+        let base = self.base.clone().or_else(lost)?;
         let states = self.states(dictionaries);
         let Some(rows) = self.restore_base(dictionaries).filter(|_| !states.is_empty()) else { return Some(base) };
         Some(Checkpoint { delta: rows.to_bytes(dictionaries, states).into(), checksum: None, ..base })
@@ -528,6 +531,6 @@ impl Rows for Folder {
         if is_taken { self.names.insert(key, process) } else { self.names.remove(&key) }
     }
     fn add_lost(&mut self, n_events: u64) {
-        self.n_lost += n_events;
+        self.n_lost = self.n_lost.saturating_add(n_events);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::Recording;
+use super::{Recording, file};
 use crate::model::{DAMAGE, Filter, Kind, Seq};
 
 /// Events that are lost, of one reason and at one place.
@@ -12,7 +12,8 @@ pub struct Loss {
     /// From the first to the last of them, where not all between need be lost; of events that never had a number, the loss event
     /// that stands for them.
     pub seqs: Range<u64>,
-    pub n_events: u64,
+    /// `None` when nobody knows how many.
+    pub n_events: Option<u64>,
     /// `dropped` while recording, or `damage` of the file.
     pub reason: &'static str,
     /// Where the damage lies, in the file in which it was found.
@@ -40,7 +41,7 @@ impl Recording {
             match losses.last_mut().filter(is_more) {
                 Some(last) => {
                     last.seqs.end = loss.seqs.end;
-                    last.n_events += loss.n_events;
+                    last.n_events = last.n_events.zip(loss.n_events).map(|(sum, n)| sum.saturating_add(n));
                 }
                 None => losses.push(loss),
             }
@@ -57,7 +58,7 @@ impl Recording {
         let is_damage = fields.and_then(|fields| fields.get_atom("reason")?.as_atom()).is_some_and(|at| at == DAMAGE);
         Loss {
             seqs: seq.0..seq.0 + 1,
-            n_events: number("total").unwrap_or(1),
+            n_events: number("total"),
             reason: if is_damage { DAMAGE } else { DROPPED },
             offset: number("offset"),
             what: fields
@@ -73,7 +74,7 @@ impl Recording {
             let inside = |range: &Range<u64>| range.start.max(segment.head.start)..range.end.min(segment.head.end());
             let offset = Some(segment.offsets.image as u64);
             let of = move |seqs: Range<u64>| Loss {
-                n_events: seqs.end - seqs.start,
+                n_events: Some(seqs.end - seqs.start),
                 seqs,
                 reason: DAMAGE,
                 offset,
@@ -84,15 +85,30 @@ impl Recording {
         damaged.flat_map(loss)
     }
 
-    /// What damage took of an event that is there: names of its fields; `payload` where its bytes cannot be read.
+    /// How many of these events are in segments that were found to be damaged.
+    pub fn n_unreadable(&self, seqs: Range<u64>) -> u64 {
+        self.unreadable(&[seqs]).map(|loss| loss.seqs.end - loss.seqs.start).sum()
+    }
+
+    /// What damage took of an event that is there: names of its fields, whether a repair noted them or reading finds it now.
     pub fn lost_fields(&self, seq: Seq) -> Vec<String> {
         let meta = self.meta(seq);
         let lost = meta.as_ref().and_then(|meta| meta.as_map()?.get_atom("lost")?.as_list());
         let mut names: Vec<String> =
             lost.into_iter().flatten().filter_map(|name| Some(name.as_atom()?.as_str().to_string())).collect();
-        let has_payload = self.event(seq).is_some_and(|event| event.size_bytes > 0);
-        if has_payload && self.payload_ref(seq).is_none() && !names.iter().any(|name| name == "payload") {
-            names.push("payload".to_string());
+        let Some((event, (part, columns, idx))) = self.event(seq).zip(self.locate(seq)) else { return names };
+        let has_meta = columns.meta_number(idx).is_some_and(|n| self.payload_numbered(part, &columns, n).is_some());
+        let found = [
+            ("payload", event.size_bytes > 0 && self.payload_ref(seq).is_none()),
+            ("meta", columns.meta_number(idx).is_some() && !has_meta),
+            ("process", file::is_lost_actor(event.process)),
+            ("peer", event.peer.is_some_and(file::is_lost_actor)),
+            ("tag", event.tag.is_some_and(file::is_lost_tag)),
+        ];
+        for (name, _) in found.into_iter().filter(|(_, is_lost)| *is_lost) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_string());
+            }
         }
         names
     }

@@ -8,6 +8,7 @@
 //! - `payloads`: deduplication and blocks; `dictionary`: actors and tags by number; `postings`
 //! - `plan`: filters pushed down; `scan`, `group`, `text`, `explain`: what is done with what is left
 //! - `keyframe`, `rows`, `materialise`: the system at any event
+//! - `writer`, `keeper`: sealing and writing on a thread of their own
 //! - `losses`: what is not there; `branches`; `ring`, `states`: recordings that forget; `file`: the `.cinema` file
 //!
 //! Invariant: part `i` (segments in order, then the tail) ends where part `i + 1` begins; seqs are `first..len`.
@@ -18,11 +19,13 @@ mod branches;
 mod bytes;
 mod calls;
 mod columns;
+mod derived;
 mod dictionary;
 mod explain;
 mod file;
 mod grams;
 mod group;
+mod keeper;
 mod keyframe;
 mod layout;
 mod losses;
@@ -54,9 +57,10 @@ use crate::codec::etf;
 use crate::model::{Actor, Event, Filter, Kind, Outcome, Path, Seq, Term, limits};
 pub use branches::Branch;
 use columns::{Columns, TIME_BLOCK_EVENTS};
+use derived::Derived;
 use dictionary::Dictionaries;
 pub use explain::{Stage, Step};
-pub use file::{Damage, Part, Report, SyncPolicy, ranges};
+pub use file::{Damage, Part, Report, SyncPolicy, ranges, temporary_beside};
 pub use group::{By, GroupKey, Groups, Number};
 use keyframe::Keyframes;
 pub use layout::PartBytes;
@@ -120,6 +124,10 @@ pub struct Recording {
     n_bytes_max: usize,
     ring: Option<RingLimits>,
     evicted: Evicted,
+    /// What analyses made of these events.
+    derived: Arc<Derived>,
+    /// Events that found no room since the last one that did: the disk is full.
+    n_dropped: u64,
 }
 
 /// What a crash may take from a recording that lives in a file: the events that are not sealed yet. These are at most
@@ -131,12 +139,20 @@ pub struct Durability {
     pub seal_after_ns: i64,
     /// Bytes that the file may have; recording ends with an error before it has more.
     pub file_bytes_max: u64,
+    /// Bytes of what is sealed that wait in memory while the disk is full; when more would, events are dropped and counted until
+    /// there is room. With 0 nothing waits: recording ends with the error.
+    pub unwritten_bytes_max: usize,
 }
 
 impl Default for Durability {
-    /// No syncing of our own, a segment per second.
+    /// No syncing of our own, a segment per second, no waiting.
     fn default() -> Durability {
-        Durability { sync: SyncPolicy::None, seal_after_ns: 1_000_000_000, file_bytes_max: u64::MAX }
+        Durability {
+            sync: SyncPolicy::None,
+            seal_after_ns: 1_000_000_000,
+            file_bytes_max: u64::MAX,
+            unwritten_bytes_max: 0,
+        }
     }
 }
 
@@ -183,11 +199,14 @@ impl Recording {
             n_bytes_max: limits::RECORDING_BYTES_MAX,
             ring: None,
             evicted: Evicted::default(),
+            derived: Arc::default(),
+            n_dropped: 0,
         }
     }
 
     /// Ends the recording before segment `place`; nothing is pending and the tail is empty.
     fn cut(&mut self, place: usize) {
+        self.forget_derived();
         let first = self.first().0;
         self.segments.truncate(place);
         let n_events = self.segments.last().map_or(first, |segment| segment.head.end());
@@ -443,9 +462,28 @@ impl Recording {
         let blocks = self.cache.damaged().into_iter().map(of_block);
         self.segments.iter().filter_map(of_segment).chain(blocks).collect()
     }
+    /// Takes what can be saved of segments that reading found damaged, as a repair does: loss events stand for what is lost. Gives
+    /// what is to be told. Costs a look at each segment, and of a damaged one about as much as sealing it; memory has what is saved.
+    pub fn mend(&mut self) -> Vec<Damage> {
+        self.forget_derived();
+        let mut told = Vec::new();
+        let mut place = 0;
+        while let Some(segment) = self.segments.get(place).cloned() {
+            let mut n_saved = 1;
+            if let Some((damage, saved)) = file::mend(&segment, &mut self.dictionaries) {
+                let saved: Vec<_> = saved.segments.into_iter().map(Arc::new).collect();
+                n_saved = saved.len();
+                self.n_sealed_bytes += saved.iter().map(|segment| segment.owned_len()).sum::<usize>();
+                self.segments.splice(place..=place, saved);
+                told.push(damage);
+            }
+            place += n_saved;
+        }
+        told
+    }
     /// Opens a `.cinema` file. Damage is reported in the second value, with its place, and what lies before it
     /// is readable. Up to 64 MiB are checked at once; a larger file's segments when they are first read (a
-    /// damaged one has no events then, see [`Recording::damage`]). Errors: not a `.cinema` file, a newer version, the system's.
+    /// damaged one has no events then, see [`Recording::damage`], until [`Recording::mend`]). Errors: not a `.cinema` file, a newer version, the system's.
     pub fn open(path: &std::path::Path) -> Outcome<(Recording, Report)> {
         file::open(path)
     }

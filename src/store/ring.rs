@@ -161,6 +161,7 @@ impl Recording {
     /// Forgets the first `n_segments` segments. Costs one materialise, the encoding of its rows (about 1 µs each)
     /// and a pass over the kinds of what goes.
     pub(super) fn evict(&mut self, n_segments: usize) {
+        self.forget_derived();
         let start = self.part_end(n_segments - 1);
         let mut base = self.rows_after(Some(Seq(start - 1)));
         self.evicted.n_forgotten += self.keyframes.forget_old_dead(&mut base);

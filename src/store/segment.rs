@@ -277,6 +277,11 @@ impl Segment {
         &self.image
     }
 
+    /// What the file has from the image on, that and all that follows.
+    pub fn file_from_image(&self) -> &[u8] {
+        self.image.rest()
+    }
+
     fn raw_columns(&self) -> Columns<'_> {
         Segment::raw_of(&self.head, &self.image)
     }

@@ -1,4 +1,4 @@
-//! Search for a text in what events carry: their tag, and the atoms, binaries and strings of their payload. The text
+//! Search for a text in what events carry: their tag, and the atoms, binaries, strings and funs of their payload. The text
 //! filters ([`super::grams`]) pass over payload blocks; what is left is decompressed, searched as bytes, and each payload
 //! with a hit is walked to see that it stands inside of one text. It must not know scripts.
 
@@ -22,6 +22,8 @@ pub struct Text {
     utf8: Finder<'static>,
     /// The text a byte a character, where that differs: as it stands in strings and in atoms of old encodings.
     latin1: Option<Finder<'static>>,
+    /// Of a text such as `lists:map/2` the longest word: an external fun is so written, and its words are apart in a term.
+    word: Option<Finder<'static>>,
     is_any_case: bool,
 }
 
@@ -55,7 +57,8 @@ impl Text {
         let sought = if is_any_case { text.to_ascii_lowercase() } else { text.to_string() };
         let narrow: Option<Vec<u8>> = sought.chars().map(|c| u8::try_from(c).ok()).collect();
         let latin1 = narrow.filter(|narrow| *narrow != sought.as_bytes()).map(|narrow| finder(&narrow));
-        Ok(Text { text: text.to_string(), utf8: finder(sought.as_bytes()), latin1, is_any_case })
+        let word = word_of_fun(&sought).map(|word| finder(word.as_bytes()));
+        Ok(Text { text: text.to_string(), utf8: finder(sought.as_bytes()), latin1, word, is_any_case })
     }
 
     /// The text as it was given.
@@ -81,11 +84,23 @@ impl Text {
             texts::Text::OldAtom(bytes) => is_narrow(bytes),
             // Bytes of UTF-8 are often made a list.
             texts::Text::String(bytes) => is_narrow(bytes) || self.is_in(bytes),
+            texts::Text::Fun { module, function, arity } => {
+                self.word.is_some() && self.is_in_fun(module, function, arity)
+            }
         })
     }
 
+    /// Whether an external fun has it, as Erlang and Elixir write it.
+    fn is_in_fun(&self, module: &[u8], function: &[u8], arity: u8) -> bool {
+        let arity = format!("/{arity}");
+        let erlang = [&b"fun "[..], module, b":", function, arity.as_bytes()].concat();
+        let module = module.strip_prefix(b"Elixir.").unwrap_or(module);
+        self.is_in(&erlang) || self.is_in(&[&b"&"[..], module, b".", function, arity.as_bytes()].concat())
+    }
+
+    /// What a term that has it has among its bytes, one of them.
     fn forms(&self) -> impl Iterator<Item = &Finder<'static>> {
-        [Some(&self.utf8), self.latin1.as_ref()].into_iter().flatten()
+        [Some(&self.utf8), self.latin1.as_ref(), self.word.as_ref()].into_iter().flatten()
     }
     /// Bytes as they are compared.
     fn folded<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
@@ -99,6 +114,21 @@ impl Text {
 
 fn finder(bytes: &[u8]) -> Finder<'static> {
     Finder::new(bytes).into_owned()
+}
+
+/// The longest word of a text that may be of an external fun as it is written, such as `lists:map/2`, `&Enum.map` or `:map/2`.
+fn word_of_fun(text: &str) -> Option<&str> {
+    let marked = text.strip_prefix("fun ").or(text.strip_prefix('&'));
+    let name = marked.unwrap_or(text);
+    let (path, arity) = name.split_once('/').unwrap_or((name, ""));
+    let is_apart = marked.is_some() || path.contains([':', '.']) || path.len() < name.len();
+    let is_in_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '@' | '!' | '?');
+    let is_name = |word: &&str| word.chars().all(is_in_name) && !word.starts_with(|c: char| c.is_numeric());
+    let words: Vec<&str> = path.split([':', '.']).collect();
+    // The text may begin and end anywhere.
+    let is_whole = words.iter().all(is_name) && words.iter().skip(1).rev().skip(1).all(|word| !word.is_empty());
+    let is_fun = is_apart && is_whole && arity.chars().all(|c| c.is_ascii_digit());
+    words.into_iter().max_by_key(|word| word.len()).filter(|word| is_fun && !word.is_empty())
 }
 
 impl<'r> Query<'r> {
@@ -221,5 +251,42 @@ impl Text {
             }
         }
         numbers[own].copy_from_slice(&having);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::etf;
+    use crate::model::term::Fun;
+    use crate::model::{Atom, Term};
+
+    #[test]
+    fn a_fun_is_found_as_it_is_written() {
+        let fun = |module: &str, function: &str| {
+            let fun = Fun::External { module: Atom::new(module), function: Atom::new(function), arity: 2 };
+            let mut bytes = Vec::new();
+            etf::encode(&Term::tuple([Term::atom("ok"), Term::Fun(fun.into())]), &mut bytes);
+            bytes
+        };
+        let (erlang, elixir) = (fun("lists", "map"), fun("Elixir.Enum", "map"));
+        let is_in = |text: &str, is_any_case, bytes: &[u8]| Text::new(text, is_any_case).unwrap().is_in_term(bytes);
+        for text in ["lists", "map", "lists:map/2", "fun lists:map", "sts:m", ":map/2", "lists:", "map/2"] {
+            assert!(is_in(text, false, &erlang), "{text}");
+        }
+        for text in ["&Enum.map/2", "Enum.map", "Elixir.Enum:map", "num.ma"] {
+            assert!(is_in(text, false, &elixir), "{text}");
+        }
+        assert!(is_in("LISTS:map/2", true, &erlang) && !is_in("LISTS:map/2", false, &erlang));
+        assert!(!is_in("lists:map/3", false, &erlang) && !is_in("lists:fold", false, &erlang));
+    }
+
+    #[test]
+    fn only_what_may_be_of_a_fun_costs_more_blocks() {
+        let word = |text| word_of_fun(text);
+        assert_eq!(["lists:map/2", "My.Shop.sell/1", "map/2", "&f"].map(word), ["lists", "sell", "map", "f"].map(Some));
+        for text in ["10.0.0.1:8080", "http://x", "went well", "timeout", "a/b", "12:30", ":", "/2", "x..y"] {
+            assert_eq!(word(text), None, "{text}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded}
 
 use super::Mark;
 use super::file::{Additions, Ending, SessionFile};
+use super::keeper::{Keeper, Shared};
 use super::paths::States;
 use super::seal::seal;
 use super::segment::Segment;
@@ -66,8 +67,7 @@ impl Drop for Waiting {
 pub struct Writer {
     thread: Option<Thread>,
     states: Arc<Mutex<States>>,
-    /// The file could not be written; from then on nothing is.
-    failure: Arc<OnceLock<Failure>>,
+    shared: Arc<Shared>,
     has_file: bool,
 }
 
@@ -84,19 +84,21 @@ impl Clone for Writer {
 }
 
 impl Writer {
-    /// A writer that also keeps what it seals in `file`. Errors: no thread.
-    pub fn with_file(file: SessionFile) -> Outcome<Writer> {
+    /// A writer that also keeps what it seals in `file`; up to `n_unwritten_max` bytes wait in memory while that cannot be
+    /// written. Errors: no thread.
+    pub fn with_file(file: SessionFile, n_unwritten_max: usize) -> Outcome<Writer> {
         let mut writer = Writer::default();
         writer.has_file = true;
+        let keeper = Keeper::new(file, n_unwritten_max, writer.shared.clone());
         writer.thread =
-            Some(writer.start(Some(file)).map_err(|error| Failure::io(format!("cannot start a thread: {error}")))?);
+            Some(writer.start(Some(keeper)).map_err(|error| Failure::io(format!("cannot start a thread: {error}")))?);
         Ok(writer)
     }
 
-    fn start(&self, file: Option<SessionFile>) -> std::io::Result<Thread> {
+    fn start(&self, keeper: Option<Keeper>) -> std::io::Result<Thread> {
         let (jobs, queue) = unbounded();
-        let (states, failure) = (self.states.clone(), self.failure.clone());
-        let work = move || work(&queue, file, &states, &failure);
+        let (states, shared) = (self.states.clone(), self.shared.clone());
+        let work = move || work(&queue, keeper, &states, &shared);
         let handle = std::thread::Builder::new().name("store".into()).spawn(work)?;
         Ok(Thread { jobs, handle })
     }
@@ -106,7 +108,11 @@ impl Writer {
     }
     /// Why the file is not written any more.
     pub fn failure(&self) -> Option<&Failure> {
-        self.failure.get()
+        self.shared.failure.get()
+    }
+    /// What waits for the disk, and what is to be told of it.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// Seals on this thread.
@@ -154,9 +160,9 @@ impl Drop for Writer {
     }
 }
 
-fn work(queue: &Receiver<Job>, mut file: Option<SessionFile>, states: &Mutex<States>, failure: &OnceLock<Failure>) {
+fn work(queue: &Receiver<Job>, mut keeper: Option<Keeper>, states: &Mutex<States>, shared: &Shared) {
     loop {
-        let job = match file.as_ref().and_then(SessionFile::sync_in) {
+        let job = match keeper.as_ref().and_then(Keeper::wake_in) {
             Some(rest) => queue.recv_timeout(rest),
             None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
@@ -164,31 +170,30 @@ fn work(queue: &Receiver<Job>, mut file: Option<SessionFile>, states: &Mutex<Sta
             Ok(Job::Seal(waiting, additions)) => {
                 let pending = &waiting.0;
                 let segment = seal(&pending.tail, &mut states.lock().unwrap_or_else(PoisonError::into_inner));
-                let kept = file.as_mut().map_or(Ok(None), |file| file.append(&segment, &additions).map(Some));
-                let (segment, done) = match kept {
-                    Ok(kept) => (kept.unwrap_or(segment), Ok(())),
-                    Err(failure) => (segment, Err(failure)),
+                let (segment, done) = match &mut keeper {
+                    Some(keeper) => keeper.keep(segment, additions),
+                    None => (Arc::new(segment), Ok(())),
                 };
-                let _ = pending.sealed.set(Some(Arc::new(segment)));
+                let _ = pending.sealed.set(Some(segment));
                 done
             }
-            Ok(Job::Mark(marks)) => file.as_mut().map_or(Ok(()), |file| file.keep_marks(&marks)),
+            Ok(Job::Mark(marks)) => keeper.as_mut().map_or(Ok(()), |keeper| keeper.keep_marks(marks)),
             Ok(Job::End(ending, reply)) => {
-                let done = match (failure.get(), &mut file) {
+                let done = match (shared.failure.get(), &mut keeper) {
                     (Some(failure), _) => Err(failure.clone()),
-                    (None, Some(file)) => file.end(&ending),
+                    (None, Some(keeper)) => keeper.end(&ending),
                     (None, None) => Ok(()),
                 };
                 // Nobody need be interested.
                 let _ = reply.send(done.clone());
-                done
+                if keeper.as_ref().is_some_and(Keeper::is_patient) { Ok(()) } else { done }
             }
-            Err(RecvTimeoutError::Timeout) => file.as_mut().map_or(Ok(()), SessionFile::sync),
+            Err(RecvTimeoutError::Timeout) => keeper.as_mut().map_or(Ok(()), Keeper::wake),
             Err(RecvTimeoutError::Disconnected) => return,
         };
         if let Err(error) = done {
-            file = None;
-            let _ = failure.set(error);
+            keeper = None;
+            let _ = shared.failure.set(error);
         }
     }
 }

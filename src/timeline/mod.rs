@@ -69,6 +69,16 @@ impl Timeline {
         Line::new(recording.lineage(branch), self.range.clone())
     }
 
+    /// The event after which the start lies: the last one before the timeline's range, or, of a ring, the last that is gone.
+    /// `None` where a recording begins with its first event.
+    pub fn before_start(&self, recording: &Recording) -> Option<Seq> {
+        let branch = self.branch.unwrap_or_else(|| recording.current_branch());
+        let past = Line::new(recording.lineage(branch), None);
+        let first = self.line(recording).first().unwrap_or(recording.first());
+        let gone = || recording.first().0.checked_sub(1).filter(|_| first == recording.first()).map(Seq);
+        past.prev(first).or_else(gone)
+    }
+
     /// The last event that has happened.
     pub fn at(&self) -> Option<Seq> {
         self.at

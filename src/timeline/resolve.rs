@@ -42,12 +42,14 @@ impl Timeline {
             return Ok(seq);
         }
         if seq < recording.first() {
-            let (n_gone, first) = (recording.evicted().n_events, recording.first().0);
-            return Err(Failure::not_found(format!(
-                "event #{} was evicted: the recording begins at #{first}, {n_gone} events before it are gone",
-                seq.0
-            ))
-            .hint("seek(\"start\")"));
+            let (seq, n_gone, first) = (seq.0, recording.evicted().n_events, recording.first().0);
+            let what = match n_gone {
+                0 => format!("event #{seq} is not there: the recording begins at #{first}"),
+                _ => format!(
+                    "event #{seq} was evicted: the recording begins at #{first}, {n_gone} events before it are gone"
+                ),
+            };
+            return Err(Failure::not_found(what).hint("seek(\"start\")"));
         }
         if seq.0 >= recording.len() {
             let (n, first) = (recording.n_held(), recording.first().0);

@@ -203,6 +203,50 @@ each_otp! {
         }
     }
 
+    fn a_full_disk_is_told_once_and_does_not_end_the_recorder(otp) {
+        let node = shop(otp, "[buy]");
+        let flags = recorder(&node, "--time 3s --seal-after 100ms");
+        // What `ulimit -f` says is told to the writer as a full disk is.
+        let mut limited = Command::new("sh");
+        limited.args(["-c", "ulimit -f 80; exec \"$0\" \"$@\""]).arg(flags.get_program()).args(flags.get_args());
+        limited.current_dir(flags.get_current_dir().expect("the node's folder"));
+        flags.get_envs().for_each(|(key, value)| _ = limited.env(key, value.unwrap_or_default()));
+        let said = ended(&limited.output().expect("it runs"), 1);
+        assert_eq!(said.matches("waits in memory").count(), 1, "{said}");
+        assert!(said.contains("flight.cinema is whole up to before #") && said.contains("in memory only"), "{said}");
+        let (recording, report) = Recording::open(&node.home().join("flight.cinema")).expect("it is there");
+        assert!(report.is_unfinished() && recording.len() > 10, "{report:?}");
+        node.settled(SOON).assert_none();
+    }
+
+    fn files_that_cannot_be_written_wait_and_are_told_once(otp) {
+        let node = shop(otp, "[buy]");
+        let later = node.home().join("later");
+        let rotating = |flags: &str| {
+            let mut command = cinema("record", &node);
+            command.args("--trace app:shop --out later/flight.cinema --rotate 200ms".split(' '));
+            command.args("--progress 100ms".split(' ')).args(flags.split(' '));
+            command
+        };
+        let told = ended(&rotating("--time 2500ms").output().expect("it runs"), 1);
+        assert_eq!(told.matches("waits in memory").count(), 1, "{told}");
+        assert!(told.contains("events are in memory only"), "{told}");
+        // There is room again before it ends: nothing is lost.
+        let log = std::fs::File::create(node.home().join("said")).expect("a file");
+        let child = rotating("--time 4s").stdout(Stdio::piped()).stderr(log).spawn().expect("it runs");
+        let start = Instant::now();
+        while !said(&node).contains("waits in memory") {
+            assert!(start.elapsed() < SOON, "{}", said(&node));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        std::fs::create_dir(&later).expect("a folder");
+        assert_eq!(code_of(child), Some(0), "{}", said(&node));
+        assert!(said(&node).contains("files are written again\n"), "{}", said(&node));
+        let first = open(&later.join("flight-0001.cinema"));
+        assert!(first.first() == Seq(0) && first.len() > 10, "it begins where the recorder did");
+        node.settled(SOON).assert_none();
+    }
+
     fn a_shell_records_to_a_file_as_well(otp) {
         let node = shop(otp, "[buy]");
         let mut command = cinema("attach", &node);

@@ -3,7 +3,7 @@
 use cinema::model::Kind;
 use cinema::store::Recording;
 
-use super::{data, listing, of_kind, recorded, recorded_bytes, shown};
+use super::{data, listing, of_kind, recorded, recorded_bytes};
 
 fn shop_bytes() -> Vec<u8> {
     std::fs::read(data("shop-ttb/ttbdemo@localhost-shop")).expect("the file is in the repository")
@@ -12,7 +12,7 @@ fn shop_bytes() -> Vec<u8> {
 /// The listing without the losses that stand where something is damaged, and numbered as without them.
 fn without_losses(recording: &Recording) -> String {
     let text = listing(recording);
-    let (losses, others): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.contains(" #{places => "));
+    let (losses, others): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.contains(",places => "));
     let number = |text: &str| text.parse::<u64>().expect("a seq");
     let losses: Vec<u64> = losses.iter().map(|line| number(line.split(' ').next().expect("a seq"))).collect();
     let renumbered = |seq: u64| seq - losses.iter().filter(|loss| **loss < seq).count() as u64;
@@ -92,7 +92,9 @@ fn garbage_between_frames_is_skipped_and_told() {
     assert_eq!(without_losses(&recording), listing(&recorded_bytes(&bytes).0));
     let loss = of_kind(&recording, Kind::Loss)[0];
     let what = format!("damaged.trace: frame of unknown sort 7 (21 bytes skipped) at byte {at}");
-    assert_eq!(shown(recording.term(loss.seq)), format!("#{{places => 1,reason => damage,what => <<\"{what}\">>}}"));
+    let payload = format!("#{{offset => {at},places => 1,reason => damage,what => <<\"{what}\">>}}");
+    let told = recording.term(loss.seq).expect("it says why").display(cinema::model::Style::erlang()).to_string();
+    assert_eq!(told, payload);
     let told: Vec<String> = report.defects.kept.iter().map(ToString::to_string).collect();
     assert_eq!(told, [what]);
 }

@@ -1,9 +1,8 @@
-//! What can be imported besides a single trace file: sets of files, files of several nodes, and JSON lines.
+//! What can be imported besides a single trace file: sets of files, and files of several nodes; and imports into a file.
 
 use std::path::{Path, PathBuf};
 
-use cinema::export::events_jsonl;
-use cinema::model::{Atom, EventBatch, FailureKind, Filter, Kind, Origin, Pid, Seq, Syntax, Term};
+use cinema::model::{Atom, EventBatch, FailureKind, Filter, Kind, Origin, Pid, Syntax, Term};
 use cinema::sandbox::import::{ClockOffset, ImportReport, check, import_all};
 use cinema::session::import::into_file;
 use cinema::store::{Recording, RecordingInfo};
@@ -19,15 +18,18 @@ fn write_trace(path: &Path, names: &[(&str, i64)]) {
     std::fs::write(path, frames(&names.iter().map(message).collect::<Vec<_>>())).expect("the folder is writable");
 }
 
-fn imported(paths: &[PathBuf]) -> (Recording, ImportReport) {
+pub fn imported(paths: &[PathBuf]) -> (Recording, ImportReport) {
     let mut recording = Recording::new(RecordingInfo::default());
-    let mut append = |batch: &EventBatch| batch.iter().try_for_each(|event| recording.append(&event).map(drop));
+    let mut append = |batch: &EventBatch| {
+        recording.begin_at(batch.first);
+        batch.iter().try_for_each(|event| recording.append(&event).map(drop))
+    };
     let report = import_all(paths, &[], &mut append, &mut |_| true).expect("they can be imported");
     (recording, report)
 }
 
 /// What is lost, as the losses say, each with the event before it.
-fn losses(recording: &Recording) -> Vec<(Option<&'static str>, String)> {
+pub fn losses(recording: &Recording) -> Vec<(Option<&'static str>, String)> {
     let mut before = None;
     let mut losses = Vec::new();
     for event in recording.scan(&Filter::default()) {
@@ -39,7 +41,7 @@ fn losses(recording: &Recording) -> Vec<(Option<&'static str>, String)> {
     losses
 }
 
-fn told(report: &ImportReport) -> Vec<String> {
+pub fn told(report: &ImportReport) -> Vec<String> {
     report.defects.kept.iter().map(ToString::to_string).collect()
 }
 
@@ -73,7 +75,7 @@ fn a_file_that_is_missing_in_a_set_is_a_loss_in_its_place() {
         assert_eq!(told(&report), [what]);
         assert_eq!(
             losses(&recording),
-            [(Some("b"), format!("#{{places => 1,reason => damage,what => <<\"{what}\">>}}"))]
+            [(Some("b"), format!("#{{offset => 0,places => 1,reason => damage,what => <<\"{what}\">>}}"))]
         );
     }
     // Where the numbers have gone round, the one gap is where the set begins.
@@ -143,108 +145,6 @@ fn what_clocks_are_taken_for_is_told_and_an_offset_shifts_them() {
     );
 }
 
-/// Exports, imports, and compares everything that an event has.
-fn round_trip(recording: &Recording) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("events.jsonl");
-    let mut lines = Vec::new();
-    events_jsonl(recording, &Filter::default(), &mut lines).expect("a vector takes all");
-    std::fs::write(&path, &lines).expect("the folder is writable");
-    let (again, report) = imported(&[path]);
-    assert_eq!(report.defects.kept, []);
-    assert_eq!(again.len(), recording.len());
-    for (theirs, ours) in recording.scan(&Filter::default()).zip(again.scan(&Filter::default())) {
-        assert_eq!(theirs, ours);
-        let bytes =
-            |recording: &Recording| (recording.payload(ours.seq), recording.meta_ref(ours.seq).map(|m| m.to_vec()));
-        assert_eq!(bytes(recording), bytes(&again), "event {}", ours.seq.0);
-    }
-}
-
-#[test]
-fn exported_lines_give_the_same_events() {
-    for name in ["ejabberd-small.trace", "shop-ttb"] {
-        round_trip(&recorded(&data(name)).0);
-    }
-}
-
-#[test]
-fn a_part_that_was_exported_keeps_its_causes() {
-    let (recording, _) = recorded(&data("shop-ttb"));
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("part.jsonl");
-    let part = 40..recording.len();
-    let mut lines = Vec::new();
-    let filter = Filter { ranges: vec![part.clone()], ..Filter::default() };
-    events_jsonl(&recording, &filter, &mut lines).expect("a vector takes all");
-    std::fs::write(&path, &lines).expect("the folder is writable");
-    let (again, _) = imported(&[path]);
-    for (theirs, ours) in recording.scan(&filter).zip(again.scan(&Filter::default())) {
-        let cause = theirs.cause.filter(|cause| part.contains(&cause.0)).map(|cause| Seq(cause.0 - part.start));
-        assert_eq!((ours.seq.0, ours.cause), (theirs.seq.0 - part.start, cause));
-    }
-}
-
-#[test]
-fn a_line_that_is_no_event_is_told_with_its_place() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("hand.jsonl");
-    let good = r#"{"at_ns":1,"kind":"send","process":"<0.1.0>","payload":{"$tuple":["ok",1]}}"#;
-    let bad = [
-        r#"{"at_ns":1,"kind":"#,
-        r#"{"at_ns":1,"kind":"nothing","process":"<0.1.0>"}"#,
-        r#"{"at_ns":1,"kind":"sned","process":"<0.1.0>"}"#,
-        r#"{"at_ns":1.5,"kind":"send","process":"<0.1.0>"}"#,
-        r#"{"at_ns":-9223372036854775808,"kind":"send","process":"<0.1.0>"}"#,
-        r#"{"seq":-1,"at_ns":1,"kind":"send","process":"<0.1.0>"}"#,
-        r#"{"at_ns":1,"kind":"send","process":"lists"}"#,
-        r#"{"at_ns":1,"kind":"send","process":"<0.1.0>","payload":{"$tuple":1}}"#,
-        r#"{"at_ns":1,"kind":"send","process":"<0.1.0>","payload_etf":"8"}"#,
-    ];
-    std::fs::write(&path, format!("{}\n{good}\n{}\n\n{good}", bad[0], bad[1..].join("\n")))
-        .expect("the folder is writable");
-    let (recording, report) = imported(&[path]);
-    expect_test::expect![[r#"
-        hand.jsonl: line 1, column 18: EOF while parsing a value at byte 0
-        hand.jsonl: line 3, column 19: no kind "nothing": it is one of spawn, exit, crash, link, unlink, monitor, demonitor, down, register, unregister, send, receive, handle_start, handle_end, reply, timeout, late_reply, send_to_dead, state_change, code_change, supervisor_restart, child_spec_change, timer_start, timer_fire, timer_cancel, gc, loss, mark, restored, forked, exit_signal, log, input, sample, held, released at byte 95
-        hand.jsonl: line 4, column 19: no kind "sned": did you mean "send"? at byte 144
-        hand.jsonl: line 5, column 12: invalid type: floating point `1.5`, expected a whole number at byte 190
-        hand.jsonl: line 6: a clock at -9223372036854775808 ns (limit CLOCK_NS_MAX: 4611686018427387903) at byte 238
-        hand.jsonl: line 7, column 9: invalid value: integer `-1`, expected a whole number from 0 on at byte 303
-        hand.jsonl: line 8, column 36: "lists" is no pid or port such as "<0.12.0>" at byte 358
-        hand.jsonl: line 9: payload is not the JSON form of a term at byte 402
-        hand.jsonl: line 10: payload_etf has no pairs of hexadecimal digits at byte 471
-    "#]].assert_eq(&format!("{}\n", told(&report).join("\n")));
-    // A loss stands in the place of each; one before the first event has its time.
-    let kinds: Vec<&str> = recording.scan(&Filter::default()).map(|event| event.kind.as_str()).collect();
-    let n_bad = bad.len();
-    assert_eq!(kinds[..3], ["loss", "send", "loss"]);
-    assert_eq!((kinds.len(), kinds[n_bad + 1], losses(&recording).len()), (n_bad + 2, "send", n_bad));
-    assert_eq!(recording.time_range_ns(), Some((1, 1)));
-}
-
-#[test]
-fn what_is_odd_in_lines_is_taken_and_told() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("odd.jsonl");
-    let line = |seq: u64, at_ns: i64, cause: &str| {
-        format!(r#"{{"seq":{seq},"at_ns":{at_ns},"kind":"receive","process":"<0.1.0>"{cause}}}"#)
-    };
-    let far = cinema::model::limits::CLOCK_NS_MAX;
-    let lines = [line(4, 9, ""), line(4, 5, ""), line(3, 5, ""), line(7, -far, r#","cause":4"#), line(8, far, "")];
-    std::fs::write(&path, lines.join("\n")).expect("the folder is writable");
-    let (recording, report) = imported(&[path]);
-    assert_eq!(recording.len(), 5);
-    assert_eq!(recording.event(Seq(3)).and_then(|event| event.cause), Some(Seq(0)));
-    assert_eq!(
-        report.assumed,
-        [
-            "line 2: seq 4 comes again, or late: numbers ascend; the event is kept, and no cause leads to it (2 times in all)",
-            "line 2: at_ns goes back by 4 ns: the order of the lines is kept (2 times in all)"
-        ]
-    );
-}
-
 #[test]
 fn a_file_is_imported_into_a_file() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -272,4 +172,55 @@ fn a_file_is_imported_into_a_file() {
     let itself = into_file(std::slice::from_ref(&out), &[], &out, &mut |_| true);
     assert!(itself.is_err() && Recording::open(&out).is_ok(), "nothing is overwritten by itself");
     assert!(check(&[folder.path().join("absent")], &[]).is_err());
+}
+
+#[test]
+fn a_copy_is_not_merged_and_a_file_is_read_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [one, copy] = ["one.trace", "copy.trace"].map(|name| folder.path().join(name));
+    write_trace(&one, &[("a", 5), ("b", 6)]);
+    let again = folder.path().join(".").join("one.trace");
+    let linked = folder.path().join("link.trace");
+    std::os::unix::fs::symlink(&one, &linked).expect("the folder is writable");
+    assert_eq!(imported(&[one.clone(), again, linked]).0.len(), imported(std::slice::from_ref(&one)).0.len());
+    std::fs::copy(&one, &copy).expect("the folder is writable");
+    let failure = check(&[one, copy], &[]).expect_err("it is a copy");
+    let told = "have the same bytes: each event would be there twice\n  hint: leave one of them out";
+    assert!(failure.to_string().contains(told), "{failure}");
+}
+
+#[test]
+fn what_is_no_trace_says_what_it_may_be() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("some");
+    let told = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).expect("the folder is writable");
+        let failure = check(std::slice::from_ref(&path), &[]).expect_err("it is no trace");
+        failure.to_string().replace(&path.display().to_string(), "some")
+    };
+    assert!(told(b"").starts_with("some is empty\n  hint: a tracer writes when its buffer is full"));
+    assert!(told(b"\x1f\x8b\x08").starts_with("some is compressed by gzip\n  hint: zcat some > node.trace"));
+    assert!(told(b"\xff\xfe{\0").starts_with("some is text in UTF-16\n  hint: iconv"));
+    assert!(told(b"\0\0\r\n\r\n\x83h\r\n").starts_with("some is damaged all over, as a transfer as text does it"));
+    assert!(told(b"anything").starts_with("some is neither a binary trace file"));
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("it is there").success());
+    let failure = check(&[pipe], &[]).expect_err("nobody writes into it, and nobody waits for that");
+    assert!(failure.to_string().contains("is no regular file: what is imported is mapped"), "{failure}");
+}
+
+#[test]
+fn a_trace_that_went_through_a_text_transfer_is_told() {
+    let bytes = std::fs::read(data("ejabberd-small.trace")).expect("it is there");
+    let mangled: Vec<u8> = bytes.iter().flat_map(|byte| if *byte == 10 { vec![13, 10] } else { vec![*byte] }).collect();
+    let (recording, report) = super::recorded_bytes(&mangled);
+    let what = "damaged.trace is damaged all over, as a transfer as text does it: before each byte 10 is a byte 13";
+    assert_eq!(report.assumed, [what]);
+    // Nobody knows how much is lost; the place is known.
+    let losses = recording.losses(&recording.lineage(0));
+    let first = report.defects.kept.first().expect("it is damaged");
+    assert_eq!((losses[0].n_events, losses[0].offset, losses[0].reason), (None, Some(first.offset), "damage"));
+    assert!(losses[0].what.as_ref().is_some_and(|what| what.starts_with(&first.to_string())), "{losses:?}");
+    // A trace with damage that is none of that is not told so.
+    assert_eq!(super::recorded_bytes(&bytes[..bytes.len() / 2]).1.assumed, [""; 0]);
 }

@@ -9,6 +9,7 @@ mod elixir;
 mod files;
 mod fuzz;
 mod lean;
+mod lines;
 mod live;
 mod looks;
 mod ours;
@@ -32,6 +33,7 @@ fn data(name: &str) -> PathBuf {
 fn recorded(path: &Path) -> (Recording, ImportReport) {
     let mut recording = Recording::new(RecordingInfo::default());
     let mut append = |batch: &EventBatch| {
+        recording.begin_at(batch.first);
         for (idx, event) in batch.iter().enumerate() {
             assert_eq!(recording.append(&event)?, Seq(batch.first.0 + idx as u64));
             assert!(event.cause.is_none_or(|cause| cause.0 < batch.first.0 + idx as u64), "a cause comes first");
@@ -39,7 +41,7 @@ fn recorded(path: &Path) -> (Recording, ImportReport) {
         Ok(())
     };
     let report = import(path, &mut append, &mut |_| true).expect("the file is a trace");
-    assert_eq!(report.n_events, recording.len());
+    assert_eq!(report.n_events, recording.n_held());
     (recording, report)
 }
 

@@ -318,6 +318,29 @@ fn an_interrupted_script_ends_with_130() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
+/// Whoever ends an import, by Ctrl-C or by SIGTERM, finds what was read until then under its name, and no other file.
+#[cfg(unix)]
+#[test]
+fn an_import_that_is_ended_leaves_one_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = |n: usize| format!("{{\"at_ns\":{n},\"kind\":\"log\",\"process\":\"<0.{}.0>\"}}\n", n % 1000);
+    std::fs::write(dir.path().join("many.jsonl"), (0..400_000).map(line).collect::<String>()).unwrap();
+    let names = || std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    for signal in ["-INT", "-TERM"] {
+        let mut child = common::cinema(&["import", "many.jsonl", "-o", "out.cinema", "--force"]);
+        let mut child = child.current_dir(dir.path()).spawn().unwrap();
+        while !names().iter().any(|name| name.to_string_lossy().ends_with(".part")) {
+            assert_eq!(child.try_wait().unwrap(), None, "it works still");
+            std::thread::yield_now();
+        }
+        assert!(std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{signal}");
+        let mut names = names();
+        names.sort();
+        assert_eq!(names, ["many.jsonl", "out.cinema"], "{signal}");
+    }
+}
+
 #[test]
 fn a_trace_file_is_opened_without_its_secrets() {
     let trace = "tests/data/ejabberd-small.trace";
@@ -417,6 +440,11 @@ fn an_import_that_fails_leaves_nothing_and_takes_nothing() {
     assert_eq!((done.code, std::fs::read_to_string(dir.path().join("kept.cinema")).unwrap().as_str()), (1, "mine"));
     let done = run_in(dir.path(), &["import", "a.txt", "-o", "new.cinema", "--offset", "nonsense"], "");
     assert_eq!((done.code, done.stderr.contains("\"nonsense\" is no FILE=TIME")), (2, true), "{}", done.stderr);
+    // Only a recording's name is written to, whatever is forced.
+    let trace = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ejabberd-small.trace");
+    let done = run_in(dir.path(), &["import", trace.to_str().unwrap(), "-o", "a.txt", "--force"], "");
+    assert!(done.code == 1 && done.stderr.contains("\"a.txt\" does not end with .cinema"), "{}", done.stderr);
+    assert_eq!(std::fs::read_to_string(dir.path().join("a.txt")).unwrap(), "no trace");
     assert_eq!(names(), ["a.txt", "kept.cinema"]);
 }
 
@@ -455,4 +483,47 @@ fn only_near_names_are_offered() {
             done.stderr
         );
     }
+}
+
+#[test]
+fn what_reaches_nothing_is_told() {
+    let load = "load(\"examples/bank/main.rhai\"); ";
+    for (line, code, told) in [
+        ("seek(\"99h\")", 0, "warning: the timeline ends at 2.2 s: this is its end"),
+        ("seek(\"-99h\")", 0, "warning: nothing is before the timeline's start"),
+        ("seek(\"end\")", 0, ""),
+        (
+            "send(\"ledgr\", \"x\")",
+            0,
+            "nobody is registered as \"ledgr\": nobody gets it (hint: did you mean \"ledger\"?",
+        ),
+        ("cast(\"nobody\", \"x\")", 0, "nobody is registered as \"nobody\""),
+        ("kill(\"nobody\")", 0, "nobody is registered as \"nobody\""),
+        ("kill(\"alice\")", 0, ""),
+        ("brk(on_state(\"leger\", \"x\", gt(1)))", 0, "no process \"leger\" so far: the breakpoint waits for one"),
+        ("brk(on_state(\"ledger\", \"x\", gt(1)))", 0, ""),
+        ("run_for(\"99999999h\")", 1, "\"99999999h\" is too long: a duration is at most 292 years"),
+        ("events().per(0)", 1, "longer than nothing"),
+        ("events().per(\"1ns\")", 1, "hint: per(\"1s\"); a number without a unit is of milliseconds"),
+        ("exit(\"x\")", 1, "exit: x is no exit code: a number from 0 to 255"),
+        ("exit(300)", 1, "exit: 300 is no exit code"),
+        ("exit(255)", 255, ""),
+    ] {
+        let done = run(&["-e", &format!("{load}{line}")], "");
+        assert!(done.code == code && done.stderr.contains(told), "{line}: {} {}", done.code, done.stderr);
+        assert!(!told.is_empty() || done.stderr.is_empty(), "{line}: {}", done.stderr);
+    }
+    let done = run(&["soak", "--for", "0s"], "");
+    assert!(done.code == 2 && done.stderr.contains("\"0s\" is no time at all"), "{}", done.stderr);
+}
+
+#[test]
+fn a_snapshot_of_a_moment_answers_with_its_position_and_a_row_is_of_one_process() {
+    let load = "load(\"examples/bank/main.rhai\"); ";
+    let done = run(&["-e", &format!("{load}let s = snapshot(\"s\", \"#12\"); [s.seq, when().seq]"), "--json"], "");
+    assert_eq!(done.stdout.trim(), "[12,738]", "{}", done.stderr);
+    let done = run(&["-e", &format!("{load}latency()"), "--format", "csv"], "");
+    let names: Vec<&str> = done.stdout.lines().filter_map(|line| line.split(',').next()).collect();
+    let tellers: Vec<&&str> = names.iter().filter(|name| name.starts_with("teller <0.")).collect();
+    assert!(tellers.len() == 2 && tellers[0] != tellers[1] && names.contains(&"ledger"), "{names:?}");
 }

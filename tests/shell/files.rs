@@ -218,3 +218,26 @@ fn compact_says_the_sizes_and_the_same_events_are_there() {
     let listed = |file: &str| run(&["open", file, "-e", "events().all()"], "").stdout;
     assert_eq!(listed(&out), listed(&file));
 }
+
+#[test]
+fn reports_are_data_in_every_format_and_flags_without_effect_are_refused() {
+    let scratch = Scratch::new();
+    let damaged = scratch.damaged("bank-v3.cinema", |bytes| bytes.len() / 3);
+    let rows = run(&["fsck", &damaged, "--format", "csv"], "");
+    let mut lines = rows.stdout.lines();
+    assert_eq!(lines.next(), Some("part,offset,bytes,segment,segment_seqs,lost,events_lost,events_in_part,what"));
+    let (_, findings) = json(&["fsck", &damaged]);
+    assert_eq!((rows.code, lines.count()), (3, findings["findings"].as_array().unwrap().len()), "{}", rows.stderr);
+    let (whole, small) = (text(&kept("bank-v3.cinema")), scratch.path("small.cinema"));
+    assert_eq!(run(&["fsck", &whole, "--format", "csv"], "").stdout.lines().count(), 1, "a header, no findings");
+    let row = run(&["compact", &whole, &small, "--format", "csv"], "");
+    assert!(row.stdout.starts_with("file,out,events,bytes_before,bytes_after\n"), "{}{}", row.stdout, row.stderr);
+    let lines = run(&["-e", &format!("open({whole:?}); export_to(\"jsonl\", {:?})", scratch.path("a.jsonl"))], "");
+    assert_eq!(lines.code, 0, "{}", lines.stderr);
+    let (code, report) = json(&["import", &scratch.path("a.jsonl"), "-o", &scratch.path("again.cinema")]);
+    assert_eq!((code, &report["events"], &report["damaged"]), (0, &report["messages"], &serde_json::json!([])));
+    for args in [&["fsck", &whole, "-e", "1"][..], &["fsck", &whole, "--serve"], &["reference", "--seed", "1"]] {
+        let done = run(args, "");
+        assert!(done.code == 2 && done.stderr.contains("does nothing for this command"), "{}", done.stderr);
+    }
+}

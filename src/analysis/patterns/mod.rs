@@ -14,6 +14,8 @@ mod restart_storm;
 mod slow_callback;
 mod watch;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use self::watch::{Done, Watch};
@@ -224,14 +226,14 @@ const EVIDENCE_MAX: usize = 12;
 struct Facts<'r> {
     rec: &'r Recording,
     scope: Scope<'r>,
-    names: Names,
+    names: Arc<Names>,
     style: Style,
 }
 
 impl<'r> Facts<'r> {
     fn new(rec: &'r Recording, scope: Scope<'r>) -> Facts<'r> {
         let syntax = if rec.info.is_elixir { Syntax::Elixir } else { Syntax::Erlang };
-        Facts { rec, scope, names: Names::new(rec, scope), style: Style::cell(syntax) }
+        Facts { rec, scope, names: Names::of(rec, scope), style: Style::cell(syntax) }
     }
 
     fn name(&self, actor: Actor, at: Seq) -> String {

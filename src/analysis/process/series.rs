@@ -61,7 +61,7 @@ pub fn queue_series(rec: &Recording, scope: Scope<'_>, actors: &[Actor], n_point
     if actors.is_empty() {
         queues.truncate(SHOWN_DEFAULT);
     }
-    let names = Names::new(rec, scope);
+    let names = Names::of(rec, scope);
     let series = queues.into_iter().map(|(actor, points)| Series {
         actor,
         name: names.name(actor),
@@ -107,7 +107,7 @@ fn usage_series(
     if actors.is_empty() {
         all.truncate(SHOWN_DEFAULT);
     }
-    let names = Names::new(rec, scope);
+    let names = Names::of(rec, scope);
     let series = all.into_iter().map(|(actor, points)| Series {
         actor,
         name: names.name(actor),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::{Evidence, Explanation};
 use crate::analysis::names::Names;
@@ -17,7 +18,7 @@ const TERM_CHARS: usize = 60;
 pub(super) struct Case<'r> {
     pub rec: &'r Recording,
     pub scope: Vec<Range<u64>>,
-    pub names: Names,
+    pub names: Arc<Names>,
     style: Style,
     out: Explanation,
     focus: BTreeSet<Seq>,
@@ -38,7 +39,7 @@ impl<'r> Case<'r> {
         Case {
             rec,
             scope: scope.to_vec(),
-            names: Names::new(rec, scope),
+            names: Names::of(rec, scope),
             style: Style::cell(syntax).chars_max(TERM_CHARS),
             out,
             focus: BTreeSet::from([event.seq]),

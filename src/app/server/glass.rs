@@ -2,7 +2,7 @@
 //! tail is copied, so that no picture ever waits for the session's thread, nor it for them. It must not know HTTP.
 
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::analysis::names::Names;
 use crate::analysis::tree::{SupervisionTree, tree};
@@ -15,7 +15,7 @@ pub struct Glass {
     pub recording: Recording,
     /// Ascending, disjoint.
     pub line: Vec<Range<u64>>,
-    names: OnceLock<Names>,
+    names: OnceLock<Arc<Names>>,
     tree: OnceLock<SupervisionTree>,
 }
 
@@ -39,7 +39,7 @@ impl Glass {
         self.line.iter().map(|range| range.end - range.start).sum()
     }
     pub fn names(&self) -> &Names {
-        self.names.get_or_init(|| Names::new(&self.recording, &self.line))
+        self.names.get_or_init(|| Names::of(&self.recording, &self.line))
     }
     /// The supervision tree at the end, the dead in their places: the order of all lanes.
     pub fn tree(&self) -> &SupervisionTree {

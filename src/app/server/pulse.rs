@@ -142,7 +142,7 @@ fn n_lost(recording: &Recording) -> u64 {
         let payload = recording.term(event.seq)?;
         payload.as_map()?.get_atom("total")?.as_int().and_then(|n| u64::try_from(n).ok())
     };
-    recording.scan(&filter).take(LOSSES_MAX).filter_map(total).sum()
+    recording.scan(&filter).take(LOSSES_MAX).filter_map(total).fold(0, u64::saturating_add)
 }
 
 /// Live processes that wait: at a breakpoint, or because somebody suspended them.

@@ -24,6 +24,7 @@ use super::shared::Shared;
 use crate::app::live::Live;
 use crate::model::{Failure, Outcome, Syntax, limits};
 use crate::script::api::{Block, shown, syntax_of, write_recording};
+use crate::session::Fresh;
 
 pub fn router() -> Router<Arc<Shared>> {
     let import = post(import).layer(DefaultBodyLimit::max(limits::SERVER_IMPORT_BYTES_MAX));
@@ -103,7 +104,14 @@ async fn answer_export(
         if format == "cinema" {
             glass.recording.save(&file)?;
         } else {
-            write_recording(&glass.recording, &glass.line, glass.names(), &format, &file, &AtomicBool::new(false))?;
+            write_recording(
+                &glass.recording,
+                &glass.line,
+                glass.names(),
+                &format,
+                Fresh::at(&file)?,
+                &AtomicBool::new(false),
+            )?;
         }
         std::fs::read(&file).map_err(|error| Failure::io(format!("cannot read {}: {error}", file.display())))
     });

@@ -28,7 +28,8 @@ const EVENTS: u64 = 1_000_000;
 const EVENTS_QUICK: u64 = 100_000;
 
 /// The file grows while events come, a full segment at a time.
-const DURABILITY: Durability = Durability { sync: SyncPolicy::None, seal_after_ns: i64::MAX, file_bytes_max: u64::MAX };
+const DURABILITY: Durability =
+    Durability { sync: SyncPolicy::None, seal_after_ns: i64::MAX, file_bytes_max: u64::MAX, unwritten_bytes_max: 0 };
 
 /// A folder for files that the measurements need; gone when dropped.
 struct Scratch(PathBuf);

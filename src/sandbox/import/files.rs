@@ -1,11 +1,12 @@
 //! Which files make up a trace: one file, the files of a wrapped set (`dbg:trace_port(file, {Name, wrap,
 //! Suffix, ..})`), or a folder of ttb with one log per node. It must not know what is in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::lines;
 use crate::model::limits::{IMPORT_FILES_MAX, tripped};
 use crate::model::pid::Origin;
 use crate::model::{Failure, FailureKind, Outcome};
@@ -45,20 +46,39 @@ pub fn is_trace(path: &Path) -> bool {
     if path.is_dir() {
         return folder_logs(path).is_ok_and(|logs| !logs.is_empty());
     }
+    is_trace_start(&start_of(path))
+}
+
+/// Whether `path` is a file of JSON lines.
+pub fn is_lines(path: &Path) -> bool {
+    lines::is_lines(&start_of(path))
+}
+
+/// Whether `path` is a `.ti` file as ttb writes it: its first record is a term.
+pub fn is_info(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "ti") && start_of(path).get(1) == Some(&131)
+}
+
+/// What sniffing looks at; nothing of what is no file or cannot be read.
+fn start_of(path: &Path) -> Vec<u8> {
     let mut start = Vec::new();
+    if !path.is_file() {
+        // Opening a pipe would wait for somebody who writes.
+        return start;
+    }
     let read = fs::File::open(path).and_then(|file| file.take(SNIFF_BYTES).read_to_end(&mut start));
-    read.is_ok() && is_trace_start(&start)
+    read.map_or(Vec::new(), |_| start)
 }
 
 /// The logs that `paths` name: files of one set (`name0.trace`, `name1.trace` ..) are one log. Errors: nothing there,
 /// or something else than traces.
 pub fn find(paths: &[PathBuf]) -> Outcome<Vec<TraceLog>> {
     let mut logs: Vec<TraceLog> = Vec::new();
+    let mut known: BTreeSet<PathBuf> = BTreeSet::new();
     for path in paths {
         for log in logs_of(path)? {
-            // A set may be named by one of its files, by all, and by its folder.
-            let is_in = |known: &TraceLog, part: &Part| known.parts.iter().any(|other| other.path == part.path);
-            let is_new = |part: &Part| !logs.iter().any(|known| is_in(known, part));
+            // A set may be named by one of its files, by all, and by its folder; a file in several ways.
+            let is_new = |part: &Part| known.insert(part.path.canonicalize().unwrap_or_else(|_| part.path.clone()));
             let parts: Vec<Part> = log.parts.into_iter().filter(is_new).collect();
             if !parts.is_empty() {
                 logs.push(TraceLog { parts, info: log.info });
@@ -138,17 +158,51 @@ fn logs_of(path: &Path) -> Outcome<Vec<TraceLog>> {
     } else if is_trace(path) {
         vec![file_log(path)?]
     } else {
-        return Err(Failure::bad_input(format!(
-            "{shown} is neither a binary trace file (no trace message frame (0, u32 size, 131) at byte 0) nor JSON lines \
-             (no object at byte 0)"
-        ))
-        .hint("export_to(\"jsonl\", path) writes events as JSON lines, an object each")
-        .hint("write one with dbg:tracer(port, dbg:trace_port(file, \"x.trace\")) or ttb:tracer(..)"));
+        return Err(no_trace(path));
     };
     if logs.is_empty() {
         return Err(Failure::bad_input(format!("{shown} is a folder without ttb logs (files with a .ti beside them)")));
     }
     Ok(logs)
+}
+
+/// Why nothing can be imported from `path`, and what it may be.
+fn no_trace(path: &Path) -> Failure {
+    let shown = path.display();
+    let is = |what: &str, hint: String| Failure::bad_input(format!("{shown} is {what}")).hint(hint);
+    match &start_of(path)[..] {
+        _ if !path.is_file() => is(
+            "no regular file: what is imported is mapped, not streamed",
+            format!("cat {shown} > node.trace, and import that"),
+        ),
+        [] => is("empty", "a tracer writes when its buffer is full: dbg:flush_trace_port(), dbg:stop() or ttb:stop()".into()),
+        [0x1F, 0x8B, ..] => is("compressed by gzip", format!("zcat {shown} > node.trace, and import that")),
+        [0x28, 0xB5, 0x2F, 0xFD, ..] => is("compressed by zstd", format!("zstd -d {shown} -o node.trace, and import that")),
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
+            is("text in UTF-16", format!("iconv -f UTF-16 -t UTF-8 {shown} > events.jsonl, and import that"))
+        }
+        start if is_mangled(start) => is(MANGLED, "transfer it again, as binary".into()),
+        _ => Failure::bad_input(format!(
+            "{shown} is neither a binary trace file (no trace message frame (0, u32 size, 131) at byte 0) nor JSON lines \
+             (no object at byte 0)"
+        ))
+        .hint("export_to(\"jsonl\", path) writes events as JSON lines, an object each")
+        .hint("write one with dbg:tracer(port, dbg:trace_port(file, \"x.trace\")) or ttb:tracer(..)"),
+    }
+}
+
+/// What [`is_mangled`] finds.
+pub const MANGLED: &str = "damaged all over, as a transfer as text does it: before each byte 10 is a byte 13";
+
+/// Bytes of a file in which its line feeds are looked at, and how many there have to be at least.
+const MANGLED_BYTES: usize = 64 << 10;
+const MANGLED_FEEDS_MIN: usize = 3;
+
+/// Whether a binary file seems to have become text with carriage returns on its way.
+pub fn is_mangled(bytes: &[u8]) -> bool {
+    let bytes = &bytes[..bytes.len().min(MANGLED_BYTES)];
+    let n_feeds = bytes.iter().filter(|byte| **byte == b'\n').count();
+    n_feeds >= MANGLED_FEEDS_MIN && bytes.windows(2).filter(|pair| pair == b"\r\n").count() == n_feeds
 }
 
 /// A single file; when it is one of a wrapped set (`name.3.wrp`), the whole set.

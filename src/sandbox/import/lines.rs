@@ -1,36 +1,44 @@
 //! Events as JSON lines, as `export` writes them. A line that is no event is a defect with its place, and reading goes on: a
-//! loss stands for it. Events are numbered by their lines; their own numbers tell causes. It must not know who wrote them.
+//! loss stands for it, and for each event that is missing. Events have the numbers of the file as long as nothing is left out of
+//! it; then they are counted on, and their own numbers tell causes. It must not know who wrote them.
 
 use std::borrow::Cow;
-use std::io::Read;
-use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::outlet::{Hangup, Outlet};
+use super::seqs::{Order, Seqs};
 use super::source::OpenFile;
 use super::{EventClock, ImportReport};
 use crate::codec::etf;
 use crate::codec::json::{bytes_of_hex, from_json};
-use crate::model::limits::{CLOCK_NS_MAX, DEFECTS_KEPT_MAX, FRAME_BYTES_MAX, PAYLOAD_BYTES_MAX};
+use crate::codec::walk::RawTerm;
+use crate::model::limits::{
+    CLOCK_NS_MAX, DEFECTS_KEPT_MAX, FIRST_SEQ_MAX, FRAME_BYTES_MAX, LINES_MISSING_MAX, PAYLOAD_BYTES_MAX,
+};
 use crate::model::pid::Origin;
 use crate::model::time::show_ns;
 use crate::model::{
     Actor, ActorId, Atom, CallKey, Class, DAMAGE, EventBatch, Kind, NewEvent, Pid, Seq, Syntax, Term, nearest,
 };
 
-/// Whether `path` is a file whose first character begins a JSON object.
-pub fn is_lines(path: &Path) -> bool {
-    let mut start = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(4096).read_to_end(&mut start));
-    read.is_ok() && start.trim_ascii_start().first() == Some(&b'{')
+/// What some programs begin a text of UTF-8 with.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// Whether a file that begins so has a JSON object as its first character.
+pub fn is_lines(start: &[u8]) -> bool {
+    let text = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start);
+    text.trim_ascii_start().first() == Some(&b'{')
 }
 
 /// One line; the fields of `export::events_jsonl`. Others are passed over.
 #[derive(Deserialize)]
 struct Line<'l> {
     seq: Option<u64>,
+    /// How many seqs before it are of events that the file leaves out: those of other branches, or evicted ones.
+    #[serde(default)]
+    skipped: u64,
     /// Since the first event of the recording that it was part of.
     at_ns: i64,
     /// On the clock of the recorded system; where it is missing, `at_ns`.
@@ -57,18 +65,36 @@ struct Line<'l> {
     meta_etf: Option<Cow<'l, str>>,
 }
 
+/// As much of a line as its number takes.
+#[derive(Deserialize)]
+struct Number {
+    seq: Option<u64>,
+}
+
 /// Reads one file of lines.
 pub struct Lines<'s> {
     outlet: Outlet<'s>,
     batch: EventBatch,
     seqs: Seqs,
+    /// The number that the first event has in the file and here; 0 when it has others.
+    first: u64,
     /// Time of the last event.
     last_ns: Option<i64>,
     /// What is wrong with the lines before the first event.
-    damaged_before: Vec<String>,
+    damaged_before: Vec<Told>,
+    /// How many losses may still stand for one missing event each.
+    n_single_losses: u64,
+    unordered: Oddity,
     repeated: Oddity,
     backwards: Oddity,
+    causes: Oddity,
     report: ImportReport,
+}
+
+/// What is wrong with the file, as a loss tells it.
+struct Told {
+    offset: usize,
+    what: String,
 }
 
 /// Something that is taken as it is, and told: how often, and where first.
@@ -146,10 +172,14 @@ impl<'s> Lines<'s> {
             outlet,
             batch: EventBatch::new(Seq(0)),
             seqs: Seqs::default(),
+            first: 0,
             last_ns: None,
             damaged_before: Vec::new(),
+            n_single_losses: LINES_MISSING_MAX as u64,
+            unordered: Oddity::default(),
             repeated: Oddity::default(),
             backwards: Oddity::default(),
+            causes: Oddity::default(),
             report: ImportReport::default(),
         }
     }
@@ -158,23 +188,22 @@ impl<'s> Lines<'s> {
     pub fn run(mut self, file: &OpenFile) -> ImportReport {
         // Whether all was sent does not matter for the report of what was read.
         let _ = self.read(file);
-        self.report.n_events = self.next().0;
         self.report.clock = EventClock::Monotonic;
-        self.repeated.tell(&mut self.report.assumed, ": numbers ascend; the event is kept, and no cause leads to it");
-        self.backwards.tell(&mut self.report.assumed, ": the order of the lines is kept");
+        let assumed = &mut self.report.assumed;
+        self.unordered.tell(assumed, ": the order of the lines is kept");
+        self.repeated.tell(assumed, ": the event is kept, and no cause leads to it");
+        self.backwards.tell(assumed, ": the order of the lines is kept");
+        self.causes.tell(assumed, ": a cause comes before its effect; the event is kept without");
         self.report
     }
 
     fn read(&mut self, file: &OpenFile) -> Result<(), Hangup> {
-        let mut offset = 0;
-        for (idx, line) in file.bytes().split(|byte| *byte == b'\n').enumerate() {
+        let mut offset = file.bytes().len() - text_of(file).len();
+        for (idx, line) in text_of(file).split(|byte| *byte == b'\n').enumerate() {
             if !line.trim_ascii().is_empty() {
                 self.report.n_frames += 1;
-                if let Err(wrong) = self.take(line, idx + 1) {
-                    let n_defects = self.report.defects.n_total;
-                    self.report.defects.add(file.name(), offset, wrong.at_line(idx + 1));
-                    let what = self.report.defects.first_of(&(n_defects..n_defects + 1));
-                    self.lose(what);
+                if let Err(wrong) = self.take(file, Place { number: idx + 1, offset }, line) {
+                    self.damaged(file, offset, &wrong.at_line(idx + 1));
                 }
             }
             offset += line.len() + 1;
@@ -186,26 +215,49 @@ impl<'s> Lines<'s> {
         self.send(file.bytes().len())
     }
 
-    /// Puts a loss in the place of a line that is no event. One before the first event waits for that one's time.
-    fn lose(&mut self, what: String) {
+    /// A line that is no event. A loss stands for it; before the first event it waits for that one's time.
+    fn damaged(&mut self, file: &OpenFile, offset: usize, what: &str) {
+        self.seqs.n_damaged += 1;
+        let what = self.defect(file, offset, what);
         match self.last_ns {
-            Some(at_ns) => self.push_loss(at_ns, &what),
+            Some(at_ns) => self.push_loss(at_ns, 1, &what),
             None if self.damaged_before.len() < DEFECTS_KEPT_MAX => self.damaged_before.push(what),
             None => {}
         }
     }
     fn lose_before(&mut self, at_ns: i64) {
-        std::mem::take(&mut self.damaged_before).iter().for_each(|what| self.push_loss(at_ns, what));
+        std::mem::take(&mut self.damaged_before).iter().for_each(|what| self.push_loss(at_ns, 1, what));
     }
-    fn push_loss(&mut self, at_ns: i64, what: &str) {
+    /// Lines that are not there: a loss for each, so that the others have their numbers; of very many, one for the rest.
+    fn missing(&mut self, at_ns: i64, n_events: u64, what: &Told) {
+        let n_single = n_events.min(self.n_single_losses);
+        self.n_single_losses -= n_single;
+        (0..n_single).for_each(|_| self.push_loss(at_ns, 1, what));
+        if n_events > n_single {
+            self.push_loss(at_ns, n_events - n_single, what);
+        }
+    }
+    /// Notes what is wrong at `offset`.
+    fn defect(&mut self, file: &OpenFile, offset: usize, what: &str) -> Told {
+        let defects = &mut self.report.defects;
+        defects.add(file.name(), offset, what);
+        Told { offset, what: defects.first_of(&(defects.n_total - 1..defects.n_total)) }
+    }
+    fn push_loss(&mut self, at_ns: i64, n_events: u64, told: &Told) {
+        let int = |n: u64| Term::Int(i64::try_from(n).unwrap_or(i64::MAX));
         let entries = [
             (Term::atom("reason"), Term::atom(DAMAGE)),
-            (Term::atom("total"), Term::Int(1)),
-            (Term::atom("what"), Term::binary(what)),
+            (Term::atom("total"), int(n_events)),
+            (Term::atom("offset"), int(told.offset as u64)),
+            (Term::atom("what"), Term::binary(told.what.as_str())),
         ];
         let mut payload = Vec::new();
         etf::encode(&Term::map(entries), &mut payload);
-        self.batch.push(&NewEvent { payload: &payload, ..NewEvent::new(at_ns, Kind::Loss, Pid::local(0)) });
+        self.push(&NewEvent { payload: &payload, ..NewEvent::new(at_ns, Kind::Loss, Pid::local(0)) });
+    }
+    fn push(&mut self, event: &NewEvent<'_>) {
+        self.batch.push(event);
+        self.report.n_events += 1;
     }
 
     fn next(&self) -> Seq {
@@ -221,7 +273,7 @@ impl<'s> Lines<'s> {
     }
 
     /// Takes one line. Errors say what is wrong with it.
-    fn take(&mut self, text: &[u8], number: usize) -> Result<(), Wrong> {
+    fn take(&mut self, file: &OpenFile, place: Place, text: &[u8]) -> Result<(), Wrong> {
         if text.len() > FRAME_BYTES_MAX {
             return Err(format!("{} bytes (limit FRAME_BYTES_MAX: {FRAME_BYTES_MAX})", text.len()).into());
         }
@@ -230,8 +282,8 @@ impl<'s> Lines<'s> {
         if at_ns.checked_abs().is_none_or(|distance_ns| distance_ns > CLOCK_NS_MAX) {
             return Err(format!("a clock at {at_ns} ns (limit CLOCK_NS_MAX: {CLOCK_NS_MAX})").into());
         }
-        let payload = term_bytes("payload", line.payload.as_ref(), line.payload_etf.as_deref())?;
-        let meta = term_bytes("meta", line.meta.as_ref(), line.meta_etf.as_deref())?;
+        let payload = term_bytes(text, "payload", line.payload.as_ref(), line.payload_etf.as_deref())?;
+        let meta = term_bytes(text, "meta", line.meta.as_ref(), line.meta_etf.as_deref())?;
         let node = node(line.node.as_ref())?.unwrap_or(Origin::LOCAL);
         let peer_node = node_or(line.peer_node.as_ref(), node)?;
         let kind = Kind::from_name(&line.kind);
@@ -250,41 +302,132 @@ impl<'s> Lines<'s> {
             peer: line.peer.as_deref().map(|word| actor_of(word, peer_node)).transpose()?,
             tag: tag.transpose()?,
             call: line.call.map(CallKey),
-            cause: line.cause.and_then(|cause| self.seqs.find(cause)),
+            cause: None,
             payload: &payload,
             meta: &meta,
         };
-        self.lose_before(event.at_ns);
-        let ours = self.next();
-        let theirs = line.seq.unwrap_or(ours.0.max(self.seqs.next.0));
-        if !self.seqs.add(theirs, ours) {
-            self.repeated.note(|| format!("line {number}: seq {theirs} comes again, or late"));
-        }
-        if let Some(last_ns) = self.last_ns.replace(event.at_ns).filter(|last_ns| *last_ns > event.at_ns) {
-            let by = show_ns(last_ns.saturating_sub(event.at_ns));
-            self.backwards.note(|| format!("line {number}: at_ns goes back by {by}"));
-        }
-        self.batch.push(&event);
+        let theirs = self.number(file, place, &line, at_ns);
+        let cause = self.cause(line.cause, theirs, place);
+        self.push(&NewEvent { cause, ..event });
         Ok(())
+    }
+
+    /// Gives the event's number in the file, and the loss of those that are missing before it; tells what is odd about it.
+    fn number(&mut self, file: &OpenFile, place: Place, line: &Line<'_>, at_ns: i64) -> u64 {
+        let after = || number_after(file, place);
+        if self.last_ns.is_none() {
+            self.begin(line, after);
+        }
+        self.lose_before(at_ns);
+        let theirs = line.seq.unwrap_or(self.seqs.next);
+        let before = self.seqs.next.checked_sub(1);
+        match self.seqs.place(theirs, line.skipped, after) {
+            Order::Behind { n_missing: 0 } => {}
+            Order::Behind { n_missing } => {
+                let between = match before.filter(|_| self.last_ns.is_some()) {
+                    Some(before) => format!("between #{before} and #{theirs}"),
+                    None => format!("before #{theirs}"),
+                };
+                let are = if n_missing == 1 { "1 event is".to_string() } else { format!("{n_missing} events are") };
+                let what = format!("line {}: {are} missing {between}", place.number);
+                let what = self.defect(file, place.offset, &what);
+                self.missing(self.last_ns.unwrap_or(at_ns), n_missing, &what);
+            }
+            Order::Ahead => {
+                self.unordered.note(|| format!("line {}: seq {theirs} stands before a smaller one", place.number))
+            }
+            Order::Late => self.unordered.note(|| format!("line {}: seq {theirs} comes late", place.number)),
+            Order::Again => self.repeated.note(|| format!("line {}: seq {theirs} comes again", place.number)),
+        }
+        self.seqs.insert(theirs, self.next());
+        if let Some(last_ns) = self.last_ns.replace(at_ns).filter(|last_ns| *last_ns > at_ns) {
+            let by = show_ns(last_ns.saturating_sub(at_ns));
+            self.backwards.note(|| format!("line {}: at_ns goes back by {by}", place.number));
+        }
+        theirs
+    }
+
+    /// Takes the first event's number as that of the first event here: what came before it is not in the file.
+    fn begin(&mut self, line: &Line<'_>, after: impl FnOnce() -> Option<u64>) {
+        let Some(seq) = line.seq.filter(|seq| *seq > 0) else { return };
+        let first = match line.skipped.min(seq) {
+            0 => {
+                let first = after().map_or(seq, |after| after.min(seq)).saturating_sub(self.seqs.n_damaged);
+                if first > 0 {
+                    let what = format!("the lines begin with #{first}: what came before is not in the file");
+                    self.report.assumed.push(what);
+                }
+                self.seqs.next = first;
+                first
+            }
+            n_skipped => n_skipped,
+        };
+        if first > FIRST_SEQ_MAX {
+            let what = format!("#{first} is counted as #0 here (limit FIRST_SEQ_MAX: {FIRST_SEQ_MAX})");
+            self.report.assumed.push(what);
+        } else {
+            self.first = first;
+            self.batch.first = Seq(first);
+        }
+    }
+
+    /// The event here that `theirs` is said to be caused by.
+    fn cause(&mut self, cause: Option<u64>, theirs: u64, place: Place) -> Option<Seq> {
+        let cause = cause?;
+        if cause < theirs {
+            // What came before the file has the number here that it had there.
+            return self.seqs.find(cause).or((cause < self.first).then_some(Seq(cause)));
+        }
+        self.causes.note(|| format!("line {}: seq {theirs} has the cause {cause}", place.number));
+        None
     }
 }
 
+/// Where a line stands: its number, from 1, and the offset of its first byte.
+#[derive(Clone, Copy)]
+struct Place {
+    number: usize,
+    offset: usize,
+}
+
+/// A file without what marks its text as UTF-8.
+fn text_of(file: &OpenFile) -> &[u8] {
+    file.bytes().strip_prefix(BYTE_ORDER_MARK).unwrap_or(file.bytes())
+}
+
+/// The number of the event in the line behind `place`, where there is one.
+fn number_after(file: &OpenFile, place: Place) -> Option<u64> {
+    let lines = file.bytes()[place.offset..].split(|byte| *byte == b'\n').skip(1);
+    let line = lines.map(<[u8]>::trim_ascii).find(|line| !line.is_empty() && line.len() <= FRAME_BYTES_MAX)?;
+    serde_json::from_slice::<Number>(line).ok()?.seq
+}
+
 /// A term's bytes, 131 first: those given, else those of its JSON form; none for none.
-fn term_bytes(name: &str, json: Option<&Value>, etf: Option<&str>) -> Result<Vec<u8>, String> {
+fn term_bytes(line: &[u8], name: &str, json: Option<&Value>, etf: Option<&str>) -> Result<Vec<u8>, Wrong> {
     let bytes = match (json, etf) {
-        (_, Some(hex)) => bytes_of_hex(hex).ok_or_else(|| format!("{name}_etf has no pairs of hexadecimal digits"))?,
+        (_, Some(hex)) => bytes_of_etf(hex).map_err(|what| Wrong::word(line, hex, format!("{name}_etf {what}")))?,
         (Some(json), None) => {
-            let term = from_json(json).ok_or_else(|| format!("{name} is not the JSON form of a term"))?;
+            let wrong = || Wrong::word(line, name, format!("{name} is not the JSON form of a term"));
             let mut bytes = Vec::new();
-            etf::encode(&term, &mut bytes);
+            etf::encode(&from_json(json).ok_or_else(wrong)?, &mut bytes);
             bytes
         }
         (None, None) => Vec::new(),
     };
     if bytes.len() > PAYLOAD_BYTES_MAX {
-        return Err(format!("{name} of {} bytes (limit PAYLOAD_BYTES_MAX: {PAYLOAD_BYTES_MAX})", bytes.len()));
+        return Err(format!("{name} of {} bytes (limit PAYLOAD_BYTES_MAX: {PAYLOAD_BYTES_MAX})", bytes.len()).into());
     }
     Ok(bytes)
+}
+
+/// The bytes of one whole term that `hex` has, or what is wrong with it.
+fn bytes_of_etf(hex: &str) -> Result<Vec<u8>, String> {
+    let bytes = bytes_of_hex(hex).ok_or("has no pairs of hexadecimal digits")?;
+    match RawTerm::parse(&bytes) {
+        Ok((_, n_bytes)) if n_bytes == bytes.len() => Ok(bytes),
+        Ok((_, n_bytes)) => Err(format!("has {} bytes behind its term", bytes.len() - n_bytes)),
+        Err(error) => Err(format!("is no term: {}", error.what)),
+    }
 }
 
 fn node(given: Option<&(String, u32)>) -> Result<Option<Origin>, String> {
@@ -309,52 +452,4 @@ fn actor(text: &str, node: Origin) -> Result<Actor, String> {
         _ => return Err(wrong()),
     };
     Ok(Actor { id, incarnation })
-}
-
-/// The seqs that events had and have. Where those of the file follow each other, so do ours: a run takes 16 bytes.
-#[derive(Default)]
-struct Seqs {
-    /// The first seq in the file and here, of each run; ascending in both.
-    runs: Vec<(u64, Seq)>,
-    next: (u64, Seq),
-}
-
-impl Seqs {
-    /// Gives whether theirs is greater than all before it, as it has to be.
-    fn add(&mut self, theirs: u64, ours: Seq) -> bool {
-        if theirs < self.next.0 {
-            return false;
-        }
-        if self.runs.is_empty() || self.next != (theirs, ours) {
-            self.runs.push((theirs, ours));
-        }
-        self.next = (theirs.saturating_add(1), ours.next());
-        true
-    }
-
-    /// Ours for theirs; `None` for an event that the file does not have, or has later.
-    fn find(&self, theirs: u64) -> Option<Seq> {
-        let place = self.runs.partition_point(|(first, _)| *first <= theirs).checked_sub(1)?;
-        let (first, ours) = self.runs[place];
-        let end = self.runs.get(place + 1).map_or(self.next.1, |(_, next)| *next);
-        let seq = Seq(ours.0.checked_add(theirs.checked_sub(first)?)?);
-        (seq < end).then_some(seq)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn seqs_are_found_over_gaps() {
-        let mut seqs = Seqs::default();
-        for (ours, theirs) in [5, 6, 9, 10, 20].into_iter().enumerate() {
-            assert!(seqs.add(theirs, Seq(ours as u64)));
-        }
-        assert!(!seqs.add(20, Seq(5)) && !seqs.add(7, Seq(6)), "not greater than those before");
-        let found = [4, 5, 6, 7, 9, 10, 11, 20, 21].map(|theirs| seqs.find(theirs).map(|seq| seq.0));
-        assert_eq!(found, [None, Some(0), Some(1), None, Some(2), Some(3), None, Some(4), None]);
-        assert_eq!(seqs.runs.len(), 3);
-    }
 }

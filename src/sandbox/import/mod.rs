@@ -15,6 +15,7 @@ pub mod info;
 mod lines;
 mod outlet;
 mod reader;
+mod seqs;
 mod source;
 
 use std::collections::BTreeMap;
@@ -70,6 +71,11 @@ pub fn is_trace_file(path: &Path) -> bool {
     files::is_trace(path)
 }
 
+/// Whether a file is a binary trace file, or what ttb writes beside one.
+pub fn is_of_trace(path: &Path) -> bool {
+    files::is_trace(path) || files::is_info(path)
+}
+
 /// What is added to the times of a trace file, and of the set that it belongs to: nodes' clocks may differ by anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClockOffset {
@@ -93,7 +99,8 @@ pub fn import(
 }
 
 /// Imports `paths`, trace files merged by time or one file of JSON lines: gives every batch of events in order to
-/// `append`, on this thread. Memory is bounded, however large the files are.
+/// `append`, on this thread. The first event has the seq of the first batch: 0, unless JSON lines begin with another. Memory is
+/// bounded, however large the files are.
 ///
 /// `progress` is called after each batch; its `false` interrupts. Damage in the files is in the report, never
 /// fatal. Errors: neither traces (see [`is_trace_file`]) nor JSON lines, unreadable files, an offset of no file, an error of
@@ -123,7 +130,7 @@ enum Input {
 
 impl Input {
     fn open(paths: &[PathBuf], offsets: &[ClockOffset]) -> Outcome<Input> {
-        match (paths, paths.iter().find(|path| lines::is_lines(path))) {
+        match (paths, paths.iter().find(|path| files::is_lines(path))) {
             ([only], Some(_)) if offsets.is_empty() => Ok(Input::Lines(source::map(only)?)),
             (_, Some(path)) => {
                 let what = "has JSON lines: such a file is imported alone, with the times that it has";
@@ -172,7 +179,7 @@ struct Shared {
 }
 
 impl Import {
-    /// Opens the files and begins to read. The first event has seq 0.
+    /// Opens the files and begins to read.
     fn start(paths: &[PathBuf], offsets: &[ClockOffset]) -> Outcome<Import> {
         let input = Input::open(paths, offsets)?;
         let shared = Arc::new(Shared { n_bytes_total: input.n_bytes(), ..Shared::default() });

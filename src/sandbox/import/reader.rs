@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::files::MANGLED;
 use super::outlet::{Hangup, Outlet};
 use super::source::{Item, Merge, OpenLog};
 use super::{ImportReport, clocks, info};
@@ -68,6 +69,10 @@ impl<'s> Reader<'s> {
             self.recogniser.lose(reorder.last_ns(), n_lost);
         }
         self.report.assumed = clocks::assumed(logs, &merge.spans());
+        if self.report.defects.n_total > 0 {
+            let mangled = logs.iter().flat_map(OpenLog::mangled).map(|name| format!("{name} is {MANGLED}"));
+            self.report.assumed.extend(mangled);
+        }
         self.report.n_frames = merge.n_frames();
         self.send(&merge)
     }
@@ -96,8 +101,10 @@ impl<'s> Reader<'s> {
     }
 
     fn lose_damaged(&mut self, at_ns: i64, damage: &Range<u64>) {
-        let what = self.report.defects.first_of(damage);
-        self.recogniser.lose_damaged(at_ns, &what, damage.end - damage.start);
+        let (n_places, defects) = (damage.end - damage.start, &self.report.defects);
+        let first = defects.first_of(damage);
+        let what = if n_places > 1 { format!("{first}, the first of {n_places} places") } else { first };
+        self.recogniser.lose_damaged(at_ns, &what, defects.offset_of(damage.start), n_places);
     }
 
     fn send(&mut self, merge: &Merge<'_>) -> Result<(), Hangup> {

@@ -8,7 +8,7 @@ use std::path::Path;
 use memmap2::Mmap;
 
 use super::clocks::Span;
-use super::files::{Part, TraceLog};
+use super::files::{Part, TraceLog, is_mangled};
 use crate::model::limits::CLOCK_NS_MAX;
 use crate::model::{Failure, Outcome};
 use crate::sandbox::trace::frames::{Defects, Frame, Frames};
@@ -48,6 +48,10 @@ impl OpenLog {
     pub fn name(&self) -> &str {
         self.parts.first().map_or("", |part| &part.name)
     }
+    /// The names of its files that seem to have been transferred as text.
+    pub fn mangled(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter(|part| is_mangled(&part.bytes)).map(|part| &part.name[..])
+    }
     /// Whether somebody said how its clock stands to the others.
     pub fn is_shifted(&self) -> bool {
         self.offset_ns.is_some()
@@ -58,14 +62,32 @@ impl OpenLog {
     }
 }
 
-/// Maps every file of `logs`; `offset_ns` says what is added to the times of a log. Errors: a file that cannot be read.
+/// Maps every file of `logs`; `offset_ns` says what is added to the times of a log. Errors: a file that cannot be read, or is
+/// the copy of another.
 pub fn open(logs: &[TraceLog], offset_ns: impl Fn(&TraceLog) -> Option<i64>) -> Outcome<Vec<OpenLog>> {
     let open_log = |log: &TraceLog| {
         let map_part = |part: &Part| Ok(OpenFile { n_missing: part.n_missing, ..map(&part.path)? });
         let parts = log.parts.iter().map(map_part).collect::<Outcome<Vec<_>>>()?;
         Ok(OpenLog { parts, info: log.info.as_deref().map(map).transpose()?, offset_ns: offset_ns(log) })
     };
-    logs.iter().map(open_log).collect()
+    let logs = logs.iter().map(open_log).collect::<Outcome<Vec<_>>>()?;
+    check_copies(&logs)?;
+    Ok(logs)
+}
+
+/// Errors: two files have the same bytes. Costs a comparison of files of the same length, up to where they differ.
+fn check_copies(logs: &[OpenLog]) -> Outcome<()> {
+    let mut parts: Vec<&OpenFile> =
+        logs.iter().flat_map(|log| &log.parts).filter(|part| !part.bytes.is_empty()).collect();
+    parts.sort_by(|a, b| (a.bytes.len(), a.bytes()).cmp(&(b.bytes.len(), b.bytes())));
+    match parts.windows(2).find(|pair| pair[0].bytes() == pair[1].bytes()) {
+        Some(pair) => {
+            let (one, other) = (&pair[0].name, &pair[1].name);
+            Err(Failure::usage(format!("{one} and {other} have the same bytes: each event would be there twice"))
+                .hint("leave one of them out"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Maps a file. Errors: it cannot be read.

@@ -49,7 +49,7 @@ pub use otp::supervisor_spec::{AutoShutdown, ChildSpec, Flags, Restart, Shutdown
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use crate::model::{Failure, FailureKind, Outcome, Seq, Term, limits};
+use crate::model::{Atom, Failure, FailureKind, Outcome, Pid, Seq, Term, limits};
 use crate::sandbox::{Capabilities, EventSink, Input, RunEnd, RunLimit, Sandbox, Stopped};
 
 use history::{History, Logged, Plan};
@@ -117,6 +117,10 @@ impl Sim {
     /// The virtual clock.
     pub fn now_ns(&mut self) -> i64 {
         self.cx.machine().world.now_ns
+    }
+    /// Who has the registered name now.
+    pub fn whereis(&mut self, name: Atom) -> Option<Pid> {
+        self.cx.machine().world.whereis(name)
     }
     /// Processes that live, the shell among them.
     pub fn n_processes(&mut self) -> usize {

@@ -53,6 +53,11 @@ impl Defects {
         let first = usize::try_from(numbers.start).ok().and_then(|number| self.kept.get(number));
         first.map_or_else(|| "one of many damaged places".to_string(), ToString::to_string)
     }
+
+    /// Where the defect with this number is, if it was kept.
+    pub fn offset_of(&self, number: u64) -> Option<u64> {
+        usize::try_from(number).ok().and_then(|number| self.kept.get(number)).map(|defect| defect.offset)
+    }
 }
 
 /// One frame.

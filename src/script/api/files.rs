@@ -1,7 +1,7 @@
 //! `export_to`: recordings and results as files for other programs. It must not know how a format looks.
 
 use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufWriter, Write};
 use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
@@ -19,8 +19,7 @@ use crate::export::{self, TableFormat, TableWriter};
 use crate::model::{Failure, FailureKind, Filter, Outcome, Seq, Syntax, limits};
 use crate::render::text::counted;
 use crate::script::error::raise;
-use crate::session::Source;
-use crate::session::fresh::Fresh;
+use crate::session::{Fresh, Source};
 use crate::store::{Recording, Selection};
 use crate::view::build::{self, SpacetimeQuery};
 use crate::view::{Table, tables};
@@ -33,34 +32,35 @@ const FORMATS: &str = "csv, json, jsonl (events), chrome (for Perfetto), mermaid
 /// Rows that are made at a time.
 const STREAMED_ROWS: usize = 1024;
 
-/// Writes the events of `scope`, however many. Errors: the format, the path, `interrupt`, which is polled.
+/// Writes the events of `scope`, however many. Errors: the format, the file, `interrupt`, which is polled.
 pub fn write_recording(
     recording: &Recording,
     scope: &[Range<u64>],
     names: &Names,
     format: &str,
-    path: &Path,
+    file: Fresh,
     interrupt: &AtomicBool,
 ) -> Outcome<String> {
+    let path = &file.name().to_path_buf();
     let filter = Filter { ranges: scope.to_vec(), ..Filter::default() };
     let at = scope.last().map_or(Seq(0), |range| Seq(range.end.saturating_sub(1)));
     let syntax = if recording.info.is_elixir { Syntax::Elixir } else { Syntax::Erlang };
     let what = match format {
         "jsonl" => {
-            let n = stream(path, interrupt, |out| {
+            let n = stream(file, interrupt, |out| {
                 export::events_jsonl(recording, &filter, out).map_err(|error| cannot_write(path, &error))
             })?;
             counted(n, "event")
         }
         "chrome" | "perfetto" => {
-            let n = stream(path, interrupt, |out| {
+            let n = stream(file, interrupt, |out| {
                 export::chrome_trace(recording, &filter, &|actor| names.name(actor), out)
                     .map_err(|error| cannot_write(path, &error))
             })?;
             counted(n, "trace event")
         }
         "csv" | "json" => {
-            let n = stream_table(format, syntax, path, interrupt, |writer| {
+            let n = stream_table(format, syntax, file, interrupt, |writer| {
                 let mut seqs: Vec<Seq> = Vec::with_capacity(STREAMED_ROWS);
                 let selection = Selection::of(&filter);
                 let mut left = recording.seqs(&selection).peekable();
@@ -85,12 +85,12 @@ pub fn write_recording(
                 )
                 .hint("export_to(\"chrome\", path)"));
             }
-            write_text(path, &export::mermaid(&view))?;
+            write_text(file, &export::mermaid(&view))?;
             counted(view.arrows.len() as u64, "message")
         }
         "dot" => {
             let view = build::tree_arcs(&tree::tree(recording, at, true), &flow::pairs(recording, scope), syntax);
-            write_text(path, &export::dot(&view))?;
+            write_text(file, &export::dot(&view))?;
             format!("{} and {}", counted(view.tree.rows.len() as u64, "node"), counted(view.arcs.len() as u64, "edge"))
         }
         _ => return Err(unknown(format, FORMATS)),
@@ -99,12 +99,13 @@ pub fn write_recording(
 }
 
 /// Writes the current branch of a source.
-fn write_source(source: &Source, format: &str, path: &Path, interrupt: &AtomicBool) -> Outcome<String> {
-    write_recording(&source.recording(), &source.scope(), &source.names(), format, path, interrupt)
+fn write_source(source: &Source, format: &str, file: Fresh, interrupt: &AtomicBool) -> Outcome<String> {
+    write_recording(&source.recording(), &source.scope(), &source.names(), format, file, interrupt)
 }
 
-fn write_table(table: &Table, syntax: Syntax, format: &str, path: &Path, interrupt: &AtomicBool) -> Outcome<String> {
-    let n = stream_table(format, syntax, path, interrupt, |writer| {
+fn write_table(table: &Table, syntax: Syntax, format: &str, file: Fresh, interrupt: &AtomicBool) -> Outcome<String> {
+    let path = &file.name().to_path_buf();
+    let n = stream_table(format, syntax, file, interrupt, |writer| {
         writer.push(table).map_err(|error| cannot_write(path, &error))
     })?;
     Ok(format!("wrote {}: {}", path.display(), counted(n, "row")))
@@ -114,12 +115,13 @@ fn write_table(table: &Table, syntax: Syntax, format: &str, path: &Path, interru
 fn stream_table(
     format: &str,
     syntax: Syntax,
-    path: &Path,
+    file: Fresh,
     interrupt: &AtomicBool,
     write: impl FnOnce(&mut TableWriter<'_>) -> Outcome<()>,
 ) -> Outcome<u64> {
+    let path = &file.name().to_path_buf();
     let format = TableFormat::from_name(format).ok_or_else(|| unknown(format, TABLE_FORMATS))?;
-    stream(path, interrupt, |out| {
+    stream(file, interrupt, |out| {
         let mut writer = TableWriter::new(format, syntax, out);
         write(&mut writer)?;
         writer.finish().map_err(|error| cannot_write(path, &error))
@@ -135,29 +137,17 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
     Failure::io(format!("cannot write {}: {error}", path.display()))
 }
 
-/// Writes a file anew, all of it or nothing. Errors: it is a recording, which may be the one that is open; the path; `write`.
-fn write_file<T>(path: &Path, write: impl FnOnce(&mut File) -> Outcome<T>) -> Outcome<T> {
-    if path.is_file() && is_recording(path) {
-        return Err(Failure::usage(format!("{} is a recording: nothing is written over it", path.display()))
-            .hint("another name; save(path) writes recordings"));
-    }
-    let fresh = Fresh::at(path)?;
-    let mut file = File::create(fresh.path()).map_err(|error| cannot_write(path, &error))?;
-    let written = write(&mut file)?;
-    fresh.keep()?;
+/// Writes a file anew, all of it or nothing.
+fn write_file<T>(file: Fresh, write: impl FnOnce(&mut File) -> Outcome<T>) -> Outcome<T> {
+    let mut out = File::create(file.path()).map_err(|error| cannot_write(file.name(), &error))?;
+    let written = write(&mut out)?;
+    file.keep()?;
     Ok(written)
 }
 
-/// Whether a file is a session's, or begins with a trace frame of the BEAM's. One that cannot be read is none.
-fn is_recording(path: &Path) -> bool {
-    let mut head = [0; 6];
-    let is_trace =
-        File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && matches!(head, [0, .., 131]);
-    is_trace || Recording::is_session_file(path).unwrap_or(false)
-}
-
-pub(super) fn write_text(path: &Path, text: &str) -> Outcome<()> {
-    write_file(path, |file| file.write_all(text.as_bytes()).map_err(|error| cannot_write(path, &error)))
+pub(super) fn write_text(file: Fresh, text: &str) -> Outcome<()> {
+    let path = file.name().to_path_buf();
+    write_file(file, |out| out.write_all(text.as_bytes()).map_err(|error| cannot_write(&path, &error)))
 }
 
 /// Refuses to go on once `interrupt` is set.
@@ -178,9 +168,10 @@ impl<W: Write> Write for Interruptible<'_, W> {
     }
 }
 
-fn stream(path: &Path, interrupt: &AtomicBool, write: impl FnOnce(&mut dyn Write) -> Outcome<u64>) -> Outcome<u64> {
-    let written = write_file(path, |file| {
-        let mut out = BufWriter::new(Interruptible { out: file, interrupt });
+fn stream(file: Fresh, interrupt: &AtomicBool, write: impl FnOnce(&mut dyn Write) -> Outcome<u64>) -> Outcome<u64> {
+    let path = &file.name().to_path_buf();
+    let written = write_file(file, |out| {
+        let mut out = BufWriter::new(Interruptible { out, interrupt });
         let n = write(&mut out)?;
         out.flush().map_err(|error| cannot_write(path, &error))?;
         Ok(n)
@@ -189,17 +180,22 @@ fn stream(path: &Path, interrupt: &AtomicBool, write: impl FnOnce(&mut dyn Write
 }
 
 impl Api {
+    /// A file to export to. Errors: see [`crate::session::Session::export_file`].
+    pub(super) fn export_file(&self, path: &str) -> Outcome<Fresh> {
+        self.borrow()?.export_file(Path::new(path))
+    }
+
     fn export_value(
         &self,
         call: &NativeCallContext,
         value: &Dynamic,
         format: &str,
-        path: &Path,
+        file: Fresh,
     ) -> Result<String, Box<EvalAltResult>> {
         let known = self.borrow().map(|session| (syntax_of(session.source().ok()), session.interrupt().clone()));
         let (syntax, interrupt) = known.map_err(raise)?;
         if let Some(query) = value.read_lock::<Query>() {
-            return export_query(call, &query, syntax, format, path, &interrupt);
+            return export_query(call, &query, syntax, format, file, &interrupt);
         }
         let shown = shown(value, syntax, limits::QUERY_ROWS_MAX);
         let table = shown.blocks.iter().find_map(Block::as_table);
@@ -207,7 +203,7 @@ impl Api {
             Failure::usage(format!("a value of type {} has no table", value.type_name()))
                 .hint("export_to(\"jsonl\", path)")
         });
-        table.and_then(|table| write_table(table, syntax, format, path, &interrupt)).map_err(raise)
+        table.and_then(|table| write_table(table, syntax, format, file, &interrupt)).map_err(raise)
     }
 }
 
@@ -217,11 +213,12 @@ fn export_query(
     query: &Query,
     syntax: Syntax,
     format: &str,
-    path: &Path,
+    file: Fresh,
     interrupt: &AtomicBool,
 ) -> Result<String, Box<EvalAltResult>> {
+    let path = &file.name().to_path_buf();
     let mut stopped = Ok(());
-    let n = stream_table(format, syntax, path, interrupt, |writer| {
+    let n = stream_table(format, syntax, file, interrupt, |writer| {
         let mut written = Ok(());
         stopped = query.tables(call, |table| {
             written = writer.push(table).map_err(|error| cannot_write(path, &error));
@@ -242,7 +239,10 @@ pub fn register(engine: &mut Engine, api: &Rc<Api>) {
         .register_into_engine(engine, move |format: &str, path: &str| -> Result<Record, Box<EvalAltResult>> {
             let written = shared
                 .borrow()
-                .and_then(|session| write_source(session.source()?, format, Path::new(path), session.interrupt()))
+                .and_then(|session| {
+                    let file = session.export_file(Path::new(path))?;
+                    write_source(session.source()?, format, file, session.interrupt())
+                })
                 .map_err(raise)?;
             Ok(Record::said(written))
         });
@@ -257,7 +257,8 @@ pub fn register(engine: &mut Engine, api: &Rc<Api>) {
                   format: &str,
                   path: &str|
                   -> Result<Record, Box<EvalAltResult>> {
-                Ok(Record::said(shared.export_value(&call, &value, format, Path::new(path))?))
+                let file = shared.export_file(path).map_err(raise)?;
+                Ok(Record::said(shared.export_value(&call, &value, format, file)?))
             },
         );
 }

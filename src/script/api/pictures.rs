@@ -1,7 +1,6 @@
 //! Pictures as values: charts of the current source, written by `svg(picture, path)`. Each has a
 //! table twin, which is what it prints. It must not know how a picture is drawn.
 
-use std::path::Path;
 use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration};
@@ -15,6 +14,7 @@ use crate::model::{Actor, Failure, Moment, Outcome, Seq, limits};
 use crate::render::svg::{self, SvgOptions};
 use crate::script::error::raise;
 use crate::script::event::EventHandle;
+use crate::session::Fresh;
 use crate::session::value::{Param, ProcessRef, Span, Value};
 use crate::view::build::{self, SpacetimeQuery};
 use crate::view::{Table, Unit};
@@ -35,11 +35,11 @@ impl Picture {
         let table = (*self.table).clone().note("the picture itself: svg(it, \"picture.svg\")");
         vec![Block::Table(table)]
     }
-    /// Writes the file. Errors: the path.
-    fn write(&self, path: &str) -> Outcome<String> {
-        let path = Path::new(path);
-        super::files::write_text(path, &self.svg)?;
-        Ok(format!("wrote {} ({} KiB)", path.display(), self.svg.len().div_ceil(1024)))
+    /// Writes the file. Errors: the system's.
+    fn write(&self, file: Fresh) -> Outcome<String> {
+        let written = format!("wrote {} ({} KiB)", file.name().display(), self.svg.len().div_ceil(1024));
+        super::files::write_text(file, &self.svg)?;
+        Ok(written)
     }
 }
 
@@ -82,7 +82,7 @@ impl Api {
         let moment = self.moment(arg)?;
         let session = self.borrow()?;
         let source = session.source()?;
-        let at = source.resolve_event(moment.as_ref())?;
+        let at = source.resolve_known(moment.as_ref())?;
         let recording = source.recording();
         let tree = tree::tree(&recording, at, true);
         let pairs = flow::pairs(&recording, &source.scope());
@@ -254,7 +254,7 @@ pub fn register(engine: &mut Engine, api: &Rc<Api>) {
             "/// Writes the picture of a chart, an explanation, an event or rows of events as an SVG file.",
         ])
         .register_into_engine(engine, move |value: Dynamic, path: &str| -> Result<Record, Box<EvalAltResult>> {
-            let text = shared.picture_of(&value).and_then(|picture| picture.write(path)).map_err(raise)?;
-            Ok(Record::said(text))
+            let text = shared.picture_of(&value).and_then(|picture| picture.write(shared.export_file(path)?));
+            Ok(Record::said(text.map_err(raise)?))
         });
 }

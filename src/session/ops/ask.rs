@@ -83,14 +83,14 @@ operations! { ASK:
     } -> "a value", "payload(\"#12\")";
 
     /// Lists what is lost: events that were dropped while recording, and those that damage of the file took, a row per stretch
-    /// with how many, why, and where in the file.
+    /// with how many (empty when nobody knows), why, and where in the file.
     Ask "loss" Loss {} -> "a row per loss", "loss()";
 }
 
 impl Perform for Processes {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let source = session.source()?;
-        let Some(at) = source.resolve(self.moment.as_ref())? else { return Ok(Reply::Processes(Vec::new())) };
+        let Some(at) = source.resolve_system(self.moment.as_ref())? else { return Ok(Reply::Processes(Vec::new())) };
         Ok(Reply::Processes(process::processes(&source.recording(), at)))
     }
 }
@@ -98,7 +98,7 @@ impl Perform for Processes {
 impl Perform for GetProcess {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let source = session.source()?;
-        let at = source.resolve_event(self.moment.as_ref())?;
+        let at = source.resolve_known(self.moment.as_ref())?;
         let actor = source.find_process(&self.process, self.moment.as_ref())?;
         let info = process::process(&source.recording(), actor, at);
         let info = info.ok_or_else(|| Failure::not_found(format!("the process was not known at #{}", at.0)))?;
@@ -109,7 +109,7 @@ impl Perform for GetProcess {
 impl Perform for GetSystem {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let source = session.source()?;
-        let at = source.resolve_event(self.moment.as_ref())?;
+        let at = source.resolve_known(self.moment.as_ref())?;
         Ok(Reply::System(process::summary(&source.recording(), at)))
     }
 }
@@ -117,7 +117,7 @@ impl Perform for GetSystem {
 impl Perform for GetState {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let source = session.source()?;
-        let at = source.resolve_event(self.moment.as_ref())?;
+        let at = source.resolve_known(self.moment.as_ref())?;
         let actor = source.find_process(&self.process, self.moment.as_ref())?;
         let recording = source.recording();
         let seq = process::process(&recording, actor, at).and_then(|info| info.state);
@@ -163,7 +163,7 @@ impl Perform for ProcessTimeline {
 impl Perform for Mailbox {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let source = session.source()?;
-        let at = source.resolve_event(self.moment.as_ref())?;
+        let at = source.resolve_known(self.moment.as_ref())?;
         let actor = source.find_process(&self.process, self.moment.as_ref())?;
         Ok(Reply::Mailbox(process::mailbox(&source.recording(), actor, at)))
     }
@@ -177,7 +177,7 @@ impl Perform for Tree {
             Some(Moment::Mark(name)) if !is_mark(&name) => (None, Some(ProcessRef::Named(name))),
             moment => (moment, None),
         };
-        let at = source.resolve_event(moment.as_ref())?;
+        let at = source.resolve_known(moment.as_ref())?;
         let whole = tree::tree(&source.recording(), at, false);
         let Some(root) = root else { return Ok(Reply::Tree(whole)) };
         let actor = source.find_process(&root, None)?;
@@ -190,7 +190,7 @@ impl Perform for Tree {
 impl Perform for Diff {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let source = session.source()?;
-        let (from, to) = (source.resolve(Some(&self.a))?, source.resolve(self.b.as_ref())?);
+        let (from, to) = (source.resolve_system(Some(&self.a))?, source.resolve_system(self.b.as_ref())?);
         Ok(Reply::Diff(compare::moments(&source.recording(), from, to)))
     }
 }
@@ -219,9 +219,10 @@ fn lost_between(recording: &Recording, state: Seq, at: Seq) -> Option<String> {
     let past = recording.lineage(recording.branch_of(at)).into_iter();
     let between = past.map(|range| range.start.max(state.0 + 1)..range.end.min(at.0 + 1)).filter(|r| !r.is_empty());
     let losses = recording.losses(&between.collect::<Vec<_>>());
-    let n_lost: u64 = losses.iter().map(|loss| loss.n_events).sum();
+    let n_lost = losses.iter().try_fold(0u64, |sum, loss| Some(sum.saturating_add(loss.n_events?)));
+    let n_lost = n_lost.map_or("an unknown number of".to_string(), |n| n.to_string());
     let seqs: Vec<_> = losses.into_iter().map(|loss| loss.seqs).collect();
-    (n_lost > 0).then(|| {
+    (!seqs.is_empty()).then(|| {
         let places = ranges(&seqs);
         format!(
             "the state is of #{}: {n_lost} events between it and #{} are lost ({places}), it may have changed",

@@ -33,10 +33,11 @@ operations! { FIND:
         range: Option<Span>,
     } -> "a row per pair", "pairs()";
 
-    /// Finds the events that carry a text: in their tag, or in an atom, binary or string of their payload.
+    /// Finds the events that carry a text: in their tag, or in an atom, binary, string or fun of their payload.
     ///
     /// Text filters pass over most payloads, the others are decompressed; Ctrl-C ends the search. `events()..grep(text)` does the
-    /// same within a query.
+    /// same within a query. A function is found by its name, and as it is written: `lists:map/2`, `Enum.map/2`; a closure by its
+    /// module and by what it holds.
     Find "grep" Grep {
         /// The text, as UTF-8. Strings are compared a character a byte, too.
         text: String,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::model::{Failure, Kind, Moment, Outcome};
+use crate::model::{Failure, Kind, Moment, Outcome, Seq};
 use crate::session::Session;
 use crate::session::operation::{Perform, operations};
 use crate::session::recorder::{self, plan, plan::Plan};
@@ -17,7 +17,7 @@ operations! { KEEP:
         name: String,
         /// When; the cursor's moment when left out.
         moment: Option<Moment>,
-    } -> "the position", "snapshot(\"before\")";
+    } -> "its position", "snapshot(\"before\")";
 
     /// Lists the snapshots.
     Keep "snapshots" Snapshots {} -> "a row per snapshot", "snapshots()";
@@ -88,8 +88,11 @@ operations! { KEEP:
 
 impl Perform for Snapshot {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
-        set_mark(session, self.name, self.moment.as_ref(), String::new(), true)?;
-        Ok(Reply::Position(session.source()?.position()))
+        let at = set_mark(session, self.name, self.moment.as_ref(), String::new(), true)?;
+        let source = session.source()?;
+        let (mut there, recording) = (source.timeline().clone(), source.recording());
+        there.seek(&recording, &Moment::Seq(at))?;
+        Ok(Reply::Position(there.position(&recording)))
     }
 }
 
@@ -194,7 +197,7 @@ fn set_mark(
     moment: Option<&Moment>,
     note: String,
     is_snapshot: bool,
-) -> Outcome<()> {
+) -> Outcome<Seq> {
     if name.is_empty() || Moment::parse(&name) != Ok(Moment::Mark(name.clone())) {
         return Err(Failure::usage(format!("{name:?} cannot name a mark: it would be read as another moment"))
             .hint("begin the name with a letter; start, end and now are taken"));
@@ -202,5 +205,5 @@ fn set_mark(
     let source = session.source_mut()?;
     let at = source.resolve_event(moment)?;
     source.set_mark(Mark { name, at, note, is_snapshot });
-    Ok(())
+    Ok(at)
 }

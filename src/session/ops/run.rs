@@ -135,21 +135,21 @@ impl Perform for GenCall {
 
 impl Perform for Cast {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
-        let to = dest(session, &self.dest)?;
+        let to = heard(session, &self.dest)?;
         quiet(do_input(session, Input::Cast { to, request: self.request.0 })?)
     }
 }
 
 impl Perform for Send {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
-        let to = dest(session, &self.dest)?;
+        let to = heard(session, &self.dest)?;
         quiet(do_input(session, Input::Send { to, message: self.message.0 })?)
     }
 }
 
 impl Perform for Kill {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
-        let to = dest(session, &self.dest)?;
+        let to = heard(session, &self.dest)?;
         let reason = self.reason.map_or(Term::atom("kill"), |reason| reason.0);
         let told = session.source()?.capabilities().is_live.then(|| {
             let target = session.source()?.find_process(&self.dest, Some(&Moment::End))?;
@@ -210,6 +210,19 @@ fn do_input(session: &mut Session, input: Input) -> Outcome<StopReport> {
 /// An input whose outcome is no news; a stop at a breakpoint is.
 fn quiet(report: StopReport) -> Outcome<Reply> {
     Ok(if report.hits.is_empty() { Reply::Nothing } else { Reply::Stop(report) })
+}
+
+/// As [`dest`], for what nobody answers: tells when a sandbox has no process of that name.
+fn heard(session: &mut Session, wanted: &ProcessRef) -> Outcome<Dest> {
+    let to = dest(session, wanted)?;
+    if let Dest::Name(name) = &to
+        && session.source_mut()?.is_nobody(*name)
+    {
+        let failure = session.source()?.find_process(wanted, Some(&Moment::End)).err();
+        let near = failure.map_or_else(String::new, |failure| format!(" (hint: {})", failure.hints.join("; ")));
+        session.warn(format!("nobody is registered as {:?}: nobody gets it{near}", name.as_str()));
+    }
+    Ok(to)
 }
 
 fn dest(session: &Session, wanted: &ProcessRef) -> Outcome<Dest> {

@@ -10,7 +10,7 @@ use crate::session::operation::{Perform, operations};
 use crate::session::reply::Reply;
 use crate::session::value::{Options, Value};
 use crate::session::{Session, Source, SourceId, live_options};
-use crate::store::{Recording, RecordingInfo, Report};
+use crate::store::{Part, Recording, RecordingInfo, Report};
 
 operations! { SOURCE:
     /// Makes a simulated OTP system from process modules and makes it the current source.
@@ -127,12 +127,14 @@ fn source_reply(session: &Session, id: SourceId) -> Outcome<Reply> {
     Ok(Reply::Source(session.source()?.info(id, true)))
 }
 
-/// Opens a session file. Of one that was checked whole and is damaged there is what can be saved of it, with losses where something
-/// is gone: what is saved later tells of them, too.
+/// Opens a session file. Of one that is damaged there is what can be saved of it, with losses where something is gone: what is
+/// saved later tells of them, too. A large one that is damaged where a directory would tell what lies behind it is read whole (a second per
+/// million events); of one with a directory what is damaged is met, and mended, when it is read.
 fn read_session_file(path: &Path) -> Outcome<(Recording, Report)> {
     let (recording, report) = Recording::open(path)?;
     let is_checked = report.n_bytes <= limits::CHECKED_AT_OPEN_BYTES as u64;
-    if report.is_damaged() && is_checked { Recording::rescue(path) } else { Ok((recording, report)) }
+    let may_have_more = !report.is_complete && report.damage.iter().any(|damage| damage.part != Part::End);
+    if report.is_damaged() && (is_checked || may_have_more) { Recording::rescue(path) } else { Ok((recording, report)) }
 }
 
 /// Reads whatever kind of recording stands at `path`; damage becomes warnings.

@@ -1,11 +1,12 @@
 //! Breakpoints: set them on a run, ask for their hits over the recorded past.
 
-use crate::breakpoint::{Action, BreakpointId, Condition, Hit, Search};
+use crate::breakpoint::{Action, BreakpointId, Condition, Hit, Search, Selector};
 use std::ops::Range;
 
 use crate::model::{Failure, Moment, Outcome, limits};
 use crate::session::operation::{Perform, operations};
 use crate::session::reply::Reply;
+use crate::session::value::ProcessRef;
 use crate::session::{Session, Source, sites};
 
 operations! { STOP:
@@ -82,10 +83,23 @@ fn add(
     action: Action,
     is_temporary: bool,
 ) -> Outcome<Reply> {
+    let note = not_yet(session.source()?, &condition);
+    note.into_iter().for_each(|note| session.warn(note));
     let breakpoints = &mut session.source_mut()?.breakpoints;
     let id = breakpoints.add(name.as_deref().unwrap_or(""), condition, action, is_temporary)?;
     sites::install(session, id)?;
     Ok(Reply::Breakpoint(id))
+}
+
+/// What is to be told of a name that no process had so far: it may come.
+fn not_yet(source: &Source, condition: &Condition) -> Option<String> {
+    let Selector::Name(name) = condition.process else { return None };
+    if source.recording().is_empty() {
+        return None;
+    }
+    let failure = source.find_process(&ProcessRef::Named(name.as_str().to_string()), Some(&Moment::End)).err()?;
+    let hint = failure.hints.join("; ");
+    Some(format!("no process {:?} so far: the breakpoint waits for one of that name (hint: {hint})", name.as_str()))
 }
 
 impl Perform for Break {

@@ -1,6 +1,7 @@
 //! Director controls: moving the cursor, playing, several timelines on one recording.
 
 use crate::breakpoint::{BreakpointId, Past};
+use crate::model::time::show_ns;
 use crate::model::{Actor, Event, Failure, FailureKind, Moment, Outcome, Seq};
 use crate::sandbox::RunLimit;
 use crate::session::operation::{Perform, operations};
@@ -142,9 +143,27 @@ impl Perform for When {
 impl Perform for Seek {
     fn perform(self, session: &mut Session) -> Outcome<Reply> {
         let source = session.source_mut()?;
+        let beyond = beyond(source, &self.moment);
         source.move_cursor(|timeline, recording| timeline.seek(recording, &self.moment))?;
-        Ok(Reply::Position(source.position()))
+        let position = source.position();
+        beyond.into_iter().for_each(|what| session.warn(what));
+        Ok(Reply::Position(position))
     }
+}
+
+/// What is to be told of a time that the timeline does not reach.
+fn beyond(source: &mut Source, moment: &Moment) -> Option<String> {
+    let here = source.position();
+    let since_start_ns = match moment {
+        Moment::SinceStartNs(ns) => *ns,
+        Moment::OffsetNs(ns) => here.since_start_ns.saturating_add(*ns),
+        _ => return None,
+    };
+    let end_ns = source.clock_ns().saturating_sub(here.at_ns).saturating_add(here.since_start_ns);
+    if since_start_ns > end_ns {
+        return Some(format!("the timeline ends at {}: this is its end", show_ns(end_ns)));
+    }
+    (since_start_ns < 0).then(|| "nothing is before the timeline's start: this is it".to_string())
 }
 
 impl Perform for Step {

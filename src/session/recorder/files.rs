@@ -48,9 +48,8 @@ impl Files {
     /// Writes the next numbered one, and removes the oldest when there are too many.
     pub fn write_next(&mut self, save: impl FnOnce(&Path) -> Outcome<u64>) -> Outcome<String> {
         let out = self.out.as_deref().ok_or_else(|| Failure::usage("record: out is missing: where to?"))?;
-        let path = numbered(out, self.n_next);
+        let told = self.save(numbered(out, self.n_next), save)?;
         self.n_next += 1;
-        let told = self.save(path, save)?;
         while self.n_kept.is_some_and(|n_kept| self.written.len() > n_kept)
             && let Some(oldest) = self.written.pop_front()
         {
@@ -108,6 +107,8 @@ mod tests {
         let save =
             |path: &Path| std::fs::write(path, "12345").map(|()| 7).map_err(|error| Failure::io(error.to_string()));
         for _ in 0..3 {
+            // What could not be written takes no number.
+            files.write_next(|_| Err(Failure::io("full"))).unwrap_err();
             files.write_next(save).unwrap();
         }
         let names = |n: u32| folder.path().join(format!("flight-{n:04}.cinema"));

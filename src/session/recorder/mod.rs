@@ -1,8 +1,8 @@
 //! The flight recorder: lets a live source record until something ends it, and keeps in files what is asked for:
 //! everything, the newest, or the time around what matters. It must not know nodes or command lines.
 //!
-//! Invariant: however it ends, by a limit, a signal, a node that dies, a full disk, what was recorded is saved
-//! first, and the end is told after it.
+//! Invariant: however it ends, by a limit, a signal, a node that dies, what was recorded is saved first, and the end is told
+//! after it. A full disk does not end it: what is not written waits, and is tried again.
 
 mod files;
 pub mod plan;
@@ -14,9 +14,10 @@ use self::files::Files;
 use self::plan::{Amount, Plan, Trigger};
 use super::{Notice, Session};
 use crate::breakpoint::{Action, BreakpointId, Hit};
-use crate::model::{Failure, Outcome, time};
+use crate::model::limits::UNWRITTEN_BYTES_MAX;
+use crate::model::{Failure, FailureKind, Outcome, time};
 use crate::sandbox::{RunEnd, RunLimit};
-use crate::store::Mark;
+use crate::store::{Mark, RingLimits};
 
 /// What a recorder has done.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +33,8 @@ pub struct Recorded {
 
 /// Time between two looks at limits and triggers.
 const STEP_NS: i64 = 50_000_000;
+/// Time between two tries to write a file to a disk that is full.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How long messages that are on their way are waited for.
 const SETTLE: Duration = Duration::from_millis(500);
 
@@ -58,6 +61,16 @@ struct Recorder {
     /// Clock of the source when the newest file began.
     file_since_ns: i64,
     told: (Instant, u64),
+    full: Option<Full>,
+}
+
+/// A disk that did not take a file.
+struct Full {
+    /// What the system said.
+    told: String,
+    retry_at: Instant,
+    /// Events that were gone by then.
+    n_evicted: u64,
 }
 
 /// Records the current source as `plan` says. Errors: it is not live or not traced; the node died, or recording
@@ -72,7 +85,11 @@ pub(super) fn record(session: &mut Session, plan: Plan) -> Outcome<Recorded> {
     let n_events = recorder.files.n_events().unwrap_or_else(|| recorder.n_held(session));
     let end = match (end, saved) {
         (End::Meant(end), Ok(())) => end,
-        (End::Meant(_), Err(failure)) => return Err(failure),
+        (End::Meant(_), Err(failure)) if session.source()?.recording().is_in_file() => return Err(failure),
+        (End::Meant(_), Err(failure)) => {
+            let n_held = recorder.n_held(session);
+            return Err(Failure { error: format!("{}; {n_held} events are in memory only", failure.error), ..failure });
+        }
         (End::Failed(failure), Ok(())) => {
             let place =
                 if files.is_empty() { "in memory".to_string() } else { format!("saved to {}", files.join(", ")) };
@@ -123,6 +140,7 @@ impl Recorder {
             n_before,
             file_since_ns,
             told: (Instant::now(), n_before),
+            full: None,
         })
     }
 
@@ -150,11 +168,9 @@ impl Recorder {
         }
         if let (Some(trigger), Some(hit)) = (&self.plan.trigger, &self.open) {
             let (due_ns, is_once) = (hit.event.at_ns.saturating_add(trigger.after_ns), trigger.is_once);
-            if session.source_mut()?.clock_ns() > due_ns {
-                self.save_around(session)?;
-                if is_once {
-                    return Ok(Some(End::Meant("trigger")));
-                }
+            let is_due = session.source_mut()?.clock_ns() > due_ns && self.may_write();
+            if is_due && self.save_around(session)? && is_once {
+                return Ok(Some(End::Meant("trigger")));
             }
         }
         self.rotate(session)?;
@@ -207,10 +223,49 @@ impl Recorder {
         }
     }
 
-    /// Saves the time around the open trigger.
-    fn save_around(&mut self, session: &mut Session) -> Outcome<()> {
+    /// Whether it is not too early to try a full disk again.
+    fn may_write(&self) -> bool {
+        self.full.as_ref().is_none_or(|full| full.retry_at <= Instant::now())
+    }
+
+    /// Tells what became of a file; gives whether it was written. What the disk does not take stays in memory, which may take
+    /// [`UNWRITTEN_BYTES_MAX`] more for it, and is to be tried again.
+    fn written(&mut self, session: &Session, written: Outcome<String>) -> Outcome<bool> {
+        let recording = session.source()?.shared_recording();
+        let n_evicted = recording.borrow().evicted().n_events;
+        let failure = match written {
+            Ok(told) => {
+                if let Some(full) = self.full.take() {
+                    recording.borrow_mut().set_ring(self.plan.ring)?;
+                    let n_gone = n_evicted - full.n_evicted;
+                    let gone = if n_gone > 0 { format!("; {n_gone} events found no room") } else { String::new() };
+                    session.warn(format!("files are written again{gone}"));
+                }
+                session.tell(Notice::Progress(told));
+                return Ok(true);
+            }
+            Err(failure) if failure.kind == FailureKind::Io => failure,
+            Err(failure) => return Err(failure),
+        };
+        if self.full.is_none() {
+            let bytes_max = Some(recording.borrow().held_bytes() + UNWRITTEN_BYTES_MAX as u64);
+            recording.borrow_mut().set_ring(Some(RingLimits { bytes_max, ..RingLimits::default() }))?;
+        }
+        if self.full.as_ref().is_none_or(|full| full.told != failure.error) {
+            let (error, n_mb) = (&failure.error, UNWRITTEN_BYTES_MAX >> 20);
+            session.warn(format!(
+                "{error}: what is recorded waits in memory, up to {n_mb} MB more, and is written when there is room"
+            ));
+        }
+        let n_evicted = self.full.as_ref().map_or(n_evicted, |full| full.n_evicted);
+        self.full = Some(Full { told: failure.error, retry_at: Instant::now() + RETRY_AFTER, n_evicted });
+        Ok(false)
+    }
+
+    /// Saves the time around the open trigger; gives whether nothing is left to be saved of it.
+    fn save_around(&mut self, session: &mut Session) -> Outcome<bool> {
         self.settle(session)?;
-        let (Some(trigger), Some(hit)) = (&self.plan.trigger, self.open.take()) else { return Ok(()) };
+        let (Some(trigger), Some(hit)) = (&self.plan.trigger, self.open.take()) else { return Ok(true) };
         let Trigger { before_ns, after_ns, is_once, .. } = *trigger;
         let at_ns = hit.event.at_ns;
         let name = format!("trigger {}", self.n_triggers);
@@ -220,13 +275,16 @@ impl Recorder {
         let recording = source.recording();
         let (from_ns, to_ns) = (at_ns.saturating_sub(before_ns), at_ns.saturating_add(after_ns));
         let save = |path: &std::path::Path| recording.save_range(path, from_ns, to_ns);
-        let told = if is_once { self.files.write(save)? } else { self.files.write_next(save)? };
+        let saved = if is_once { self.files.write(save) } else { self.files.write_next(save) };
         drop(recording);
-        session.tell(Notice::Progress(told));
+        if !self.written(session, saved)? {
+            self.open = Some(hit);
+            return Ok(false);
+        }
         for hit in std::mem::take(&mut self.waiting) {
             self.meet(session, hit);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Records what is on its way.
@@ -245,20 +303,21 @@ impl Recorder {
         let Some((amount, _)) = self.plan.rotate else { return Ok(()) };
         let now_ns = session.source_mut()?.clock_ns();
         let source = session.source()?;
-        let mut recording = source.shared_recording().borrow_mut();
+        let recording = source.recording();
         let is_full = match amount {
             Amount::Bytes(n) => recording.held_bytes() >= n,
             Amount::Events(n) => recording.n_held() >= n,
             Amount::Ns(ns) => now_ns - self.file_since_ns >= ns,
         };
-        if !is_full || recording.n_held() == 0 {
+        if !is_full || recording.n_held() == 0 || !self.may_write() {
             return Ok(());
         }
-        let told = self.files.write_next(|path| recording.save(path).map(|()| recording.n_held()))?;
-        recording.forget();
+        let saved = self.files.write_next(|path| recording.save(path).map(|()| recording.n_held()));
         drop(recording);
-        self.file_since_ns = now_ns;
-        session.tell(Notice::Progress(told));
+        if self.written(session, saved)? {
+            session.source()?.shared_recording().borrow_mut().forget();
+            self.file_since_ns = now_ns;
+        }
         Ok(())
     }
 
@@ -305,8 +364,13 @@ impl Recorder {
     fn close(&mut self, session: &mut Session) -> Outcome<()> {
         // A node that is gone has nothing on its way, and an interrupt ends the waiting, too.
         let _ = self.settle(session);
-        let was_open = self.open.is_some();
-        let mut saved = if was_open { self.save_around(session) } else { Ok(()) };
+        let unsaved = |full: &Option<Full>| full.as_ref().map_or(Ok(()), |full| Err(Failure::io(full.told.clone())));
+        let around = if self.open.is_some() { self.save_around(session) } else { Ok(true) };
+        let mut saved = match around {
+            Ok(true) => Ok(()),
+            Ok(false) => unsaved(&self.full),
+            Err(failure) => Err(failure),
+        };
         if let Some(id) = self.trigger_id {
             session.source_mut()?.breakpoints.remove(id)?;
         }

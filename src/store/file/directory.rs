@@ -42,7 +42,7 @@ pub struct Directory {
 }
 
 /// How a recording begins that does not begin with event 0.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Start {
     pub first: u64,
     pub evicted: Evicted,
@@ -114,7 +114,7 @@ impl Directory {
 }
 
 impl Start {
-    fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Vec<u8>) {
         put_varint(out, self.first);
         put_varint(out, self.evicted.n_events);
         put_varint(out, self.evicted.kinds.len() as u64);
@@ -132,6 +132,20 @@ impl Start {
         }
         put_checkpoints(out, self.base.as_slice());
         put_checkpoints(out, &self.branch_bases);
+    }
+
+    /// Reads the content of a Start block of `file`. Without a base that is as it was written there are no keyframes.
+    pub fn read_block(content: &[u8], file: &[u8]) -> Option<Start> {
+        let mut reader = Reader::new(content);
+        let start = Start::read(&mut reader, file.len())?;
+        let is_intact = |place: &CheckpointPlace| crc32fast::hash(&file[place.delta.clone()]) == place.checksum;
+        let is_sound = reader.is_empty() && start.base.as_ref().is_none_or(|base| base.n_events == start.first);
+        Some(Start {
+            base: start.base.filter(is_intact),
+            branch_bases: start.branch_bases.into_iter().filter(is_intact).collect(),
+            ..start
+        })
+        .filter(|_| is_sound)
     }
 
     fn read(reader: &mut Reader<'_>, n_file: usize) -> Option<Start> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::directory::SegmentPlace;
 use super::read::{TORN, assemble, check_head, read_directory};
-use super::recover::restore_branches;
-use super::report::{Damage, Part, Report};
+use super::recover::{lost_start, restore_branches};
+use super::report::{Damage, Ended, Part, Report};
 use super::salvage::{Saved, Source, losses, salvage};
 use super::walk::{Mended, Walk};
 use super::{Block, BlockKind};
@@ -34,9 +34,13 @@ pub fn examine(bytes: &Bytes, name: &str) -> Outcome<(Recording, Report)> {
         (Err(why), complete) => {
             damage.push(Damage::at(Part::End, bytes.len(), 0, why));
             let is_complete = complete.is_some();
+            if !is_complete {
+                damage.extend(lost_start(&walk.directory));
+            }
             (complete.unwrap_or_else(|| std::mem::take(&mut walk.directory)), is_complete)
         }
     };
+    let ended = Ended { is_complete, is_saved: walk.is_saved };
     let places = directory.segments.clone();
     // A recording that begins later is a ring, or has lost its beginning.
     let first = if walk.has_lost_beginning && !is_complete { 0 } else { directory.start.first };
@@ -51,7 +55,7 @@ pub fn examine(bytes: &Bytes, name: &str) -> Outcome<(Recording, Report)> {
     } else {
         restore_branches(&mut recording);
     }
-    let report = Report::of(&recording, bytes, (version, form), is_complete, examination.damage);
+    let report = Report::of(&recording, bytes, (version, form), ended, examination.damage);
     Ok((recording, report))
 }
 

@@ -28,8 +28,10 @@ pub use examine::examine;
 pub use forge::forge;
 pub use read::{open, open_checked, read, rescue};
 pub use report::{Damage, Part, Report, ranges};
+pub use salvage::mend;
 pub use spill::{Additions, Ending, SessionFile, SyncPolicy};
-pub use write::{compact, save};
+pub use walk::{is_lost_actor, is_lost_tag};
+pub use write::{compact, save, temporary_beside};
 
 use super::wire::Reader;
 use crate::model::{Failure, Outcome};
@@ -91,12 +93,14 @@ enum BlockKind {
     Pages = 7,
     /// All marks so far: the last such block counts when the directory is lost.
     Marks = 8,
+    /// How the recording begins, before the first segment of a file that was saved at once.
+    Start = 9,
 }
 
 impl BlockKind {
     fn from_u32(number: u32) -> Option<BlockKind> {
-        use BlockKind::{Dictionary, Directory, Info, Keyframes, Marks, Pages, Payloads, Segment};
-        let all = [Info, Dictionary, Segment, Payloads, Keyframes, Directory, Pages, Marks];
+        use BlockKind::{Dictionary, Directory, Info, Keyframes, Marks, Pages, Payloads, Segment, Start};
+        let all = [Info, Dictionary, Segment, Payloads, Keyframes, Directory, Pages, Marks, Start];
         all.into_iter().find(|kind| *kind as u32 == number)
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use super::directory::{Directory, SegmentPlace};
-use super::report::{Damage, Part, Report};
+use super::report::{Damage, Ended, Part, Report};
 use super::{Block, BlockKind, FILE_HEAD_BYTES, Form, MAGIC, VERSION, VERSION_MIN, directory_offset, examine, recover};
 use crate::model::{Failure, Outcome, limits};
 use crate::store::bytes::Bytes;
@@ -53,13 +53,14 @@ fn map(path: &Path) -> Outcome<Bytes> {
 pub fn read(bytes: &Bytes, name: &str, n_checked_max: usize) -> Outcome<(Recording, Report)> {
     let (version, form) = check_head(bytes, name)?;
     let mut damage = Vec::new();
-    let (directory, is_complete) = match read_directory(bytes, version) {
-        Ok(directory) => (directory, true),
+    let (directory, ended) = match read_directory(bytes, version) {
+        Ok(directory) => (directory, Ended { is_complete: true, is_saved: false }),
         Err(why) => {
             damage.push(Damage::at(Part::End, bytes.len(), 0, why));
             recover::walk(bytes, version, &mut damage)
         }
     };
+    let is_complete = ended.is_complete;
     let mut recording = assemble(bytes, directory, form);
     if bytes.len() <= n_checked_max || !is_complete {
         cut_at_damage(&mut recording, bytes, bytes.len().saturating_sub(n_checked_max), is_complete, &mut damage);
@@ -67,7 +68,7 @@ pub fn read(bytes: &Bytes, name: &str, n_checked_max: usize) -> Outcome<(Recordi
     if !is_complete {
         recover::restore_branches(&mut recording);
     }
-    let report = Report::of(&recording, bytes, (version, form), is_complete, damage);
+    let report = Report::of(&recording, bytes, (version, form), ended, damage);
     Ok((recording, report))
 }
 

@@ -20,6 +20,8 @@ pub enum Part {
     Payloads,
     Keyframe,
     Marks,
+    /// How a recording begins that forgot something.
+    Start,
     /// Bytes that are no block.
     Blocks,
 }
@@ -36,6 +38,7 @@ impl Part {
             Part::Payloads => "payloads",
             Part::Keyframe => "keyframe",
             Part::Marks => "marks",
+            Part::Start => "start",
             Part::Blocks => "blocks",
         }
     }
@@ -97,6 +100,15 @@ pub fn ranges(ranges: &[Range<u64>]) -> String {
     text
 }
 
+/// How a file was ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// It has a directory.
+    pub is_complete: bool,
+    /// It was saved at once, not while it was recorded: it had an end.
+    pub is_saved: bool,
+}
+
 /// A file as it was found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
@@ -105,6 +117,8 @@ pub struct Report {
     pub n_bytes: u64,
     /// Whether the file was ended: it has a directory.
     pub is_complete: bool,
+    /// Whether it was written at once, so that an end that is missing was there: it is no recorder's.
+    pub is_saved: bool,
     /// Seqs of the events that it should have, the lost ones included.
     pub seqs: Range<u64>,
     pub n_segments: usize,
@@ -138,14 +152,16 @@ impl Report {
         recording: &Recording,
         bytes: &[u8],
         (version, form): (u32, Form),
-        is_complete: bool,
+        ended: Ended,
         damage: Vec<Damage>,
     ) -> Report {
         Report {
             version,
             is_archive: form == Form::Archive,
             n_bytes: bytes.len() as u64,
-            is_complete,
+            is_complete: ended.is_complete,
+            // Archives and rings are always saved.
+            is_saved: ended.is_saved || form == Form::Archive || recording.first().0 > 0,
             seqs: recording.first().0..recording.len(),
             n_segments: recording.segments.len(),
             n_keyframes: recording.keyframes.all().count(),
@@ -162,9 +178,12 @@ impl Report {
     pub fn is_damaged(&self) -> bool {
         !self.is_whole() && !self.is_unfinished()
     }
-    /// Whether nothing is wrong but that the end is not there.
+    /// Whether nothing is wrong but that the end is not there, of a file that need not have had one: a recorder's that holds
+    /// something, or in which nothing was begun.
     pub fn is_unfinished(&self) -> bool {
-        !self.is_whole() && self.damage.iter().all(|damage| damage.part == Part::End)
+        let is_begun = self.damage.iter().any(|damage| damage.n_bytes > 0);
+        let may_lack_end = !self.is_saved && (self.is_complete || self.n_kept() > 0 || !is_begun);
+        !self.is_whole() && may_lack_end && self.damage.iter().all(|damage| damage.part == Part::End)
     }
     /// What is told of an unfinished file, wherever one is read, and what to do; `None` of any other.
     pub fn unfinished(&self, name: &str) -> Option<String> {

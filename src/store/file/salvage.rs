@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::PAGE_BYTES;
+use super::report::{Damage, Part};
+use super::{Block, BlockKind, PAGE_BYTES};
 use crate::codec::etf;
 use crate::model::{CallKey, Class, DAMAGE, Kind, NewEvent, Pid, Seq, Term, limits};
 use crate::store::columns::{Columns, TIME_BLOCK_EVENTS};
@@ -51,6 +52,21 @@ impl<'a> Source<'a> {
     pub fn whole(segment: &'a Segment, head: &'a Head, image: &'a [u8]) -> Source<'a> {
         Source { head, image, stored: segment.stored(), bad: Vec::new(), offset: segment.offsets.image }
     }
+}
+
+/// What can be saved of a segment of a file that reading found damaged, and what is to be told of it. `None` of one in archive
+/// form, of which nothing has a name: it stays without events.
+pub fn mend(segment: &Segment, dictionaries: &mut Dictionaries) -> Option<(Damage, Saved)> {
+    let why = segment.known_damage().filter(|_| !segment.is_archived())?;
+    let pages = Block::at(segment.file_from_image(), segment.image().len().next_multiple_of(8));
+    let pages = pages.filter(|block| block.head.kind == BlockKind::Pages && block.is_intact(segment.file_from_image()));
+    let pages = pages.map(|block| &segment.file_from_image()[block.content]);
+    let saved = salvage(&Source::damaged(segment, pages), dictionaries);
+    let (first, last) = (segment.head.start, segment.head.end() - 1);
+    let what = format!("events #{first} to #{last}: {why}; what can be saved of them is there from now on");
+    let (lost, n_partial) = (saved.lost.clone(), saved.n_partial);
+    let damage = Damage::at(Part::Segment, segment.offsets.image, segment.image().len(), what);
+    Some((Damage { lost, n_partial, ..damage }, saved))
 }
 
 /// Reads what does not lie in damaged bytes.

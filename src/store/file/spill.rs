@@ -1,7 +1,7 @@
 //! A session file that grows while its recording runs: segments are appended as they are sealed and mapped
 //! back, so that memory holds only the tail, the dictionaries and the summaries. It must not know who seals.
 //!
-//! Until [`SessionFile::end`] the file has no directory; opening it then walks its blocks (`recover`). Whatever
+//! Until [`SessionFile::put_directory`] the file has no directory; opening it then walks its blocks (`recover`). Whatever
 //! happens, what lies before the last whole block is readable.
 
 use std::fs::File;
@@ -47,6 +47,8 @@ pub struct Ending {
     pub actors: Vec<Actor>,
     pub tags: Vec<Atom>,
     pub checkpoints: Vec<Checkpoint>,
+    /// The system at the recording's start, when that is not seq 0.
+    pub base: Option<Checkpoint>,
     pub branches: Vec<Branch>,
     pub marks: Vec<Mark>,
 }
@@ -63,6 +65,7 @@ pub struct SessionFile {
     window: Option<Window>,
     segments: Vec<SegmentPlace>,
     checkpoints: Vec<CheckpointPlace>,
+    base: Option<CheckpointPlace>,
 }
 
 impl SessionFile {
@@ -94,6 +97,7 @@ impl SessionFile {
             window: None,
             segments: Vec::new(),
             checkpoints: Vec::new(),
+            base: None,
         };
         let mut bytes = [&MAGIC[..], &VERSION.to_le_bytes()].concat();
         bytes.resize(FILE_HEAD_BYTES, 0);
@@ -109,6 +113,7 @@ impl SessionFile {
     /// Appends a segment with what belongs to it; gives it back as a part of the file. Errors: the system's; the file
     /// ends then where it ended before.
     pub fn append(&mut self, segment: &Segment, additions: &Additions) -> Outcome<Segment> {
+        let before = self.offset;
         let mut out = BlockWriter { out: Vec::with_capacity(segment.owned_len() + 4096), offset: self.offset };
         let mut dictionary = Vec::new();
         put_additions(&mut dictionary, additions.first, &additions.actors, &additions.tags);
@@ -118,8 +123,14 @@ impl SessionFile {
             Ok::<_, std::io::Error>((place, put_keyframes(&mut out, additions.checkpoints.iter())?))
         })()
         .expect("writing to a vector cannot fail");
-        self.put(&out.out)?;
-        let mapped = self.map(&place)?;
+        let mapped = self.put(&out.out).and_then(|()| self.map(&place)).inspect_err(|_| {
+            // It is to be written once, whatever failed. The first error is the one that matters.
+            let _ = self.disk.cut(before as u64);
+        });
+        if mapped.is_err() {
+            self.offset = before;
+        }
+        let mapped = mapped?;
         self.segments.push(place);
         self.checkpoints.extend(checkpoints);
         Ok(mapped)
@@ -150,27 +161,40 @@ impl SessionFile {
         self.put(&out.out)
     }
 
-    /// Makes the file complete: what is left of the keyframes, the directory, the trailer. More may be appended after it.
-    pub fn end(&mut self, ending: &Ending) -> Outcome<()> {
+    /// Writes what is left of the keyframes, the base, and the marks, before a directory.
+    pub fn put_rest(&mut self, checkpoints: &[Checkpoint], ending: &Ending) -> Outcome<()> {
         let mut out = BlockWriter { out: Vec::new(), offset: self.offset };
-        let checkpoints = put_keyframes(&mut out, ending.checkpoints.iter()).expect("writing to a vector cannot fail");
+        let (places, base) = (|| {
+            let places = put_keyframes(&mut out, checkpoints.iter())?;
+            Ok::<_, std::io::Error>((places, put_keyframes(&mut out, ending.base.iter())?.pop()))
+        })()
+        .expect("writing to a vector cannot fail");
         if !ending.marks.is_empty() {
             let _ = out.marks(&ending.marks);
         }
         self.put(&out.out)?;
+        self.checkpoints.extend(places);
+        self.base = base;
+        Ok(())
+    }
+
+    /// Makes the file complete: the directory, the trailer. More may be appended after it.
+    pub fn put_directory(&mut self, ending: &Ending) -> Outcome<()> {
         // A directory that survives a loss of power vouches for what it names: that goes first.
         self.sync()?;
-        let mut all = self.checkpoints.clone();
-        all.extend(checkpoints.iter().cloned());
         let directory = Directory {
             info: ending.info.clone(),
             actors: ending.actors.clone(),
             tags: ending.tags.clone(),
             segments: self.segments.clone(),
-            checkpoints: all,
+            checkpoints: self.checkpoints.clone(),
             branches: ending.branches.clone(),
             marks: ending.marks.clone(),
-            start: Start::default(),
+            start: Start {
+                first: self.base.as_ref().map_or(0, |base| base.n_events),
+                base: self.base.clone(),
+                ..Start::default()
+            },
         };
         let mut out = BlockWriter { out: Vec::new(), offset: self.offset };
         let directory_offset = out.offset;
@@ -178,8 +202,11 @@ impl SessionFile {
         let _ = out.block(BlockKind::Directory, &[&directory.write()]);
         out.out.extend_from_slice(&trailer(directory_offset as u64));
         self.put(&out.out)?;
-        self.checkpoints.extend(checkpoints);
         self.sync()
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Writes at the end; a failed write leaves the file as long as it was.

@@ -54,6 +54,10 @@ pub struct Walk<'f> {
     n_to_sum: usize,
     /// Whether damage stood before the first segment: it need not be the first that there was.
     pub has_lost_beginning: bool,
+    /// How the recording begins, where a block before the first segment says so.
+    start: Option<Start>,
+    /// Whether the file was saved at once, so that it had an end.
+    pub is_saved: bool,
 }
 
 /// Where the parts of a segment lie that is not where its headers say.
@@ -102,6 +106,8 @@ impl<'f> Walk<'f> {
             n_to_sum: file.len().saturating_mul(2),
             is_shifted: false,
             has_lost_beginning: false,
+            start: None,
+            is_saved: false,
         };
         while walk.step() {}
         walk.end();
@@ -135,6 +141,7 @@ impl<'f> Walk<'f> {
             BlockKind::Keyframes => (Part::Keyframe, "they are damaged: they are made again"),
             BlockKind::Directory => (Part::Directory, "it is damaged"),
             BlockKind::Marks => (Part::Marks, "they are damaged"),
+            BlockKind::Start => (Part::Start, "it is damaged: the directory has it, too"),
         };
         let n_bytes = block.next().min(self.file.len()) - begin;
         self.tell(part, begin, n_bytes, what);
@@ -147,7 +154,8 @@ impl<'f> Walk<'f> {
 
     /// Reads a block; `false` when it is damaged.
     fn take(&mut self, block: &Block) -> bool {
-        use BlockKind::{Dictionary, Directory, Info, Keyframes, Marks, Pages, Payloads, Segment};
+        use BlockKind::{Dictionary, Directory, Info, Keyframes, Marks, Pages, Payloads, Segment, Start};
+        self.is_saved |= block.head.kind == Start && self.found.is_empty();
         if !matches!(block.head.kind, Pages | Payloads) {
             self.flush();
         }
@@ -177,6 +185,12 @@ impl<'f> Walk<'f> {
                 pending.map(|(place, pieces)| self.add_segment(place, block.content.clone(), pieces)).is_some()
             }
             Keyframes => self.add_keyframes(block).is_some(),
+            // As with Info.
+            Start if !self.found.is_empty() || self.start.is_some() => true,
+            Start => {
+                self.start = super::directory::Start::read_block(content, self.file);
+                self.start.is_some()
+            }
             Marks => read_marks(&mut reader).map(|marks| self.directory.marks = marks).is_some(),
             Directory => {
                 self.complete = super::directory::Directory::read(content, self.file.len(), self.version);
@@ -262,7 +276,7 @@ impl<'f> Walk<'f> {
 
     fn add_segment(&mut self, place: SegmentPlace, stored: Range<usize>, pieces: Pieces) {
         let stored = stored.start.min(self.file.len())..stored.end.min(self.file.len());
-        self.has_lost_beginning |= self.found.is_empty() && self.n_skipped_in_all > 0;
+        self.has_lost_beginning |= self.found.is_empty() && self.n_skipped_in_all > 0 && self.start.is_none();
         let n_jumped = self.next_seq().map_or(0, |next| place.head.start - next);
         self.n_missing -= n_jumped.saturating_sub(self.n_skipped as u64).min(self.n_missing);
         self.found.push(SegmentPlace { stored, ..place });
@@ -272,7 +286,7 @@ impl<'f> Walk<'f> {
     /// The seq that comes next; `None` where a recording may begin with any, as a ring does.
     fn next_seq(&self) -> Option<u64> {
         let end = self.found.last().map(|place| place.head.end());
-        end.or((self.n_skipped > 0).then_some(0))
+        end.or(self.start.as_ref().map(|start| start.first)).or((self.n_skipped > 0).then_some(0))
     }
     fn skip(&mut self, n_bytes: usize) {
         self.n_skipped = self.n_skipped.saturating_add(n_bytes);
@@ -286,12 +300,15 @@ impl<'f> Walk<'f> {
         self.flush();
         let segments = &self.found;
         self.directory.segments = segments.clone();
-        self.directory.start.first = segments.first().map_or(0, |place| place.head.start);
-        if self.directory.start.first > 0 {
-            // Without the base, which only the directory places, keyframes say nothing.
+        let first = segments.first().map_or(0, |place| place.head.start);
+        self.directory.start = self.start.clone().unwrap_or(Start { first, ..Start::default() });
+        let start = &mut self.directory.start;
+        if start.first > 0 && start.base.is_none() {
+            // Without the base keyframes say nothing.
             self.directory.checkpoints.clear();
+            start.n_checkpoints_evicted = 0;
         }
-        let n_events = segments.last().map_or(0, |place| place.head.end());
+        let n_events = segments.last().map_or(start.first, |place| place.head.end());
         self.directory.marks.retain(|mark| mark.at.0 < n_events);
         // Names that are lost are told from others, and the events with them are kept.
         let most = |n: fn(&Head) -> u32| self.found.iter().map(|place| n(&place.head) as usize).max();
@@ -320,8 +337,13 @@ impl<'f> Walk<'f> {
             return None;
         }
         self.n_events = known.last().map(|place| place.head.end());
-        let start = Start { first: complete.start.first, evicted: complete.start.evicted, ..Start::default() };
-        let checkpoints = if start.first == 0 { self.directory.checkpoints.clone() } else { Vec::new() };
+        // Its places are not where things are; those of a block before the damage may be.
+        let own = self.start.as_ref().filter(|start| start.first == complete.start.first);
+        let lost =
+            || Start { first: complete.start.first, evicted: complete.start.evicted.clone(), ..Start::default() };
+        let start = own.map_or_else(lost, |_| self.directory.start.clone());
+        let has_start = start.first == 0 || start.base.is_some();
+        let checkpoints = if has_start { self.directory.checkpoints.clone() } else { Vec::new() };
         Some(Directory { segments: self.found.clone(), checkpoints, start, ..complete })
     }
 
@@ -411,7 +433,8 @@ impl<'f> Walk<'f> {
         let n_known = self.found.last().map_or(0, |place| place.head.end());
         for (n_events, len, checksum) in places {
             let end = begin.checked_add(len).filter(|end| *end <= block.content.end)?;
-            let n_before = self.directory.checkpoints.last().map_or(0, |checkpoint| checkpoint.n_events);
+            let first = self.start.as_ref().map_or(0, |start| start.first);
+            let n_before = self.directory.checkpoints.last().map_or(first, |checkpoint| checkpoint.n_events);
             if n_events > n_before && n_events <= n_known {
                 self.directory.checkpoints.push(CheckpointPlace { n_events, delta: begin..end, checksum });
             }
@@ -446,13 +469,25 @@ fn is_torn(rest: &[u8]) -> bool {
 fn fill<T: Copy>(known: &[Option<T>], lost: impl Fn(u32) -> T) -> Vec<T> {
     (0u32..).zip(known).map(|(number, item)| item.unwrap_or_else(|| lost(number))).collect()
 }
+/// The node of actors whose names are lost.
+const LOST_NODE: &str = "lost@nowhere";
+/// What tags begin with that stand for lost ones.
+const LOST_TAG: &str = "lost tag ";
+
+/// Whether damage took what an actor was: it stands for one that is lost.
+pub fn is_lost_actor(actor: Actor) -> bool {
+    actor.origin().id().node.as_str() == LOST_NODE
+}
+pub fn is_lost_tag(tag: Atom) -> bool {
+    tag.as_str().strip_prefix(LOST_TAG).is_some_and(|number| number.parse::<u32>().is_ok())
+}
 fn lost_actor(number: u32) -> Actor {
-    let node = Atom::new("lost@nowhere");
+    let node = Atom::new(LOST_NODE);
     let origin = crate::model::Origin::intern(node, number).unwrap_or(crate::model::Origin::LOCAL);
     Actor::from(crate::model::Pid { id: number, serial: u32::MAX, origin })
 }
 fn lost_tag(number: u32) -> Atom {
-    Atom::new(&format!("lost tag {number}"))
+    Atom::new(&format!("{LOST_TAG}{number}"))
 }
 
 #[cfg(test)]

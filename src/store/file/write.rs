@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::directory::{CheckpointPlace, Directory, SegmentPlace, Start, put_additions, put_info, put_marks};
 use super::{BlockHead, BlockKind, FILE_HEAD_BYTES, Form, MAGIC, PAGE_BYTES, VERSION, trailer};
@@ -48,11 +49,37 @@ pub fn sync_folder(path: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// A name beside `path`, so that renaming stays on one file system.
+/// A name beside `path`, so that renaming stays on one file system. What a process that was killed left there goes.
 fn temporary_name(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
-    path.with_file_name(name)
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    temporary_beside(path, (&format!("{name}."), ".tmp"))
+}
+
+/// The name `before` + our process's number + `after` in the folder of `path`. Files of that name and of processes that are no more
+/// are removed, when nobody has written them for a while: a folder may be another machine's, too.
+pub fn temporary_beside(path: &Path, (before, after): (&str, &str)) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_leftover = |entry: &std::fs::DirEntry| {
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix(before)?.strip_suffix(after));
+        let is_of_dead = number.and_then(|number| number.parse::<u32>().ok()).is_some_and(is_dead);
+        let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
+        is_of_dead && age().is_some_and(|age| age > LEFTOVER_AFTER)
+    };
+    // A folder that cannot be read is told of when it is written to; a leftover that stays is only untidy.
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten().filter(is_leftover) {
+        let _ = std::fs::remove_file(entry.path());
+    }
+    path.with_file_name(format!("{before}{}{after}", std::process::id()))
+}
+
+/// Time without a write after which a temporary file of a process that is no more is a leftover.
+const LEFTOVER_AFTER: Duration = Duration::from_secs(60);
+
+/// Whether there is no such process. Where the system does not say, there may be one.
+fn is_dead(process: u32) -> bool {
+    let all = Path::new("/proc");
+    all.join("self").exists() && !all.join(process.to_string()).exists()
 }
 
 /// Writes blocks; knows at which offset of the file.
@@ -84,6 +111,21 @@ fn write_file(
         marks: recording.marks.clone(),
         ..Directory::default()
     };
+    let keyframes = &recording.keyframes;
+    let base = keyframes.base_with_states(recording.first().0, &recording.dictionaries);
+    directory.start = Start {
+        first: recording.first().0,
+        evicted: recording.evicted.clone(),
+        n_checkpoints_evicted: keyframes.n_evicted,
+        dead_before: keyframes.dead_before,
+        base: put_keyframes(&mut writer, base.iter())?.pop(),
+        branch_bases: put_keyframes(&mut writer, keyframes.branch_bases.values())?,
+    };
+    // It stands in front, too: a file that is cut at its end tells how it began, and that it had an end.
+    let mut start = Vec::new();
+    directory.start.write(&mut start);
+    writer.block(BlockKind::Start, &[&start])?;
+
     let (mut n_actors, mut n_tags, mut n_events) = (0, 0, 0);
     let mut put = |segment: &Segment, archived: Option<Archived>| -> std::io::Result<()> {
         // A segment's numbers need not be the newest ones: an actor may come back. What it adds begins
@@ -107,16 +149,7 @@ fn write_file(
         Form::Archive => archive::pack_all(&segments, put)?,
     }
 
-    let keyframes = &recording.keyframes;
     directory.checkpoints = put_keyframes(&mut writer, keyframes.checkpoints.iter())?;
-    directory.start = Start {
-        first: recording.first().0,
-        evicted: recording.evicted.clone(),
-        n_checkpoints_evicted: keyframes.n_evicted,
-        dead_before: keyframes.dead_before,
-        base: put_keyframes(&mut writer, keyframes.base_with_states(&recording.dictionaries).iter())?.pop(),
-        branch_bases: put_keyframes(&mut writer, keyframes.branch_bases.values())?,
-    };
     if !directory.marks.is_empty() {
         writer.marks(&directory.marks)?;
     }

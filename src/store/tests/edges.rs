@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::FailureKind;
+use crate::model::term::Fun;
 
 #[test]
 fn events_survive_full_segments() {
@@ -360,6 +361,30 @@ fn a_search_that_is_stopped_ends() {
     assert_eq!((recording.count_of(&selection), recording.group(&selection, By::Pair, 9).n_events), (0, 0));
     let left = |why: &Stage| matches!(why, Stage::Pruned(Pruned::Stopped));
     assert!(recording.explain(&selection).iter().any(|step| left(&step.stage) && step.n_events == 0));
+}
+
+#[test]
+fn funs_are_found_where_text_filters_pass_over_blocks() {
+    let mut recording = busy(60_000);
+    let fun = |function: &str| {
+        let module = Atom::new("some_module");
+        Term::Fun(Fun::External { module, function: Atom::new(function), arity: 2 }.into())
+    };
+    let at = recording.len() + 1;
+    ["before", "needle", "behind"].into_iter().for_each(|name| {
+        Row::new(9, Kind::Send, 1).payload(&fun(name)).append_to(&mut recording);
+    });
+    recording.seal();
+    let everything = Filter::default();
+    for text in ["some_module:needle/2", "fun some_module:needle", "e:needle/"] {
+        let texts = [Text::new(text, false).unwrap()];
+        let selection = Selection::of(&everything).texts(&texts);
+        assert_eq!(recording.seqs(&selection).collect::<Vec<_>>(), [Seq(at)], "{text}");
+        let Some(Step { stage: Stage::Texts(searched), .. }) = recording.explain(&selection).pop() else {
+            panic!("texts are looked for last")
+        };
+        assert!(searched.n_blocks_read <= 2 && searched.n_blocks > 10 * searched.n_blocks_read, "{searched:?}");
+    }
 }
 
 #[test]

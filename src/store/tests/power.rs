@@ -24,13 +24,14 @@ enum Op {
 struct Noted {
     file: File,
     log: Arc<Mutex<Vec<Op>>>,
-    n_free: usize,
+    n_free: Arc<Mutex<usize>>,
 }
 
 impl Disk for Noted {
     fn write(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
-        let n_written = bytes.len().min(self.n_free);
-        self.n_free -= n_written;
+        let mut n_free = self.n_free.lock().unwrap();
+        let n_written = bytes.len().min(*n_free);
+        *n_free -= n_written;
         self.log.lock().unwrap().push(Op::Write(offset as usize, bytes[..n_written].to_vec()));
         Disk::write(&mut self.file, &bytes[..n_written], offset)?;
         if n_written < bytes.len() { Err(Error::from(ErrorKind::StorageFull)) } else { Ok(()) }
@@ -50,13 +51,21 @@ impl Disk for Noted {
 
 /// A recording on such a disk.
 fn on_disk(path: &FilePath, n_free: usize, durability: Durability) -> (Recording, Arc<Mutex<Vec<Op>>>) {
+    on_disk_with(path, &Arc::new(Mutex::new(n_free)), durability)
+}
+/// The same, on one whose room is changed meanwhile.
+fn on_disk_with(
+    path: &FilePath,
+    n_free: &Arc<Mutex<usize>>,
+    durability: Durability,
+) -> (Recording, Arc<Mutex<Vec<Op>>>) {
     let file = File::options().read(true).write(true).create(true).truncate(true).open(path).unwrap();
     let log = Arc::new(Mutex::new(Vec::new()));
-    let disk = Box::new(Noted { file, log: log.clone(), n_free });
+    let disk = Box::new(Noted { file, log: log.clone(), n_free: n_free.clone() });
     let info = RecordingInfo { title: "busy".into(), ..RecordingInfo::default() };
     let file = SessionFile::create_on(disk, path, &info, &durability).unwrap();
     let mut recording = Recording::new(info);
-    recording.writer = Writer::with_file(file).unwrap();
+    recording.writer = Writer::with_file(file, durability.unwritten_bytes_max).unwrap();
     recording.seal_after_ns = durability.seal_after_ns;
     (recording, log)
 }
@@ -182,6 +191,83 @@ fn full_disk_leaves_a_whole_file_wherever_it_is_full() {
         // What the disk did not take is in memory, and can go elsewhere.
         check_events(&reopened(&recording), 31);
     }
+}
+
+/// A live recording does not end with the disk: what is sealed waits, and is in the file when there is room again.
+#[test]
+fn what_a_full_disk_does_not_take_waits_and_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.cinema");
+    let n_free = Arc::new(Mutex::new(30_000));
+    let patient = Durability { unwritten_bytes_max: 1 << 30, ..Durability::default() };
+    let (mut recording, _) = on_disk_with(&path, &n_free, patient);
+    let append = |recording: &mut Recording, seqs: Range<u64>| {
+        for n in seqs {
+            busy_row(n).append_to(recording);
+            if n % 250 == 249 {
+                recording.seal();
+            }
+        }
+    };
+    append(&mut recording, 0..5_000);
+    let news = recording.disk_news();
+    assert!(news.len() == 1 && news[0].contains("at offset") && news[0].contains("waits in memory"), "{news:?}");
+    check_events(&recording, 31);
+    let (opened, report) = Recording::open(&path).unwrap();
+    assert!(report.is_unfinished() && opened.len().is_multiple_of(250), "{report:?}");
+    // At its end it says what the file has not; it may go on all the same.
+    let n_bytes = recording.n_bytes();
+    let failure = recording.finish().unwrap_err();
+    assert!(failure.error.contains(&format!("whole up to before #{}", opened.len())), "{failure}");
+    recording.set_mark(Mark { name: "late".into(), at: Seq(4_000), note: String::new(), is_snapshot: false });
+    *n_free.lock().unwrap() = usize::MAX;
+    append(&mut recording, 5_000..5_250);
+    let news = recording.disk_news();
+    assert!(news.len() == 1 && news[0].contains("is written again"), "{news:?}");
+    assert!(recording.n_bytes() < n_bytes / 2, "what waited needs no memory any more");
+    check_events(&recording, 31);
+    recording.finish().unwrap();
+    let (opened, report) = Recording::open(&path).unwrap();
+    assert!(report.is_whole() && opened.len() == 5_250 && opened.marks().len() == 1, "{report:?}");
+    check_events(&opened, 31);
+    for at in [0, 16_384 / 4, 5_249].map(Seq) {
+        assert_eq!(opened.materialise(at), busy(5_250).materialise(at));
+    }
+    assert_eq!(Recording::rescue(&path).unwrap().1.damage, Vec::new());
+}
+
+/// When too much waits, events are dropped: how many, and where, is in the recording.
+#[test]
+fn what_finds_no_room_in_memory_either_is_a_loss_in_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.cinema");
+    let n_free = Arc::new(Mutex::new(30_000));
+    let (mut recording, _) =
+        on_disk_with(&path, &n_free, Durability { unwritten_bytes_max: 20_000, ..Durability::default() });
+    for n in 0..10_000u64 {
+        Row::new(n as i64, Kind::Log, 1).payload(&Term::Int(n as i64)).append_to(&mut recording);
+        if n % 250 == 249 {
+            recording.seal();
+        }
+    }
+    let n_kept = recording.len();
+    assert!(n_kept < 9_000 && n_kept.is_multiple_of(250), "{n_kept}");
+    let news = recording.disk_news();
+    assert!(news.len() == 2 && news[1].contains("UNWRITTEN_BYTES_MAX"), "{news:?}");
+    assert!(recording.finish().is_err(), "the disk is full still");
+    *n_free.lock().unwrap() = usize::MAX;
+    recording.finish().unwrap();
+    Row::new(10_000, Kind::Log, 1).payload(&Term::Int(10_000)).append_to(&mut recording);
+    recording.finish().unwrap();
+    let (opened, report) = Recording::open(&path).unwrap();
+    assert!(report.is_whole(), "{report:?}");
+    let losses = opened.losses(&opened.lineage(0));
+    let [loss] = &losses[..] else { panic!("{losses:?}") };
+    assert_eq!(
+        (loss.seqs.start, loss.n_events, loss.what.as_deref()),
+        (n_kept, Some(10_000 - n_kept), Some("the disk was full"))
+    );
+    assert_eq!((opened.len(), opened.term(Seq(n_kept + 1))), (n_kept + 2, Some(Term::Int(10_000))));
 }
 
 #[test]

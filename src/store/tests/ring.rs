@@ -63,6 +63,51 @@ fn states_outlive_their_events() {
     assert_eq!((rotated.n_held(), rotated.term(Seq(0))), (0, Some(Term::atom("early"))));
 }
 
+/// A ring's file that was cut has lost its directory, not how it begins; and the cut is told as damage: a ring was saved.
+#[test]
+fn a_ring_that_was_cut_knows_how_it_began() {
+    let mut recording = ring(RingLimits { events_min: Some(10_000), ..RingLimits::default() });
+    for n in 0..60_000 {
+        busy_row(n).append_to(&mut recording);
+    }
+    let first = recording.first();
+    let folder = tempfile::tempdir().unwrap();
+    for (form, is_archive) in [("plain", false), ("archive", true)] {
+        let path = folder.path().join(format!("{form}.cinema"));
+        if is_archive {
+            recording.compact(&path).unwrap()
+        } else {
+            recording.save(&path).unwrap()
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        for n_cut in [1, 24, 30, bytes.len() / 3] {
+            let cut = bytes[..bytes.len() - n_cut].to_vec();
+            for read in [Recording::read, Recording::read_rescued] {
+                let (opened, report) = read(cut.clone()).unwrap();
+                assert!(report.is_damaged() && report.unfinished("f").is_none(), "{form}, {n_cut}: {report:?}");
+                assert!(report.damage.iter().all(|damage| damage.offset > 0));
+                assert_eq!((opened.first(), opened.evicted()), (first, recording.evicted()), "{form}, {n_cut}");
+                let last = Seq(opened.len() - 1);
+                assert!(n_cut > 30 || last.0 == 59_999, "nothing but the directory was cut");
+                for at in [Seq(first.0 - 1), first, last] {
+                    assert_eq!(opened.materialise(at), recording.materialise(at), "{form}, {n_cut}, at {at:?}");
+                }
+                assert_eq!(reopened(&opened).evicted(), recording.evicted());
+            }
+        }
+    }
+    // Where the block that tells it is damaged as well, that is told, and what can be saved is a whole file.
+    let mut bytes = std::fs::read(folder.path().join("plain.cinema")).unwrap();
+    bytes.truncate(bytes.len() - 30);
+    let start = bytes.windows(8).position(|window| window == b"CBLK\x09\0\0\0").unwrap();
+    bytes[start + 30] ^= 1;
+    for read in [Recording::read, Recording::read_rescued] {
+        let (opened, report) = read(bytes.clone()).unwrap();
+        assert!(report.damage.iter().any(|damage| damage.part == Part::Start), "{report:?}");
+        assert_eq!(reopened(&opened).len(), opened.len());
+    }
+}
+
 #[test]
 fn small_rings_keep_what_was_asked_for() {
     for asked in [1, 10, 500, 1_000] {

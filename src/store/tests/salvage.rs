@@ -197,11 +197,11 @@ fn losses_are_told_by_stretch_with_reason_and_place() {
     let (saved, report) = Recording::read_rescued(damaged).unwrap();
     let losses = saved.losses(&saved.lineage(0));
     let [loss] = &losses[..] else { panic!("{losses:?}") };
-    assert_eq!((loss.n_events, loss.reason, loss.offset), (report.n_lost(), "damage", Some(at as u64)));
+    assert_eq!((loss.n_events, loss.reason, loss.offset), (Some(report.n_lost()), "damage", Some(at as u64)));
     let lost = &report.damage[0].lost;
     assert_eq!(loss.seqs, lost[0].start..lost[lost.len() - 1].end);
     assert_eq!(reopened(&saved).losses(&saved.lineage(0)), losses);
-    assert_eq!(saved.losses(&[0..loss.seqs.start, loss.seqs.end - 1..6_000])[0].n_events, 1);
+    assert_eq!(saved.losses(&[0..loss.seqs.start, loss.seqs.end - 1..6_000])[0].n_events, Some(1));
     // Payloads that are lost are told from those that never were.
     let stored = segment.stored();
     let at = bytes.windows(stored.len()).position(|window| window == stored).unwrap();
@@ -212,14 +212,71 @@ fn losses_are_told_by_stretch_with_reason_and_place() {
     let (mut n_lost, mut n_none) = (0, 0);
     for seq in (2_000..4_000).map(Seq) {
         let is_lost = original.payload(seq).is_some() && saved.payload(seq).is_none();
-        let expected: &[&str] = if is_lost { &["payload"] } else { &[] };
         assert!(saved.lost_fields(seq).iter().all(|name| name == "payload" || name == "meta"), "{seq:?}");
         assert_eq!(saved.lost_fields(seq).iter().any(|name| name == "payload"), is_lost, "{seq:?}");
-        assert_eq!(opened.lost_fields(seq), expected, "{seq:?}");
+        assert_eq!(opened.lost_fields(seq), saved.lost_fields(seq), "who opens is told what a repair notes: {seq:?}");
         n_lost += usize::from(is_lost);
         n_none += usize::from(original.payload(seq).is_none());
     }
     assert!(n_lost > 0 && n_none > 0);
+}
+
+/// A file that is too large to be checked when it is opened has, once its damage was met, what a repair saves of it: events,
+/// fields that are lost, losses.
+#[test]
+fn a_large_file_is_mended_where_it_is_read() {
+    let (original, bytes) = sample();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.cinema");
+    let mut random = lcg(21);
+    let (mut n_partial, mut n_lost) = (0, 0);
+    for round in 0..40 {
+        let segment = &original.segments[round % 3];
+        let image = segment.plain().unwrap().1;
+        let at = bytes.windows(image.len()).position(|window| window == image).unwrap();
+        let mut damaged = bytes.clone();
+        damaged[at + random() % image.len()] ^= 0x20;
+        std::fs::write(&path, &damaged).unwrap();
+        let (repaired, report) = Recording::rescue(&path).unwrap();
+        let (mut opened, _) = Recording::open_as_large(&path).unwrap();
+        let _ = opened.event(Seq(segment.head.start));
+        let told = opened.mend();
+        let [damage] = &told[..] else { panic!("{told:?}") };
+        assert_eq!((&damage.lost, damage.n_partial), (&report.damage[0].lost, report.damage[0].n_partial));
+        assert_eq!(damage.offset, at as u64);
+        for seq in (segment.head.start..segment.head.end()).map(Seq) {
+            assert_eq!(opened.event(seq), repaired.event(seq));
+            assert_eq!(opened.payload(seq), repaired.payload(seq));
+            assert_eq!(opened.lost_fields(seq), repaired.lost_fields(seq));
+        }
+        assert_eq!(opened.losses(&opened.lineage(0)), repaired.losses(&repaired.lineage(0)));
+        assert!(opened.mend().is_empty() && opened.damage().is_empty(), "it is told once");
+        assert_eq!(opened.count(&Filter::default()), 6_000);
+        (n_partial, n_lost) = (n_partial + damage.n_partial, n_lost + damage.n_lost());
+    }
+    assert!(n_partial > 0 && n_lost > 0);
+}
+
+/// Names that damage of the dictionaries took are told of each event that had them.
+#[test]
+fn names_that_are_lost_are_lost_fields() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.cinema");
+    let mut running = Recording::create(&path, RecordingInfo::default(), Durability::default()).unwrap();
+    (0..500).for_each(|n| _ = busy_row(n).append_to(&mut running));
+    running.seal();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let dictionary = bytes.windows(8).position(|window| window == b"CBLK\x02\0\0\0").unwrap();
+    bytes[dictionary + 40] ^= 1;
+    let (saved, report) = Recording::read_rescued(bytes).unwrap();
+    assert!(report.damage.iter().any(|damage| damage.part == Part::Dictionary), "{report:?}");
+    for recording in [&saved, &reopened(&saved)] {
+        for seq in (0..500).map(Seq) {
+            let (lost, event) = (recording.lost_fields(seq), running.event(seq).unwrap());
+            let has = |name: &str| lost.iter().any(|lost| lost == name);
+            assert_eq!((has("process"), has("peer"), has("tag")), (true, event.peer.is_some(), event.tag.is_some()));
+        }
+    }
 }
 
 /// A file that is cut inside the payloads of a segment has its columns, and the payloads before the cut.
@@ -231,13 +288,13 @@ fn a_cut_in_payloads_costs_the_payloads_behind_it() {
     let mut n_partial_before = u64::MAX;
     for n in [at - 100, at - 24, at, at + 1, at + stored.len() / 2, at + stored.len() - 1] {
         let (saved, report) = Recording::read_rescued(bytes[..n].to_vec()).unwrap();
-        assert_eq!((saved.len(), report.n_lost(), report.is_unfinished()), (6_000, 0, true), "cut at {n}: {report:?}");
+        assert_eq!((saved.len(), report.n_lost(), report.is_damaged()), (6_000, 0, true), "cut at {n}: {report:?}");
         check_saved(&saved, &report, &original);
         assert!((1..=n_partial_before).contains(&report.n_partial()), "cut at {n}: {} in part", report.n_partial());
         n_partial_before = report.n_partial();
         let (opened, opening) = Recording::read(bytes[..n].to_vec()).unwrap();
         assert_eq!((opened.len(), opened.event(Seq(5_999))), (6_000, original.event(Seq(5_999))));
-        assert_eq!(opening.unfinished("f"), report.unfinished("f"));
+        assert_eq!((opening.is_damaged(), opening.n_kept()), (true, report.n_kept()));
         assert_eq!(
             Recording::read_rescued(saved_bytes(&saved)).unwrap().1.damage,
             Vec::new(),
@@ -249,20 +306,33 @@ fn a_cut_in_payloads_costs_the_payloads_behind_it() {
     let at = bytes.windows(image.len()).position(|window| window == image).unwrap();
     for n in [at - 30, at - 10, at + 1, at + image.len() - 1] {
         let (saved, report) = Recording::read_rescued(bytes[..n].to_vec()).unwrap();
-        assert_eq!((saved.len(), report.is_unfinished()), (4_000, true), "cut at {n}: {report:?}");
+        assert_eq!((saved.len(), report.is_damaged()), (4_000, true), "cut at {n}: {report:?}");
         assert!(n < at || report.n_lost() == 2_000, "cut at {n}: {report:?}");
-        assert_eq!(Recording::read(bytes[..n].to_vec()).unwrap().1.unfinished("f"), report.unfinished("f"));
+        assert_eq!(Recording::read(bytes[..n].to_vec()).unwrap().1.n_kept(), report.n_kept());
     }
 }
 
-/// A file that is cut in its only segment has no events, and what is made of it is whole.
+/// A file that is cut in its only segment has no events, and what is made of it is whole. Nobody takes half a file for a
+/// recorder's in which nothing happened yet: it is damage, with its place.
 #[test]
-fn a_cut_in_the_first_segment_leaves_a_whole_file_without_events() {
-    let bytes = saved_bytes(&busy(500));
-    let (saved, report) = Recording::read_rescued(bytes[..bytes.len() / 2].to_vec()).unwrap();
-    assert_eq!((saved.len(), report.n_lost(), report.is_unfinished()), (0, 500, true), "{report:?}");
-    assert!(report.unfinished("f").unwrap().contains("no event lies before that; lost are the 500 in which it ends"));
-    assert_eq!(Recording::read(saved_bytes(&saved)).unwrap().1.damage, Vec::new());
+fn a_cut_in_the_first_segment_is_damage_and_leaves_a_whole_file_without_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.cinema");
+    let mut running = Recording::create(&path, RecordingInfo::default(), Durability::default()).unwrap();
+    let nothing_yet = std::fs::read(&path).unwrap();
+    (0..500).for_each(|n| _ = busy_row(n).append_to(&mut running));
+    running.seal();
+    for bytes in [saved_bytes(&busy(500)), std::fs::read(&path).unwrap()] {
+        for n in [nothing_yet.len() + 30, bytes.len() / 10, bytes.len() / 2] {
+            for read in [Recording::read, Recording::read_rescued] {
+                let (saved, report) = read(bytes[..n].to_vec()).unwrap();
+                assert_eq!((saved.len(), report.is_damaged()), (0, true), "cut at {n}: {report:?}");
+                assert!(report.damage.iter().any(|damage| damage.offset > 0 && damage.offset <= n as u64));
+                assert_eq!(Recording::read(saved_bytes(&saved)).unwrap().1.damage, Vec::new());
+            }
+        }
+    }
+    assert!(Recording::read(nothing_yet).unwrap().1.is_unfinished(), "a recorder that was killed at once");
 }
 
 /// Bytes that were inserted, or are missing, shift all that follows: it is found again, with the directory or without.

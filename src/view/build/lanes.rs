@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustc_hash::FxHashSet;
+
 use crate::analysis::tree::{SupervisionTree, TreeNode};
 use crate::model::{Actor, Behaviour, Status, Syntax};
 use crate::view::Lane;
@@ -26,12 +28,13 @@ impl Lanes {
         let n_hidden = heaviest.len().saturating_sub(n_max);
         heaviest.truncate(n_max);
         let mut wanted: BTreeSet<Actor> = heaviest.iter().map(|(actor, _)| *actor).collect();
-        for root in &tree.roots {
-            want_supervisors(root, &mut wanted, n_max);
+        let mut ways = FxHashSet::default();
+        for root in tree.clients_first() {
+            want_supervisors(root, &mut wanted, &mut ways, n_max);
         }
         let mut lanes = Lanes { n_hidden, syntax, ..Lanes::default() };
-        for node in tree.clients_first() {
-            lanes.walk(node, 0, &wanted);
+        for node in tree.clients_first().filter(|node| ways.contains(&node.actor)) {
+            lanes.walk(node, 0, &wanted, &ways);
         }
         for actor in &wanted {
             if !lanes.index.contains_key(actor) {
@@ -45,13 +48,18 @@ impl Lanes {
         self.index.get(&actor).copied()
     }
 
-    fn walk(&mut self, node: &TreeNode, depth: usize, wanted: &BTreeSet<Actor>) {
+    /// Walks the tree along its `ways`: of thousands of children that a supervisor had, few are wanted.
+    fn walk(&mut self, node: &TreeNode, depth: usize, wanted: &BTreeSet<Actor>, ways: &FxHashSet<Actor>) {
         let is_shown = wanted.contains(&node.actor);
         if is_shown {
             self.push(node.actor, &node.name, depth, node.behaviour == Behaviour::Supervisor);
         }
-        for child in in_order(&node.children) {
-            self.walk(child, depth + usize::from(is_shown), wanted);
+        let is_way = |child: &&TreeNode| ways.contains(&child.actor);
+        // Who had the place of a child before it says where that is.
+        for child in in_order(node.children.iter().filter(|child| child.child_id.is_some() || is_way(child))) {
+            if is_way(&child) {
+                self.walk(child, depth + usize::from(is_shown), wanted, ways);
+            }
         }
     }
     fn push(&mut self, actor: Actor, name: &str, depth: usize, is_supervisor: bool) {
@@ -71,17 +79,17 @@ impl Lanes {
 
 /// Siblings in their supervisor's order. Where dead ones are among them, that is the order of their pids, except that
 /// all who held one place (a child and its successors after restarts) stand together.
-pub(super) fn in_order(children: &[TreeNode]) -> Vec<&TreeNode> {
-    if children.iter().all(|child| child.status != Status::Dead) {
-        return children.iter().collect();
+pub(super) fn in_order<'t>(children: impl Iterator<Item = &'t TreeNode>) -> Vec<&'t TreeNode> {
+    let mut ordered: Vec<&TreeNode> = children.collect();
+    if ordered.iter().all(|child| child.status != Status::Dead) {
+        return ordered;
     }
     let place = |node: &TreeNode| node.child_id.map_or(node.name.clone(), |id| id.as_str().to_string());
     let mut firsts = BTreeMap::new();
-    for child in children {
+    for child in &ordered {
         let first = firsts.entry(place(child)).or_insert(child.actor);
         *first = child.actor.min(*first);
     }
-    let mut ordered: Vec<&TreeNode> = children.iter().collect();
     ordered.sort_by_key(|child| (firsts[&place(child)], child.actor));
     ordered
 }
@@ -91,14 +99,17 @@ pub(super) fn without_id<'a>(name: &'a str, id: &str) -> &'a str {
     name.strip_suffix(id).map_or(name, str::trim_end)
 }
 
-/// Adds supervisors of wanted processes; gives whether the node or something below it is wanted.
-fn want_supervisors(node: &TreeNode, wanted: &mut BTreeSet<Actor>, n_max: usize) -> bool {
+/// Adds supervisors of wanted processes; gives whether the node or something below it is wanted: then it is on the way.
+fn want_supervisors(node: &TreeNode, wanted: &mut BTreeSet<Actor>, ways: &mut FxHashSet<Actor>, n_max: usize) -> bool {
     let mut is_wanted = wanted.contains(&node.actor);
     for child in &node.children {
-        is_wanted |= want_supervisors(child, wanted, n_max);
+        is_wanted |= want_supervisors(child, wanted, ways, n_max);
     }
-    if is_wanted && wanted.len() < n_max {
-        wanted.insert(node.actor);
+    if is_wanted {
+        ways.insert(node.actor);
+        if wanted.len() < n_max {
+            wanted.insert(node.actor);
+        }
     }
     is_wanted
 }

@@ -50,7 +50,7 @@ fn push_rows(node: &TreeNode, depth: usize, syntax: Syntax, rows: &mut Vec<TreeR
         n_restarts: node.n_restarts,
         detail: details.join(", "),
     });
-    for child in in_order(&node.children) {
+    for child in in_order(node.children.iter()) {
         push_rows(child, depth + 1, syntax, rows);
     }
 }

@@ -116,7 +116,7 @@ pub fn losses(of: &Of<'_>, rows: &[Loss]) -> Table {
             Cell::Seq(Seq(row.seqs.start)),
             Cell::Seq(Seq(row.seqs.end - 1)),
             of.recording.event(Seq(row.seqs.start)).map_or(Cell::Empty, |event| of.since_start(event.at_ns)),
-            count(row.n_events),
+            row.n_events.map_or(Cell::Empty, count),
             text(row.reason),
             row.offset.map_or(Cell::Empty, count),
             row.what.as_deref().map_or(Cell::Empty, text),

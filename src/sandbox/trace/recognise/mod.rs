@@ -192,10 +192,13 @@ impl Recogniser {
         self.emit_loss(at_ns, payload);
     }
 
-    /// Tells that the stream was damaged in `n_places` before what comes next, first as `what` says: nobody knows how much
-    /// was lost.
-    pub fn lose_damaged(&mut self, at_ns: i64, what: &str, n_places: u64) {
+    /// Tells that the stream was damaged in `n_places` before what comes next, first as `what` says, at `offset` of its file: nobody
+    /// knows how much was lost.
+    pub fn lose_damaged(&mut self, at_ns: i64, what: &str, offset: Option<u64>, n_places: u64) {
         let mut payload = Fields::default();
+        if let Some(offset) = offset {
+            payload.int("offset", i64::try_from(offset).unwrap_or(i64::MAX));
+        }
         payload.int("places", i64::try_from(n_places).unwrap_or(i64::MAX));
         payload.word("reason", DAMAGE);
         payload.value("what", &Term::binary(what));

@@ -8,6 +8,7 @@ use rhai::plugin::*;
 
 use super::{Query, Raised};
 use crate::analysis::histogram::Histogram;
+use crate::model::time::show_ns;
 use crate::model::{Failure, FailureKind, Outcome, Seq, limits};
 use crate::script::api::rows::Rows;
 use crate::script::api::values::{NoClosures, from_dynamic};
@@ -65,9 +66,12 @@ impl Query {
         let ends = [counts.first_key_value(), counts.last_key_value()].map(|end| end.map(|(key, _)| *key));
         if let [Some(GroupKey::Time(first)), Some(GroupKey::Time(last))] = ends {
             if last.saturating_sub(first) >= limits::GROUPS_MAX as i64 {
-                let raise_it = "too many stretches of time; take longer ones, or between(from, to)";
-                let error = limits::tripped("GROUPS_MAX", limits::GROUPS_MAX, raise_it);
-                return Err(raise(Failure::new(FailureKind::Limit, error)));
+                let (n, width) = (last.saturating_sub(first).saturating_add(1), show_ns(width_ns));
+                let raise_it =
+                    format!("per: {n} stretches of {width} are too many; take longer ones, or between(from, to)");
+                let error = limits::tripped("GROUPS_MAX", limits::GROUPS_MAX, &raise_it);
+                let failure = Failure::new(FailureKind::Limit, error);
+                return Err(raise(failure.hint("per(\"1s\"); a number without a unit is of milliseconds")));
             }
             for number in first..=last {
                 let n = counts.get(&GroupKey::Time(number)).copied().unwrap_or(0);
