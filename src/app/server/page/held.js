@@ -26,6 +26,17 @@ export function makeHeld(root, actions) {
       rows.length > 1 && !look.isReadOnly ? h("div", h("button.button.small", { onclick: () => resume({}) }, "Resume all")) : null);
   }
 
+  /** Hits of a live system that hold nobody: the cursor stays where it is, so they are said. */
+  function tellHits() {
+    if (!doc.can?.is_live) return;
+    for (const { id, name, n_hits: n, condition } of doc.breakpoints || []) {
+      const isNew = n > (counts.get(id) ?? n);
+      counts.set(id, n);
+      if (isNew && !(doc.held || []).some((row) => row.breakpoint === name)) actions.say(`● breakpoint ${name}: ${condition}`);
+    }
+  }
+  const counts = new Map();
+
   const line = (row) => h("div.row",
     h("span.dot", { "aria-hidden": "true" }), h("b", row.breakpoint ?? "suspended"), h("button.chip", { onclick: () => actions.select({ process: row.process }), title: row.process }, nameOf(row.process)),
     h("span", row.breakpoint ? (row.is_before ? "waits before" : "waits after") : "waits"), row.message ? h("code.message", row.message) : null,
@@ -35,5 +46,6 @@ export function makeHeld(root, actions) {
     look.isReadOnly ? null : h("button.button.small.main", { onclick: () => resume({ process: row.process }), "aria-label": `Resume ${nameOf(row.process)}` }, "Resume"));
 
   on(["held", "isReadOnly"], show);
-  on(["forgotten"], () => { known = new Set(); root.hidden = true; });
+  on(["breakpoints"], tellHits);
+  on(["forgotten"], () => { known = new Set(); counts.clear(); root.hidden = true; });
 }
