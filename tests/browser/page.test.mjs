@@ -343,6 +343,8 @@ test("a recording is dropped and opened; the other stays", async () => {
   await page.screenshot({ path: join(PICTURES, "welcome.png") });
   await page.setInputFiles("#file", join(ROOT, "tests/data/ejabberd-small.trace"));
   await page.waitForFunction(() => window.cinema.doc.title === "ejabberd-small.trace" && window.cinema.scene.describe().is_dense);
+  await page.waitForSelector(".notes .legend:has-text('events of a process')");
+  assert.doesNotMatch(await page.textContent(".scene .notes"), /cast|PICTURE_LANES/);
   await page.screenshot({ path: join(PICTURES, "dense.png") });
   await page.setInputFiles("#file", { name: "nonsense.cinema", mimeType: "application/octet-stream", buffer: Buffer.from("this is no recording") });
   await page.waitForSelector(".toast.bad");
@@ -411,6 +413,7 @@ test("an empty sandbox shows nothing of the one before, a damaged file says so",
   await page.fill("#drawer input", "sandbox(\"examples/counter\")");
   await page.press("#drawer input", "Enter");
   await page.waitForFunction(() => window.cinema.doc.sandbox === 1);
+  await page.waitForSelector(".toast:has-text('the session is now counter')");
   if (await page.evaluate(() => window.cinema.doc.n_recorded === 0)) {
     await page.waitForFunction(() => window.cinema.scene.describe().n_lanes === 0 && !document.querySelector(".label"));
     await page.click("[data-tab=events]");
