@@ -57,6 +57,8 @@ pub struct Live {
     told: Option<Failure>,
     /// Who looks on by each server; shared with the function `serve`.
     viewers: Viewers,
+    /// The line that runs came over a socket; shared with the function `serve`.
+    pub(super) is_foreign: Rc<Cell<bool>>,
     /// The functions as published, and how many names they were made of.
     functions: (usize, Arc<[FunctionHelp]>),
 }
@@ -109,13 +111,14 @@ impl Live {
             has_damage,
             told: None,
             viewers: Viewers::default(),
+            is_foreign: Rc::default(),
             functions: (0, Arc::default()),
         }
     }
 
     /// Tells the way to this session, so that `serve()` works.
     pub fn can_serve(&mut self, worker: Worker<Live>) -> String {
-        self.console.set_serve(serve_function(worker, Rc::clone(&self.viewers)));
+        self.console.set_serve(serve_function(worker, Rc::clone(&self.viewers), Rc::clone(&self.is_foreign)));
         String::new()
     }
 
@@ -211,8 +214,12 @@ impl Live {
 }
 
 /// What the script function `serve` does.
-fn serve_function(worker: Worker<Live>, viewers: Viewers) -> api::ServeFunction {
+fn serve_function(worker: Worker<Live>, viewers: Viewers, is_foreign: Rc<Cell<bool>>) -> api::ServeFunction {
     Box::new(move |wanted| {
+        if is_foreign.get() {
+            return Err(Failure::unsupported("this session is served already, to whoever asked this")
+                .hint("serve() at the prompt, or another `cinema serve`, begins one more"));
+        }
         let settings = server::Settings {
             port: wanted.port,
             token: wanted.token,

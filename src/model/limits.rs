@@ -228,6 +228,8 @@ pub const SERVER_TOPICS_MAX: usize = 4;
 pub const SERVER_SCRIPT_OPERATIONS_MAX: u64 = 5_000_000;
 /// Seconds that it may take: less than a request waits ([`SERVER_WAIT_SECONDS`]).
 pub const SERVER_SCRIPT_SECONDS_MAX: u64 = 30;
+/// Bytes of each text in an error that the server gives: it repeats what was wrong.
+pub const PROBLEM_TEXT_BYTES_MAX: usize = 4 << 10;
 /// Bytes of one answer of the MCP server: an assistant reads all of it.
 pub const MCP_ANSWER_BYTES_MAX: usize = 24 << 10;
 

@@ -107,7 +107,16 @@ impl Explainer<'_> {
             }
             E::ErrorDotExpr(text, _) => self.property(text),
             E::ErrorFunctionNotFound(signature, _) => self.function(signature),
-            E::ErrorTooManyOperations(_) => self.limit(self.profile.operations_limit(), "does it loop for ever?"),
+            E::ErrorTooManyOperations(_) => {
+                match self.host.limits.operations_bound().filter(|_| self.profile == Profile::Shell) {
+                    Some(n_max) => {
+                        let text = limits::tripped("SERVER_SCRIPT_OPERATIONS_MAX", n_max, "does it loop for ever?");
+                        Failure::new(FailureKind::Limit, text)
+                            .hint("do less in it; the prompt and `cinema run` have a limit of their own")
+                    }
+                    None => self.limit(self.profile.operations_limit(), "does it loop for ever?"),
+                }
+            }
             E::ErrorStackOverflow(_) => self.limit("call_depth", "functions call each other without end?"),
             E::ErrorDataTooLarge(what, _) if what.contains("string") => {
                 self.limit("string_bytes", "a string grew too long")

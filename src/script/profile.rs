@@ -58,6 +58,8 @@ pub struct Limits(Rc<LimitCells>);
 #[derive(Debug)]
 struct LimitCells {
     operations: Cell<u64>,
+    /// What bounds the operations of the shell's script that runs instead, where that is less.
+    bound: Cell<Option<u64>>,
     callback_operations: Cell<u64>,
     call_depth: Cell<usize>,
     string_bytes: Cell<usize>,
@@ -69,6 +71,7 @@ impl Default for LimitCells {
     fn default() -> LimitCells {
         LimitCells {
             operations: Cell::new(limits::SCRIPT_OPERATIONS_MAX),
+            bound: Cell::new(None),
             callback_operations: Cell::new(limits::CALLBACK_OPERATIONS_MAX),
             call_depth: Cell::new(limits::SCRIPT_CALL_DEPTH_MAX),
             string_bytes: Cell::new(limits::SCRIPT_STRING_BYTES_MAX),
@@ -114,8 +117,23 @@ impl Limits {
         }
     }
 
+    /// Lets the script that the shell's engine runs next have at most `n_operations_max` operations.
+    pub(super) fn bound_operations(&self, engine: &mut Engine, n_operations_max: u64) {
+        if n_operations_max < self.0.operations.get() {
+            self.0.bound.set(Some(n_operations_max));
+            engine.set_max_operations(n_operations_max);
+        }
+    }
+    /// What bounds it, when that is less than the limit that users set.
+    pub(super) fn operations_bound(&self) -> Option<u64> {
+        self.0.bound.get()
+    }
+
     /// Writes every limit into an engine.
     pub(super) fn apply(&self, engine: &mut Engine, profile: Profile) {
+        if profile == Profile::Shell {
+            self.0.bound.set(None);
+        }
         engine
             .set_max_operations(self.get(profile.operations_limit()))
             .set_max_call_levels(self.0.call_depth.get())

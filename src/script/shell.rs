@@ -106,8 +106,7 @@ impl Shell {
 
     fn eval_within(&mut self, line: &str, n_operations_max: u64) -> Result<Dynamic, ScriptEnd> {
         self.host.limits.apply(&mut self.engine, self.profile);
-        let n_operations = self.host.limits.get(self.profile.operations_limit()).min(n_operations_max);
-        self.engine.set_max_operations(n_operations);
+        self.host.limits.bound_operations(&mut self.engine, n_operations_max);
         let padded = self.add_text(line);
         let mut ast = match self.engine.compile_with_scope(&self.scope, &padded) {
             Ok(ast) => ast,
@@ -130,7 +129,7 @@ impl Shell {
     /// it by `name`.
     pub fn hand_over(&mut self, taker: &str, name: &str, text: &str, n_operations_max: u64) -> Outcome<()> {
         self.host.limits.apply(&mut self.engine, self.profile);
-        self.engine.set_max_operations(n_operations_max);
+        self.host.limits.bound_operations(&mut self.engine, n_operations_max);
         self.n_arguments += 1;
         let name = argument_source(name, self.n_arguments);
         self.host.sources.insert(&name, text);

@@ -1,9 +1,10 @@
 //! Finding a process by what a user types. It must not know sources.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::model::{Actor, Atom, Pid, ProcessRow, Seq, Status, SystemState};
+use crate::model::{Actor, Atom, Filter, Kind, Pid, ProcessRow, Seq, Status, SystemState};
 use crate::store::Recording;
 
 /// The process that `text` names at `at`: a pid (`<0.12.0>`, `#PID<0.12.0>`), a registered name, else the label, child
@@ -17,6 +18,44 @@ pub fn process(recording: &Recording, at: Seq, text: &str) -> Result<Actor, Vec<
         on_any_node(&system, text, Some(node)).ok()?
     });
     found.ok_or_else(|| known(&system, text))
+}
+
+/// Every process that `text` names along `line`, whatever became of it: all who were ever registered by a name, else all
+/// of a label, child id or module.
+pub fn all(recording: &Recording, line: &[Range<u64>], text: &str) -> Vec<Actor> {
+    let Some(last) = line.last().and_then(|range| range.end.checked_sub(1)) else { return Vec::new() };
+    let system = recording.materialise(Seq(last));
+    let called = |text: &str, node| called(recording, line, &system, text, node);
+    let found = called(text, None);
+    match text.rsplit_once('@') {
+        Some((text, node)) if found.is_empty() => called(text, Some(node)),
+        _ => found,
+    }
+}
+
+fn called(
+    recording: &Recording,
+    line: &[Range<u64>],
+    system: &SystemState,
+    text: &str,
+    node: Option<&str>,
+) -> Vec<Actor> {
+    let is_there = |actor: &Actor| node.is_none_or(|node| is_node(*actor, node));
+    let rows = |is_it: &dyn Fn(&ProcessRow) -> bool| -> Vec<Actor> {
+        system.processes.values().filter(|row| is_it(row)).map(|row| row.actor).filter(is_there).collect()
+    };
+    if let Some((serial, id)) = pid_numbers(text) {
+        return rows(&|row| row.actor.pid().is_some_and(|pid| pid.id == id && pid.serial == serial));
+    }
+    let spellings = [text.to_string(), format!("Elixir.{text}")];
+    let found = spellings.iter().filter_map(|spelling| Atom::try_new(spelling).ok()).map(|atom| {
+        let mut named = rows(&|row| row.names.contains(&atom));
+        // A process that ended has no name any more, but it took one.
+        let taken = Filter { ranges: line.to_vec(), tags: vec![atom], ..Filter::kind(Kind::Register) };
+        named.extend(recording.scan(&taken).map(|event| event.process).filter(is_there));
+        if named.is_empty() { rows(&|row| [row.label, row.child_id, row.module].contains(&Some(atom))) } else { named }
+    });
+    found.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
 }
 
 /// As [`process`], of the processes of one node or of all. Errors: several nodes have a process of this name.

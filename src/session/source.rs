@@ -303,6 +303,17 @@ impl Source {
         let found = found.or_else(|known| super::find::process(&recording, last, text).map_err(|_| known));
         found.map_err(|known| unknown_process(text, &known))
     }
+    /// Every process that a filter means by `wanted`: of a name all who bore it, whatever became of them. Errors: those
+    /// of [`Source::find_process`].
+    pub fn find_processes(&self, wanted: &ProcessRef) -> Outcome<Vec<Actor>> {
+        let mut found = vec![self.find_process(wanted, None)?];
+        if let ProcessRef::Named(text) = wanted {
+            found.extend(super::find::all(&self.recording(), &self.scope(), text));
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
     /// Whether this is a sandbox that runs here, and none of its processes has the registered name now.
     pub fn is_nobody(&mut self, name: Atom) -> bool {
         let sim = self.sandbox.as_mut().and_then(|sandbox| sandbox.as_sim());

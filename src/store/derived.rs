@@ -79,7 +79,7 @@ mod tests {
         let count = |recording: &Recording| *recording.derived(&[], || recording.len());
         assert_eq!(count(&recording), 1);
         assert_eq!(*recording.derived(&[], || 99u64), 1, "it is there already");
-        assert_eq!(*recording.derived(&[0..1], || 99u64), 99, "of other events");
+        assert_eq!(*recording.derived(std::slice::from_ref(&(0..1)), || 99u64), 99, "of other events");
         assert_eq!(*recording.derived(&[], || "one"), "one", "of another type");
         let view = recording.clone();
         recording.append(&event).expect("there is room");

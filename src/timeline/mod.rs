@@ -37,9 +37,11 @@ pub struct Position {
     /// Events of this timeline that have happened.
     pub n_passed: u64,
     pub n_events: u64,
-    /// The event's clock; that of the first event at the start.
+    /// The event's clock; that of the first event at the start. Outside of the code `at_ns` counts from the first event.
+    #[serde(rename = "clock_ns")]
     pub at_ns: i64,
     /// Nanoseconds after the first event of this timeline.
+    #[serde(rename = "at_ns")]
     pub since_start_ns: i64,
     /// Share of the events that have happened, 0 to 100.
     pub percent: f64,

@@ -107,6 +107,31 @@ test("asks for everything again after a gap", async () => {
   assert.ok("title" in frame.changed && "marks" in frame.changed);
 });
 
+test("an ack names a frame, a view is one of the page's, and who has left is not heard", async () => {
+  const client = await connect();
+  for (const [event, payload, field] of [["ack", { frames: 1 }, "frame"], ["ack", { frame: 1e6 }, "frame"], ["set_view", { view: 12 }, "view"], ["set_view", {}, "view"]]) {
+    await assert.rejects(client.push(event, payload), (problem) => problem.errors[0].field === field, event);
+  }
+  assert.equal((await client.push("set_view", { view: "graph" })).data.view, "graph");
+  await assert.rejects(client.push("no_such_event", {}), (problem) => /ack, resync/.test(problem.hints[0]));
+  const socket = new WebSocket(`ws://127.0.0.1:${server.port}/socket/websocket?vsn=2.0.0&token=${TOKEN}`), replies = [];
+  await new Promise((resolve) => socket.on("open", resolve));
+  socket.on("message", (data) => { const [, ref, , event] = JSON.parse(data); if (event === "phx_reply") replies.push(ref); });
+  for (const [join, ref, event] of [["1", "1", "phx_join"], ["2", "2", "phx_join"], ["1", "3", "inspect"], ["1", "4", "phx_leave"], ["2", "5", "inspect"]]) socket.send(JSON.stringify([join, ref, "cinema_debugger:0", event, { process: "alice" }]));
+  await until(() => replies.includes("5"), "the answer to the one who is there");
+  assert.ok(!replies.includes("3") && !replies.includes("4"), replies.join());
+  socket.close();
+});
+
+test("times count from the first event, and the clock stands beside", async () => {
+  const client = await connect();
+  await client.push("timeline_seek", { moment: 50 });
+  await until(() => client.doc.seq === 50, "the position");
+  const { doc } = client;
+  assert.deepEqual([doc.at_ns, doc.clock_ns], [doc.event.at_ns, doc.event.clock_ns]);
+  assert.equal(doc.clock_ns - doc.at_ns, doc.time_range_ns[0]);
+});
+
 test("who does not acknowledge gets two frames, and costs the others nothing", async () => {
   const [slow, quick] = [await connect({ acks: false }), await connect()];
   for (let seq = 1; seq <= 30; seq++) {

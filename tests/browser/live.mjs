@@ -47,9 +47,9 @@ const { data } = await one.evaluate(() => window.cinema.channel.push("set_breakp
 await Promise.all(pages.map((page) => page.waitForSelector("#held:has-text('stock')")));
 await one.waitForSelector(".toast:has-text('inside holds stock')");
 await one.screenshot({ path: join(PICTURES, "held.png") });
-const held = await other.evaluate(() => window.cinema.doc.held[0].since_start_ns);
+const held = await other.evaluate(() => window.cinema.doc.held[0].at_ns);
 await other.click("#held [aria-label='Resume stock']");
-await both((held) => window.cinema.doc.held[0]?.since_start_ns !== held, held);
+await both((held) => window.cinema.doc.held[0]?.at_ns !== held, held);
 await one.evaluate((id) => window.cinema.channel.push("remove_breakpoint", { id }), data.id);
 await both(() => document.querySelector("#held").hidden);
 console.log("both see who waits");

@@ -30,6 +30,11 @@ fn the_unmodified_phoenix_client() {
 }
 
 #[test]
+fn the_words_of_the_filter() {
+    node_test("filter.test.mjs");
+}
+
+#[test]
 fn the_page_in_a_browser() {
     node_test("page.test.mjs");
 }

@@ -5,6 +5,7 @@ mod browser;
 mod client;
 mod fuzz;
 mod mcp;
+mod strict;
 
 use client::{Server, TOKEN};
 use serde_json::{Value, json};
@@ -160,7 +161,7 @@ fn what_is_wrong_is_said_field_by_field() {
     assert_eq!(fields, ["speed", "moment"]);
     let (status, problem) = post("breakpoints", r#"{"condition": "on_mesage(\"x\")"}"#);
     assert_eq!(status, 422);
-    assert!(problem["detail"].as_str().unwrap().contains("did you mean on_message"), "{problem}");
+    assert!(problem["hints"][0].as_str().unwrap().contains("did you mean on_message"), "{problem}");
     let (status, problem) = post("operations/step_back", r#"{"n": 0}"#);
     assert_eq!((status, &problem["hints"][0]), (422, &json!("step_back() goes the other way")), "{problem}");
 

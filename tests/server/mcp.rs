@@ -87,3 +87,28 @@ fn who_does_not_greet_is_told_to() {
     let answers = talk(&[request(1, "tools/list", json!({})), request(2, "ping", json!({}))]);
     assert_eq!((&answers[0]["error"]["code"], &answers[1]["result"]), (&json!(-32002), &json!({})));
 }
+
+#[test]
+fn errors_are_bounded_and_name_tools() {
+    let long = "x".repeat(1_000_000);
+    let hello =
+        json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+    let call =
+        |id, name: &str, arguments: Value| request(id, "tools/call", json!({ "name": name, "arguments": arguments }));
+    let answers = talk(&[
+        request(1, "initialize", hello),
+        call(2, "why", json!({ "event": long })),
+        call(3, &long, json!({})),
+        call(4, "seek", json!({ "moment": "zzz" })),
+        call(5, "events", json!({ "kind": ["crash", "timeout"], "from": 1 })),
+        request(6, "tools/list", json!({})),
+    ]);
+    assert!(answers.iter().filter(|answer| answer["id"] != 6).all(|answer| answer.to_string().len() < 30_000));
+    let text = |n: usize| answers[n]["result"]["content"][0]["text"].as_str().unwrap().to_string();
+    assert!(text(3).contains("zzz") && !text(3).contains("mark("), "{}", text(3));
+    assert!(text(4).contains("\"crash\"") && text(4).contains("\"timeout\""), "{}", text(4));
+    let tools = answers[5]["result"]["tools"].as_array().unwrap();
+    let seek = tools.iter().find(|tool| tool["name"] == "seek").unwrap();
+    assert_eq!(seek["annotations"]["readOnlyHint"], false);
+    assert!(seek["description"].as_str().unwrap().contains("Moves the cursor"), "{seek}");
+}

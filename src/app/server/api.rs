@@ -47,7 +47,6 @@ pub const NAMED: &[Named] = &[
     of_sandbox("GET", "", "info"),
     of_sandbox("GET", "/position", "when"),
     of_sandbox("POST", "/seek", "seek"),
-    of_sandbox("POST", "/step", "step"),
     of_sandbox("POST", "/step_back", "step_back"),
     of_sandbox("POST", "/playback/play", "play"),
     of_sandbox("POST", "/playback/rewind", "rewind"),
@@ -137,6 +136,22 @@ async fn serve(
         given.add_text(entry.info, &name, text);
     }
     perform(shared, sandbox, entry, given).await
+}
+
+/// `POST .../step`: any step that there is.
+pub async fn step(
+    State(shared): State<Arc<Shared>>,
+    Path(path): Path<HashMap<String, String>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let step = async {
+        let body = body.map_err(|error| Problem::new(error.status(), "body", error.body_text()))?;
+        let id = sandbox_id(path.get("sandbox").map_or("", String::as_str))?;
+        let (name, given) = super::step::read(Given::of_body(&body)?)?;
+        let entry = entry(name).expect("steps are operations");
+        perform(&shared, Some(id), entry, given).await
+    };
+    respond(step.await)
 }
 
 /// The sandbox that a path names: a number, or `current`, which is nobody's number.

@@ -61,14 +61,29 @@ fn from_text(type_name: &str, text: String) -> Json {
         "number" => text.parse::<f64>().ok().map(Json::from),
         "boolean" => text.parse::<bool>().ok().map(Json::from),
         "options" => serde_json::from_str(&text).ok(),
-        "range" => text.split_once("..").map(|(from, to)| Json::from(vec![from, to])),
+        // As in JSON, where a moment may be an event's number.
+        "moment" | "event" => text.parse::<u64>().ok().map(Json::from),
+        "range" => text
+            .split_once("..")
+            .map(|(from, to)| Json::from([from, to].map(|end| from_text("moment", end.to_string())).to_vec())),
         _ => None,
     };
     parsed.unwrap_or(Json::String(text))
 }
 
+/// Refuses what stands more than once and is no list, rather than to choose one.
+pub fn once<'a, T: 'a>(given: impl IntoIterator<Item = &'a (String, T)>) -> Result<(), Problem> {
+    let mut seen = std::collections::BTreeMap::<&str, usize>::new();
+    given.into_iter().for_each(|(name, _)| *seen.entry(name).or_default() += 1);
+    let twice = seen.into_iter().filter(|(_, n)| *n > 1);
+    let error = |(name, n): (&str, usize)| FieldError { field: name.into(), detail: format!("is given {n} times") };
+    let errors: Vec<FieldError> = twice.map(error).collect();
+    if errors.is_empty() { Ok(()) } else { Err(Problem::fields(errors)) }
+}
+
 /// The arguments in the order of the operation's parameters. Errors: each field that cannot be read, and why.
 pub fn read(info: &OpInfo, given: Given, live: &mut Live) -> Result<Vec<Value>, Problem> {
+    once(&given.0)?;
     let mut errors = Vec::new();
     let mut wrong = |field: &str, detail: String| errors.push(FieldError { field: field.into(), detail });
     for (name, _) in &given.0 {
@@ -85,7 +100,8 @@ pub fn read(info: &OpInfo, given: Given, live: &mut Live) -> Result<Vec<Value>, 
         let json = given.0.iter().find(|(name, _)| name == param.name).map(|(_, json)| json);
         match json.filter(|json| !json.is_null()) {
             None if param.is_optional => values.push(None),
-            None => wrong(param.name, format!("is missing ({})", param.type_name)),
+            None if param.type_name == param.name => wrong(param.name, "is missing".into()),
+            None => wrong(param.name, format!("is missing: {}", param.type_name)),
             Some(json) => match value(param, json, live, reach) {
                 Ok(value) => values.push(Some(value)),
                 Err(detail) => wrong(param.name, detail),
@@ -109,10 +125,10 @@ fn absent(param: &ParamInfo) -> Value {
 
 /// A parameter's value; the error says what was expected.
 fn value(param: &ParamInfo, json: &Json, live: &mut Live, reach: Reach) -> Result<Value, String> {
-    let expected = |what: &str| Err(format!("expected {what}, got {}", kind_of(json)));
+    let expected = |what: &str| Err(format!("expected {what}, got {}", shown(json)));
     match (param.type_name, json) {
         ("integer", Json::Number(n)) if n.is_i64() => plain(json),
-        ("integer", _) => expected("an integer"),
+        ("integer", _) => expected("an integer of 64 bits"),
         ("number", Json::Number(_)) => plain(json),
         ("number", _) => expected("a number"),
         ("boolean", Json::Bool(_)) => plain(json),
@@ -137,6 +153,16 @@ fn value(param: &ParamInfo, json: &Json, live: &mut Live, reach: Reach) -> Resul
         _ => plain(json),
     }
 }
+
+/// A wrong value as an error says it: what is short as it is, the rest by its kind.
+fn shown(json: &Json) -> String {
+    match json {
+        Json::Bool(_) | Json::Number(_) => json.to_string(),
+        Json::String(text) if text.len() <= SHOWN_BYTES_MAX => format!("{text:?}"),
+        _ => kind_of(json).to_string(),
+    }
+}
+const SHOWN_BYTES_MAX: usize = 40;
 
 fn kind_of(json: &Json) -> &'static str {
     match json {

@@ -1,5 +1,6 @@
 //! The way from the server's tasks to the session's thread and back. It must not know what is asked.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -19,18 +20,26 @@ impl Desk {
     }
 
     /// Has something done that may change the session. Errors: the task's; the session stays busy for longer than
-    /// [`limits::SERVER_WAIT_SECONDS`], and then the task is not done at all.
+    /// [`limits::SERVER_WAIT_SECONDS`], and then the task is not done at all. When this is dropped, the task is ended.
     pub async fn ask<T: Send + 'static>(
         &self,
         task: impl FnOnce(&mut Live) -> Outcome<T> + Send + 'static,
     ) -> Outcome<T> {
         let (sender, answer) = oneshot::channel();
+        let waiter = Waiter { desk: self, is_running: Arc::default() };
+        let is_running = Arc::clone(&waiter.is_running);
         let task = move |live: &mut Live| {
+            let task = |live: &mut Live| {
+                let _running = Running::begin(&is_running);
+                task(live)
+            };
             give(sender, live, task);
             Ok(Ending::Value(String::new()))
         };
         self.0.submit(task, drop);
-        wait(answer).await
+        let outcome = wait(answer).await;
+        waiter.go_on();
+        outcome
     }
 
     /// Has something read: as [`Desk::ask`], but what the shell completes is not made anew afterwards.
@@ -47,6 +56,49 @@ impl Desk {
     pub fn interrupt(&self) {
         self.0.interrupt();
     }
+}
+
+/// Whoever waits for a task. Who goes away instead, as a client does that is disconnected, ends what runs for it.
+struct Waiter<'a> {
+    desk: &'a Desk,
+    is_running: Arc<Mutex<bool>>,
+}
+
+impl Waiter<'_> {
+    /// It has an answer, be it that this takes too long: what runs goes on.
+    fn go_on(self) {
+        *lock(&self.is_running) = false;
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        // The task cannot end, and the next one not begin, before the lock is given back.
+        let is_running = lock(&self.is_running);
+        if *is_running {
+            self.desk.interrupt();
+        }
+    }
+}
+
+/// Says that a task runs, while it does.
+struct Running<'a>(&'a Mutex<bool>);
+
+impl Running<'_> {
+    fn begin(is_running: &Mutex<bool>) -> Running<'_> {
+        *lock(is_running) = true;
+        Running(is_running)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        *lock(self.0) = false;
+    }
+}
+
+fn lock(flag: &Mutex<bool>) -> MutexGuard<'_, bool> {
+    flag.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Does the task unless nobody waits for it any more.

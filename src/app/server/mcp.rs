@@ -13,6 +13,7 @@ use super::args::Given;
 use super::effect::{Effect, effect};
 use super::openapi::{events_input, input_schema};
 use super::pages;
+use super::problem::{Problem, clipped};
 use crate::app::host::Ending;
 use crate::app::live::Live;
 use crate::app::worker::Worker;
@@ -25,7 +26,10 @@ const VERSIONS: &[&str] = &["2025-06-18", "2025-03-26", "2024-11-05"];
 /// The tool that is no operation: events as the route gives them.
 const EVENTS: &str = "events";
 
-const INSTRUCTIONS: &str = "A recording of an OTP (Erlang/Elixir) system: every message, callback, state change, crash and restart, by seq. Begin with `info`, then `patterns` (known trouble) and `why` (the cause of a timeout, crash or restart); `events` finds single ones. Moments are written \"#1234\", \"42%\", \"5ms\", \"start\", \"end\". Answers are bounded; narrow the question when meta.cut says that rows are missing.";
+/// Said of every tool that moves.
+const MOVES: &str = " Moves the cursor: later answers are as of there.";
+
+const INSTRUCTIONS: &str = "A recording of an OTP (Erlang/Elixir) system: every message, callback, state change, crash and restart, by seq. Begin with `info`, then `patterns` (known trouble) and `why` (the cause of a timeout, crash or restart); `events` finds single ones. Moments are written \"#1234\", \"42%\", \"5ms\", \"start\", \"end\". Answers are bounded; narrow the question when meta.cut says that rows are missing. Questions are answered as of the cursor, which stands at the end: give a `moment` where a tool takes one; seek, step, next, cont and the like move the cursor, and later answers with it. What examples and hints write as f(x) is the tool f, or a function of Cinema's shell where there is no such tool.";
 
 /// Answers until standard input ends.
 pub fn serve(worker: &Worker<Live>) -> Outcome<()> {
@@ -114,7 +118,7 @@ impl Talk<'_> {
 }
 
 fn failed(id: &Json, code: i64, message: &str) -> Json {
-    json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } })
+    json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": clipped(message) } })
 }
 
 fn initialize(params: &Json) -> Json {
@@ -137,9 +141,10 @@ fn tools() -> Vec<Json> {
     let offered = ops::entries().filter(|entry| is_offered(entry.info));
     let tool = |entry: &crate::session::operation::Entry| {
         let info = entry.info;
+        let moves = if effect(info) == Effect::Moves { MOVES } else { "" };
         json!({
             "name": info.name,
-            "description": format!("{}\n\nGives: {}.", info.doc_text(), info.reply),
+            "description": format!("{}{moves}\n\nGives: {}.", info.doc_text(), info.reply),
             "inputSchema": input_schema(info),
             "annotations": { "readOnlyHint": effect(info) == Effect::Reads },
         })
@@ -176,17 +181,27 @@ fn call(worker: &Worker<Live>, params: &Json) -> Result<Json, String> {
     });
     let (text, is_error) = match (asked, result.try_recv()) {
         (_, Ok(Ok(answer))) => (bounded(answer), false),
-        (_, Ok(Err(problem))) => (problem.to_json().to_string(), true),
-        (Err(failure), Err(_)) => (failure.to_string(), true),
+        (_, Ok(Err(problem))) => (for_assistants(problem).to_json().to_string(), true),
+        (Err(failure), Err(_)) => (clipped(&failure.to_string()), true),
         (Ok(_), Err(_)) => ("the answer is lost".to_string(), true),
     };
     Ok(json!({ "content": [{ "type": "text", "text": text }], "isError": is_error }))
 }
 
-/// Arguments as a query: text as it is, numbers as they are written.
+/// Without the hints to call what is an operation of the shell, and no tool.
+fn for_assistants(mut problem: Problem) -> Problem {
+    let called = |hint: &str| hint.split_once('(').and_then(|(name, _)| api::entry(name));
+    problem.hints.retain(|hint| called(hint).is_none_or(|entry| is_offered(entry.info)));
+    problem
+}
+
+/// Arguments as a query: text as it is, numbers as they are written, lists item by item.
 fn query(fields: Map<String, Json>) -> Vec<(String, String)> {
     let text = |value: Json| if let Json::String(text) = value { text } else { value.to_string() };
-    fields.into_iter().map(|(name, value)| (name, text(value))).collect()
+    let items = |value: Json| if let Json::Array(items) = value { items } else { vec![value] };
+    let all =
+        fields.into_iter().flat_map(|(name, value)| items(value).into_iter().map(move |item| (name.clone(), item)));
+    all.map(|(name, item)| (name, text(item))).collect()
 }
 
 /// The answer as text of at most [`limits::MCP_ANSWER_BYTES_MAX`]: rows are left out from the end, and said to be.

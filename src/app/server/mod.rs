@@ -4,7 +4,7 @@
 //! ([`desk`]), except pictures, which are drawn from a copy that shares the sealed segments ([`glass`]).
 //!
 //! - [`gate`]: who may come in; [`effect`]: what a read-only server refuses
-//! - [`api`], [`args`], [`answer`], [`problem`], [`openapi`]: the operation table over HTTP
+//! - [`api`], [`args`], [`answer`], [`problem`], [`openapi`]: the operation table over HTTP; [`step`]: one of them by words
 //! - [`pages`]: events by pages; [`records`]: export, import, lines of script
 //! - [`pulse`], [`stage`]: the state that viewers follow; [`channel`]: Phoenix Channels
 //! - [`views`]: what the page draws; [`page`]: the page itself, [`bundle`]: its modules as one script
@@ -29,6 +29,7 @@ mod pulse;
 mod records;
 mod shared;
 mod stage;
+mod step;
 mod views;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{Router, get};
@@ -178,8 +180,20 @@ fn router(shared: Arc<Shared>) -> Router {
         .method_not_allowed_fallback(|method: axum::http::Method| async move {
             Problem::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, "method", format!("{method} is not for this path"))
         })
+        .layer(axum::middleware::map_response(as_problem))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&shared), check_place))
         .with_state(shared)
+}
+
+/// Makes a problem of what the library refuses by itself, in plain text: a path or query that cannot be read.
+async fn as_problem(response: Response) -> Response {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !(status.is_client_error() || status.is_server_error()) || !kind.starts_with("text/plain") {
+        return response;
+    }
+    let text = axum::body::to_bytes(response.into_body(), limits::SERVER_BODY_BYTES_MAX).await.unwrap_or_default();
+    Problem::new(status, "bad_request", String::from_utf8_lossy(&text)).into_response()
 }
 
 async fn check_place(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {

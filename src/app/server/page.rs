@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::bundle::{Module, bundle};
@@ -52,19 +52,21 @@ files![
     "twin.js",
 ];
 
-/// What the page may load: data from here, and no script but its own. Styles of elements are set by that.
-fn policy(nonce: &str) -> String {
+/// What the page may load: data from here (of `'self'` some browsers make no WebSocket), and no script but its own. Styles of elements are set by that.
+fn policy(nonce: &str, host: &str) -> String {
     format!(
-        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' ws:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' ws://{host}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 }
 
-pub async fn index() -> Response {
+pub async fn index(headers: HeaderMap) -> Response {
+    // The gate has let it pass: it is one of ours.
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let nonce = match gate::new_token() {
         Ok(nonce) => nonce,
         Err(failure) => return Problem::from(failure).into_response(),
     };
-    let Ok(policy) = HeaderValue::try_from(policy(&nonce)) else {
+    let Ok(policy) = HeaderValue::try_from(policy(&nonce, host)) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let headers = [

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::answer::{Answer, of_table, terms_wanted, with_terms};
 use super::api::{respond, sandbox_id};
+use super::args;
 use super::problem::Problem;
 use super::shared::Shared;
 use crate::app::live::Live;
@@ -52,31 +53,42 @@ impl Page {
         let mut page = Page { n_rows: PAGE_ROWS, ..Page::default() };
         let (mut from, mut to) = (None, None);
         let number = |name: &str, text: &str| {
-            text.parse::<u64>().map_err(|_| Problem::field(name, format!("expected a number, got {text:?}")))
+            text.parse::<u64>().map_err(|_| Problem::field(name, format!("expected a number from 0 on, got {text:?}")))
         };
+        args::once(query.iter().filter(|(name, _)| !LISTS.contains(&name.as_str())))?;
         for (name, text) in query.into_iter().filter(|(_, text)| !text.is_empty()) {
-            let moment = |text: &str| Moment::parse(text).map_err(|failure| Problem::field(&name, failure.error));
-            let items = || text.split(',').map(str::trim);
+            let moment = |text: &str| match text.parse() {
+                Ok(seq) => Ok(Moment::Seq(Seq(seq))),
+                Err(_) => Moment::parse(text).map_err(|failure| Problem::field(&name, failure.to_string())),
+            };
+            let items = || items(&text).into_iter();
             match name.as_str() {
                 "kind" => {
-                    let kind = |text: &str| {
-                        Kind::from_name(text).ok_or_else(|| unknown("kind", text, Kind::ALL.iter().map(|k| k.as_str())))
+                    let kind = |text: String| {
+                        Kind::from_name(&text)
+                            .ok_or_else(|| unknown("kind", &text, Kind::ALL.iter().map(|k| k.as_str())))
                     };
-                    page.filter.kinds = items().map(kind).collect::<Result<_, _>>()?;
+                    for item in items() {
+                        page.filter.kinds.push(kind(item)?);
+                    }
                 }
                 "class" => {
-                    let class = |text: &str| {
-                        Class::from_name(text)
-                            .ok_or_else(|| unknown("class", text, Class::ALL.iter().map(|c| c.as_str())))
+                    let class = |text: String| {
+                        Class::from_name(&text)
+                            .ok_or_else(|| unknown("class", &text, Class::ALL.iter().map(|c| c.as_str())))
                     };
-                    page.filter.classes = items().map(class).collect::<Result<_, _>>()?;
+                    for item in items() {
+                        page.filter.classes.push(class(item)?);
+                    }
                 }
                 "tag" => {
                     let tag =
-                        |text: &str| Atom::try_new(text).map_err(|error| Problem::field("tag", error.to_string()));
-                    page.filter.tags = items().map(tag).collect::<Result<_, _>>()?;
+                        |text: String| Atom::try_new(&text).map_err(|error| Problem::field("tag", error.to_string()));
+                    for item in items() {
+                        page.filter.tags.push(tag(item)?);
+                    }
                 }
-                "process" => page.processes = items().map(str::to_string).collect(),
+                "process" => page.processes.extend(items()),
                 "where" => page.condition = Some(text),
                 "q" => page.text = Some(text.to_lowercase()),
                 "from" => from = Some(moment(&text)?),
@@ -98,6 +110,24 @@ impl Page {
         }
         Ok(page)
     }
+}
+
+/// Parameters that are lists: given again, they add to it.
+const LISTS: [&str; 4] = ["kind", "class", "tag", "process"];
+
+/// The items of a list with commas between; one in double quotes may have commas in it.
+fn items(text: &str) -> Vec<String> {
+    let mut items = vec![String::new()];
+    let mut is_quoted = false;
+    for c in text.chars() {
+        match (c, items.last_mut()) {
+            ('"', _) => is_quoted = !is_quoted,
+            (',', _) if !is_quoted => items.push(String::new()),
+            (c, Some(item)) => item.push(c),
+            _ => {}
+        }
+    }
+    items.into_iter().map(|item| item.trim().to_string()).collect()
 }
 
 fn rows(n: u64) -> Result<usize, Problem> {
@@ -180,7 +210,7 @@ fn find(live: &mut Live, id: SourceId, mut page: Page) -> Result<(Table, Syntax,
     let found = session.on_source(id, |session| {
         let source = session.source()?;
         for name in &page.processes {
-            page.filter.involved.push(source.find_process(&ProcessRef::Named(name.clone()), None)?);
+            page.filter.involved.extend(source.find_processes(&ProcessRef::Named(name.clone()))?);
         }
         let span = page.range.take().map(|(from, to)| Span { from, to });
         let ranges = source.scope_of(span.as_ref())?;

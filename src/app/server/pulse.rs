@@ -10,7 +10,7 @@ use crate::model::{Event, Filter, Kind, Moment, Outcome, Pid, Seq, Syntax, Term}
 use crate::sandbox::RunLimit;
 use crate::session::{Session, Source, SourceId};
 use crate::store::Recording;
-use crate::timeline::PlaybackState;
+use crate::timeline::{PlaybackState, Position};
 
 /// Breakpoints and marks that the document lists; the whole lists are operations of their own.
 const LISTED_MAX: usize = 200;
@@ -116,15 +116,22 @@ fn first_hit(source: &Source, before: Option<Seq>, passed: &[Seq]) -> Outcome<Op
 }
 
 fn hit(source: &Source, id: BreakpointId, event: &Event) -> Json {
+    let start_ns = start_ns(&source.position());
     let name = source.breakpoints.get(id).map(|breakpoint| breakpoint.name.clone()).unwrap_or_default();
-    json!({ "breakpoint": id.0, "name": name, "event": event_json(event) })
+    json!({ "breakpoint": id.0, "name": name, "event": event_json(event, start_ns) })
 }
 
-/// An event's columns, without its payload.
-pub fn event_json(event: &Event) -> Json {
+/// The clock at the timeline's first event.
+fn start_ns(position: &Position) -> i64 {
+    position.at_ns - position.since_start_ns
+}
+
+/// An event's columns, without its payload; `start_ns` is the clock from which its time counts.
+pub fn event_json(event: &Event, start_ns: i64) -> Json {
     json!({
         "seq": event.seq.0,
-        "at_ns": event.at_ns,
+        "at_ns": event.at_ns - start_ns,
+        "clock_ns": event.at_ns,
         "kind": event.kind.as_str(),
         "class": event.class.as_str(),
         "process": event.process.to_string(),
@@ -157,7 +164,7 @@ fn held(source: &mut Source) -> Json {
         let event = recording.scan(&Filter::kind(Kind::Held).process(pid.into())).next_back();
         json!({
             "process": pid.to_string(),
-            "since_start_ns": at_ns - start_ns,
+            "at_ns": at_ns - start_ns,
             "seq": event.filter(|event| event.at_ns >= at_ns).map(|event| event.seq.0),
         })
     };
@@ -211,9 +218,9 @@ fn document(source: &Source, id: SourceId) -> Map<String, Json> {
         "n_branches": recording.branches().len().max(1),
         "seq": position.seq.map(|seq| seq.0),
         "n_passed": position.n_passed,
-        "at_ns": position.at_ns,
-        "since_start_ns": position.since_start_ns,
-        "event": here.as_ref().map(event_json),
+        "at_ns": position.since_start_ns,
+        "clock_ns": position.at_ns,
+        "event": here.as_ref().map(|event| event_json(event, start_ns(&position))),
         "state": playback.state().as_str(),
         "speed": playback.speed(),
         "breakpoints": breakpoints.collect::<Vec<_>>(),

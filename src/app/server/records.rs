@@ -17,7 +17,7 @@ use serde_json::{Value as Json, json};
 
 use super::answer::{Answer, terms_wanted, with_terms};
 use super::api::{SANDBOX, respond, sandbox_id};
-use super::args::Given;
+use super::args::{self, Given};
 use super::pages;
 use super::problem::Problem;
 use super::shared::Shared;
@@ -32,6 +32,7 @@ pub fn router() -> Router<Arc<Shared>> {
         .route(&format!("{SANDBOX}/events"), get(pages::events))
         .route(&format!("{SANDBOX}/export"), get(export))
         .route(&format!("{SANDBOX}/cinema"), post(start))
+        .route(&format!("{SANDBOX}/step"), post(super::api::step))
         .route("/api/v1/import", import)
         .route("/api/v1/eval", post(eval))
         .route("/api/v1/interrupt", post(interrupt))
@@ -72,9 +73,9 @@ async fn interrupt(State(shared): State<Arc<Shared>>) -> Response {
 async fn export(
     State(shared): State<Arc<Shared>>,
     Path(path): Path<HashMap<String, String>>,
-    Query(query): Query<HashMap<String, String>>,
+    Query(query): Query<Vec<(String, String)>>,
 ) -> Response {
-    match answer_export(&shared, &path, &query).await {
+    match answer_export(&shared, &path, query).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     }
@@ -83,10 +84,10 @@ async fn export(
 async fn answer_export(
     shared: &Shared,
     path: &HashMap<String, String>,
-    query: &HashMap<String, String>,
+    query: Vec<(String, String)>,
 ) -> Result<Response, Problem> {
     let id = sandbox_id(path.get("sandbox").map_or("", String::as_str))?;
-    let format = query.get("format").map_or("cinema", String::as_str).to_string();
+    let format = parameter(query, "format")?.unwrap_or_else(|| "cinema".to_string());
     let stage = shared.stage(id).await?;
     let glass = stage.glass().await?;
     let extension = match format.as_str() {
@@ -98,6 +99,7 @@ async fn answer_export(
         glass.recording.info.title.chars().filter(|c| c.is_alphanumeric() || "-_.".contains(*c)).collect();
     let title = title.trim_end_matches(".cinema").trim_start_matches('.').to_string();
     let name = format!("{}.{extension}", if title.is_empty() { "session" } else { &title });
+    let asked = format.clone();
     let bytes = tokio::task::spawn_blocking(move || -> Outcome<Vec<u8>> {
         let folder = Scratch::new()?;
         let file = folder.0.join("export");
@@ -118,10 +120,31 @@ async fn answer_export(
     let bytes =
         bytes.await.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "fault", "the export failed"))??;
     let headers = [
-        (header::CONTENT_TYPE, "application/octet-stream".to_string()),
+        (header::CONTENT_TYPE, media_type(&asked).to_string()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
     ];
     Ok((headers, bytes).into_response())
+}
+
+/// What a file of the format is, for who gets it.
+pub fn media_type(format: &str) -> &'static str {
+    match format {
+        "csv" => "text/csv",
+        "json" | "chrome" | "perfetto" => "application/json",
+        "jsonl" => "application/x-ndjson",
+        "mermaid" | "dot" => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
+
+/// The query's one parameter. Errors: it stands twice, or there is another.
+fn parameter(query: Vec<(String, String)>, known: &str) -> Result<Option<String>, Problem> {
+    args::once(&query)?;
+    match query.into_iter().next() {
+        Some((name, text)) if name == known => Ok(Some(text)),
+        Some((name, _)) => Err(Problem::field(name, format!("no such parameter; known: {known}"))),
+        None => Ok(None),
+    }
 }
 
 /// A folder that is gone when this is dropped.
@@ -148,31 +171,38 @@ impl Drop for Scratch {
 /// Opens a recording that comes as bytes: a `.cinema` file or a trace file.
 async fn import(
     State(shared): State<Arc<Shared>>,
-    Query(query): Query<HashMap<String, String>>,
+    Query(query): Query<Vec<(String, String)>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    respond(answer_import(&shared, &query, body).await)
+    respond(answer_import(&shared, query, body).await)
 }
 
 async fn answer_import(
     shared: &Shared,
-    query: &HashMap<String, String>,
+    query: Vec<(String, String)>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Answer, Problem> {
     let body = body.map_err(|error| Problem::new(error.status(), "body", error.body_text()))?;
     if body.is_empty() {
         return Err(Problem::bad_request("the body is empty: a recording's bytes are expected"));
     }
-    let name = query.get("name").map_or("recording", String::as_str);
+    let name = parameter(query, "name")?.unwrap_or_else(|| "recording".to_string());
     let name: String =
-        FilePath::new(name).file_name().map_or("recording".into(), |name| name.to_string_lossy().into_owned());
+        FilePath::new(&name).file_name().map_or("recording".into(), |name| name.to_string_lossy().into_owned());
     let folder = Scratch::new()?;
-    let file = folder.0.join(name);
+    let file = folder.0.join(&name);
     std::fs::write(&file, &body).map_err(|error| Failure::io(format!("cannot write {}: {error}", file.display())))?;
     let open = super::api::entry("open").expect("there is an operation that opens files");
     let path = file.to_string_lossy().into_owned();
     // A file that is mapped stays readable when its name is gone.
-    super::api::perform(shared, None, open, Given(vec![("path".into(), Json::String(path))])).await
+    let opened =
+        super::api::perform(shared, None, open, Given(vec![("path".into(), Json::String(path.clone()))])).await;
+    // Who sent it knows it by its name.
+    opened.map_err(|mut problem| {
+        problem.detail = problem.detail.replace(&path, &name);
+        problem.hints.iter_mut().for_each(|hint| *hint = hint.replace(&path, &name));
+        problem
+    })
 }
 
 /// Evaluates a line of the shell, under the limits of sockets; the shell's variables are the same.
@@ -213,7 +243,10 @@ impl Live {
             let text = commands::help(topic, &self.names())?;
             return Ok(Answer::of(vec![json!({ "text": text })]));
         }
-        let value = match self.console().shell.eval_foreign(line, limits::SERVER_SCRIPT_OPERATIONS_MAX) {
+        self.is_foreign.set(true);
+        let value = self.console().shell.eval_foreign(line, limits::SERVER_SCRIPT_OPERATIONS_MAX);
+        self.is_foreign.set(false);
+        let value = match value {
             Ok(value) => value,
             Err(ScriptEnd::Failed(failure)) => return Err(failure),
             Err(ScriptEnd::Exited(_)) => return Err(Failure::usage("exit() does not end a server")),

@@ -213,14 +213,14 @@ fn register_serve(engine: &mut Engine, serve: &Rc<RefCell<Option<ServeFunction>>
     };
     let shared = serve.clone();
     FuncRegistration::new("serve")
-        .with_params_info(["the address"])
+        .with_params_info(["string"])
         .with_comments(["/// Shows the session in a browser: gives the address to open there."])
         .register_into_engine(engine, move || -> Result<String, Box<EvalAltResult>> {
             begin(&shared, Serve::default()).map_err(raise)
         });
     let shared = serve.clone();
     FuncRegistration::new("serve")
-        .with_params_info(["options: map", "the address"])
+        .with_params_info(["options: map", "string"])
         .with_comments(["/// As `serve()`, with `#{port: 4800, token: \"..\", read_only: true}`, each optional."])
         .register_into_engine(engine, move |options: rhai::Map| -> Result<String, Box<EvalAltResult>> {
             serve_options(options).and_then(|wanted| begin(&shared, wanted)).map_err(raise)

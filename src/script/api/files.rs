@@ -234,7 +234,7 @@ fn export_query(
 pub fn register(engine: &mut Engine, api: &Rc<Api>) {
     let shared = api.clone();
     FuncRegistration::new("export_to")
-        .with_params_info(["format: text", "path: text", "what was written"])
+        .with_params_info(["format: text", "path: text", "record"])
         .with_comments(["/// Writes the recording as csv, json, jsonl, chrome (a trace for Perfetto), mermaid or dot."])
         .register_into_engine(engine, move |format: &str, path: &str| -> Result<Record, Box<EvalAltResult>> {
             let written = shared
@@ -248,7 +248,7 @@ pub fn register(engine: &mut Engine, api: &Rc<Api>) {
         });
     let shared = api.clone();
     FuncRegistration::new("export_to")
-        .with_params_info(["value: any", "format: text", "path: text", "what was written"])
+        .with_params_info(["value: any", "format: text", "path: text", "record"])
         .with_comments(["/// Writes a result's table as csv, json or jsonl."])
         .register_into_engine(
             engine,

@@ -249,7 +249,7 @@ pub fn register(engine: &mut Engine, api: &Rc<Api>) {
     }
     let shared = api.clone();
     FuncRegistration::new("svg")
-        .with_params_info(["value: any", "path: text", "what was written"])
+        .with_params_info(["value: any", "path: text", "record"])
         .with_comments([
             "/// Writes the picture of a chart, an explanation, an event or rows of events as an SVG file.",
         ])

@@ -68,10 +68,11 @@ impl Query {
         })
     }
 
-    fn actor(&self, value: &Dynamic) -> Outcome<Actor> {
+    /// The processes that a filter names.
+    fn actors(&self, value: &Dynamic) -> Outcome<Vec<Actor>> {
         let value = from_dynamic(value, &NoClosures)?;
         let process = ProcessRef::from_value(value).map_err(Failure::usage)?;
-        self.api.borrow()?.source()?.find_process(&process, None)
+        self.api.borrow()?.source()?.find_processes(&process)
     }
 
     /// Takes a closure as a test. Errors: it compares with a kind or class that no event has.

@@ -77,7 +77,7 @@ impl Perform for Flow {
         let mut filter = flow::FlowFilter::default();
         for (key, list) in [("from", &mut filter.from), ("to", &mut filter.to), ("process", &mut filter.involved)] {
             if let Some(process) = options.take::<ProcessRef>(key).map_err(usage)? {
-                list.push(source.find_process(&process, None)?);
+                list.extend(source.find_processes(&process)?);
             }
         }
         if let Some(tag) = options.take::<String>("tag").map_err(usage)? {

@@ -42,7 +42,7 @@ operations! { STOP:
         text: Option<String>,
     } -> "its id", "logpoint(on_result(\"timeout\"), \"a call timed out\")";
 
-    /// Lists the breakpoints with their hit counts.
+    /// Lists the breakpoints, and how often each stopped a run; `hits()` has those of the recorded past.
     Stop "breakpoints" ListBreakpoints {} -> "a row per breakpoint", "breakpoints()";
 
     /// Enables a breakpoint.

@@ -8,6 +8,7 @@ use crate::app::server::api;
 use crate::app::server::args::Given;
 use crate::app::server::problem::{FieldError, Problem};
 use crate::app::server::shared::Shared;
+use crate::app::server::step;
 use crate::breakpoint::Past;
 use crate::model::{Failure, FailureKind};
 use crate::session::SourceId;
@@ -18,7 +19,7 @@ pub const EVENTS: &[(&str, &str)] = &[
     ("remove_breakpoint", "`{id}`"),
     ("timeline_seek", "`{moment}`"),
     ("toggle_playback", "`{action?}`: play, pause, rewind; without it the other of playing and paused. `{speed?}`"),
-    ("step", "`{direction?: forward|back, unit?: event|process|handler|hit, n?, process?}`"),
+    ("step", "`{direction?: forward|back, unit?: event|process|handler|hit, n?, process?}`, as `POST step`"),
     ("set_speed", "`{speed}`: recorded time per wall time"),
     ("set_view", "`{view, ..}`: answered as it came, and kept nowhere: what one looks at is each client's own"),
     ("inspect", "`{process, moment?}`"),
@@ -36,16 +37,22 @@ pub async fn perform(shared: &Shared, id: SourceId, frame: &Frame) -> Result<Jso
         "remove_breakpoint" => operation("remove_breakpoint", payload.clone()).await?,
         "timeline_seek" => operation("seek", payload.clone()).await?,
         "toggle_playback" => toggle(shared, id, payload).await?,
-        "step" => step(shared, id, payload).await?,
+        "step" => {
+            let (name, given) = step::read(given(payload.clone())?)?;
+            if name == "cont" {
+                check_hit_ahead(shared, id).await?;
+            }
+            perform_operation(shared, id, name, given).await?
+        }
         "set_speed" => set_speed(shared, id, payload).await?,
-        "set_view" => Answer::of(payload.clone()),
+        "set_view" => set_view(payload)?,
         "inspect" => operation("process", payload.clone()).await?,
         "operation" => {
             let name = text("name").ok_or_else(|| Problem::field("name", "is missing"))?;
             call(shared, id, name, payload.get("args").cloned().unwrap_or(json!({}))).await?
         }
         event => {
-            let known: Vec<&str> = EVENTS.iter().map(|(name, _)| *name).collect();
+            let known: Vec<&str> = EVENTS.iter().map(|(name, _)| *name).chain(["ack", "resync"]).collect();
             return Err(Problem::not_found(format!("no event {event:?}")).hint(format!("events: {}", known.join(", "))));
         }
     };
@@ -53,12 +60,8 @@ pub async fn perform(shared: &Shared, id: SourceId, frame: &Frame) -> Result<Jso
 }
 
 /// The fields of the events that are no operation under another name: those check theirs themselves.
-const FIELDS: &[(&str, &[&str])] = &[
-    ("toggle_playback", &["action", "speed"]),
-    ("step", &["direction", "unit", "n", "process"]),
-    ("set_speed", &["speed"]),
-    ("operation", &["name", "args"]),
-];
+const FIELDS: &[(&str, &[&str])] =
+    &[("toggle_playback", &["action", "speed"]), ("set_speed", &["speed"]), ("operation", &["name", "args"])];
 
 /// Refuses what an event does not know, rather than to leave it out.
 fn check_fields(event: &str, payload: &Json) -> Result<(), Problem> {
@@ -91,13 +94,40 @@ fn word<'a>(payload: &'a Json, name: &str) -> Result<Option<&'a str>, Problem> {
 }
 
 async fn call(shared: &Shared, id: SourceId, name: &str, args: Json) -> Result<Answer, Problem> {
+    perform_operation(shared, id, name, given(args)?).await
+}
+
+fn given(args: Json) -> Result<Given, Problem> {
+    match args {
+        Json::Object(fields) => Ok(Given::of_object(fields)),
+        Json::Null => Ok(Given::default()),
+        _ => Err(Problem::bad_request("arguments go by name: an object")),
+    }
+}
+
+async fn perform_operation(shared: &Shared, id: SourceId, name: &str, given: Given) -> Result<Answer, Problem> {
     let entry = api::entry(name).ok_or_else(|| Problem::not_found(format!("no operation {name:?}")))?;
-    let given = match args {
-        Json::Object(fields) => Given::of_object(fields),
-        Json::Null => Given::default(),
-        _ => return Err(Problem::bad_request("arguments go by name: an object")),
-    };
     api::perform(shared, Some(id), entry, given).await
+}
+
+/// The views that the page has.
+const VIEWS: [&str; 4] = ["processes", "messages", "supervision", "graph"];
+
+/// Answers what came, when it names a view.
+fn set_view(payload: &Json) -> Result<Answer, Problem> {
+    match word(payload, "view")? {
+        Some(view) if VIEWS.contains(&view) => Ok(Answer::of(payload.clone())),
+        _ => Err(Problem::field("view", format!("expected {}", VIEWS.join(", ")))),
+    }
+}
+
+/// The frame that an `ack` acknowledges, of those that were sent. Errors: it names none of them.
+pub fn acknowledged(payload: &Json, n_frames: u64) -> Result<u64, Problem> {
+    let frame = payload.get("frame").and_then(Json::as_u64).filter(|frame| (1..=n_frames).contains(frame));
+    frame.ok_or_else(|| {
+        let sent = if n_frames == 0 { "none was sent yet".into() } else { format!("1 to {n_frames} were sent") };
+        Problem::field("frame", format!("expected the number of a frame that was sent: {sent}"))
+    })
 }
 
 /// State and speed of the playback.
@@ -149,34 +179,6 @@ async fn set_speed(shared: &Shared, id: SourceId, payload: &Json) -> Result<Answ
     let (is_running, _) = playback(shared, id).await?;
     let answer = call(shared, id, "play", json!({ "speed": speed })).await?;
     if is_running { Ok(answer) } else { call(shared, id, "pause", json!({})).await }
-}
-
-async fn step(shared: &Shared, id: SourceId, payload: &Json) -> Result<Answer, Problem> {
-    let direction = word(payload, "direction")?.unwrap_or("forward");
-    let unit = word(payload, "unit")?.unwrap_or("event");
-    let name = match (unit, direction) {
-        ("event", "forward") => "step",
-        ("event", "back") => "step_back",
-        ("process", "forward") => "next",
-        ("process", "back") => "prev",
-        ("handler", "forward") => "next_handler",
-        ("handler", "back") => "prev_handler",
-        ("hit", "forward") => "cont",
-        ("hit", "back") => "rcont",
-        ("event" | "process" | "handler" | "hit", other) => {
-            return Err(Problem::field("direction", format!("expected forward or back, got {other:?}")));
-        }
-        (other, _) => {
-            return Err(Problem::field("unit", format!("expected event, process, handler or hit, got {other:?}")));
-        }
-    };
-    if name == "cont" {
-        check_hit_ahead(shared, id).await?;
-    }
-    let wanted = if unit == "event" { "n" } else { "process" };
-    let args =
-        payload.get(wanted).filter(|value| !value.is_null() && unit != "hit").map(|value| json!({ wanted: value }));
-    call(shared, id, name, args.unwrap_or(json!({}))).await
 }
 
 /// Who steps through the past keeps the place when no hit is ahead: only at the end a sandbox runs on to the next one.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::frame::Frame;
@@ -26,12 +27,16 @@ const SLOW_AFTER: Duration = Duration::from_secs(limits::SERVER_SLOW_CLIENT_SECO
 const REQUESTS_MAX: usize = 16;
 
 /// A handle on a member's task, which ends when this is dropped.
-pub struct Member(mpsc::Sender<Frame>);
+pub struct Member {
+    orders: mpsc::Sender<Frame>,
+    join_ref: Option<String>,
+}
 
 impl Member {
     /// Starts the task; it answers the join.
     pub fn join(shared: Arc<Shared>, id: SourceId, frame: Frame, out: mpsc::Sender<Out>) -> Member {
         let (sender, orders) = mpsc::channel(QUEUE);
+        let join_ref = frame.join_ref.clone();
         tokio::spawn(async move {
             let stage = match shared.stage(id).await {
                 Ok(stage) => stage,
@@ -43,15 +48,22 @@ impl Member {
                 }
             };
             let permits = Arc::new(Semaphore::new(REQUESTS_MAX));
-            let task = Task { shared, stage, id, frame, out, permits, sent: Map::new(), n_frames: 0, n_acked: 0 };
+            let tasks = JoinSet::new();
+            let task =
+                Task { shared, stage, id, frame, out, permits, tasks, sent: Map::new(), n_frames: 0, n_acked: 0 };
             task.run(orders).await;
         });
-        Member(sender)
+        Member { orders: sender, join_ref }
+    }
+
+    /// Whether a frame is of an earlier membership of this topic, as Phoenix tells: then it is not for us.
+    pub fn is_stale(&self, frame: &Frame) -> bool {
+        frame.join_ref.is_some() && frame.join_ref != self.join_ref
     }
 
     /// Hands a frame over; false: too many wait, or the task is over.
     pub fn hand_over(&self, frame: Frame) -> bool {
-        self.0.try_send(frame).is_ok()
+        self.orders.try_send(frame).is_ok()
     }
 }
 
@@ -63,6 +75,8 @@ struct Task {
     frame: Frame,
     out: mpsc::Sender<Out>,
     permits: Arc<Semaphore>,
+    /// What the client asked for and is not answered yet; given up when it leaves.
+    tasks: JoinSet<()>,
     /// The document as the client has it.
     sent: Map<String, Json>,
     n_frames: u64,
@@ -84,11 +98,13 @@ impl Task {
             tokio::select! {
                 order = orders.recv() => match order {
                     None => return,
-                    Some(frame) if frame.event == "ack" => {
-                        let n = frame.payload.get("frame").and_then(Json::as_u64).unwrap_or(self.n_frames);
-                        self.n_acked = n.clamp(self.n_acked, self.n_frames);
-                        acked_at = Instant::now();
-                    }
+                    Some(frame) if frame.event == "ack" => match command::acknowledged(&frame.payload, self.n_frames) {
+                        Ok(n) => {
+                            self.n_acked = n.max(self.n_acked);
+                            acked_at = Instant::now();
+                        }
+                        Err(problem) => if !self.give(frame.reply("error", &problem.to_json()).text()).await { return },
+                    },
                     Some(frame) if frame.event == "resync" => {
                         self.sent.clear();
                         self.n_acked = self.n_frames;
@@ -187,10 +203,11 @@ impl Task {
     }
 
     /// Performs a client's event on a task of its own, so that a long one holds nothing up.
-    fn perform(&self, frame: Frame) {
+    fn perform(&mut self, frame: Frame) {
+        while self.tasks.try_join_next().is_some() {}
         let (shared, id, out) = (Arc::clone(&self.shared), self.id, self.out.clone());
         let permit = Arc::clone(&self.permits).try_acquire_owned();
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             let Ok(_permit) = permit else {
                 let answer = frame.reply("error", &json!({ "reason": TOO_MANY }));
                 let _ = out.send(Out::Frame(answer.text())).await;

@@ -139,6 +139,9 @@ impl Connection {
                 let Some(member) = self.members.get(topic) else {
                     return Some(frame.reply("error", &json!({ "reason": "unmatched topic" })).text());
                 };
+                if member.is_stale(&frame) {
+                    return None;
+                }
                 if event == "phx_leave" {
                     self.members.remove(topic);
                     return Some(frame.reply("ok", &json!({})).text());

@@ -4,19 +4,28 @@ use crate::model::limits;
 use serde_json::{Map, Value as Json, json};
 
 use super::super::api::SANDBOX;
+use super::super::records::media_type;
+use super::super::step;
 use super::{answer, insert, optional, sandbox_parameter};
 
 /// Adds the paths of events, files and lines of script.
 pub fn add(paths: &mut Map<String, Json>) {
     let of_sandbox = |path: &str| format!("{SANDBOX}/{path}");
     insert(paths, &of_sandbox("events"), "GET", events());
-    let formats = json!({ "enum": ["cinema", "jsonl", "json", "csv", "chrome", "mermaid", "dot"] });
+    let formats = json!({ "enum": FORMATS });
     let parameters = vec![sandbox_parameter(), optional("format", &formats, "cinema when left out.")];
     let mut export = record("export", "The recording as a file.", parameters);
-    export["responses"]["200"] = json!({ "description": "The file.", "content": { "application/octet-stream": {} } });
+    let types = FORMATS.iter().map(|format| (media_type(format).to_string(), json!({})));
+    let content: Map<String, Json> = types.collect();
+    export["responses"]["200"] = json!({ "description": "The file.", "content": content });
     insert(paths, &of_sandbox("export"), "GET", export);
     let about = "Where to connect: the sandbox, its position, the socket and topic of the channel.";
     insert(paths, &of_sandbox("cinema"), "POST", record("start_cinema_debugger", about, vec![sandbox_parameter()]));
+
+    let about = "Steps: forward or back, by events, events of a process, callbacks or breakpoint hits.";
+    let mut by = record("step", about, vec![sandbox_parameter()]);
+    by["requestBody"] = json!({ "required": false, "content": { "application/json": { "schema": step::schema() } } });
+    insert(paths, &of_sandbox("step"), "POST", by);
 
     let about = "Opens a recording that comes as bytes: a .cinema file, or a trace file of dbg or ttb.";
     let name = optional("name", &json!({ "type": "string" }), "The file's name, for people.");
@@ -40,6 +49,9 @@ pub fn add(paths: &mut Map<String, Json>) {
     insert(paths, "/api/v1/operations", "GET", record("operations", about, Vec::new()));
 }
 
+/// The formats of exports.
+const FORMATS: [&str; 7] = ["cinema", "jsonl", "json", "csv", "chrome", "mermaid", "dot"];
+
 fn record(id: &str, summary: &str, parameters: Vec<Json>) -> Json {
     json!({
         "operationId": id,
@@ -55,7 +67,7 @@ const EVENTS: &[(&str, bool, &str)] = &[
     ("kind", false, "Kinds with commas between."),
     ("class", false, "Classes with commas between."),
     ("tag", false, "Message tags with commas between."),
-    ("process", false, "Processes with commas between, at either end."),
+    ("process", false, "Processes with commas between, at either end; a name means all who bore it."),
     ("where", false, "A script: |e| e.size > 100"),
     ("q", false, "Text in the event's words or payload."),
     ("from", false, "A moment."),

@@ -96,10 +96,10 @@ export function makeDirector(actions, stage) {
     const speed = Math.abs(doc.speed || 1);
     const nearest = SPEEDS.reduce((best, candidate) => (Math.abs(Math.log(candidate / speed)) < Math.abs(Math.log(best / speed)) ? candidate : best), 1);
     if (document.activeElement !== select) select.value = String(nearest);
-    put(position, doc.seq === null || doc.seq === undefined ? "start" : `#${number(doc.seq)}`, " ", h("small", `+${exact(doc.since_start_ns || 0)}`), h("small.dim", `  ${number(doc.n_passed || 0)} of ${number(doc.n_events || 0)}`));
+    put(position, doc.seq === null || doc.seq === undefined ? "start" : `#${number(doc.seq)}`, " ", h("small", `+${exact(doc.at_ns || 0)}`), h("small.dim", `  ${number(doc.n_passed || 0)} of ${number(doc.n_events || 0)}`));
     const at = doc.event;
     put(event, ...(at ? [h(`span.kind.${groupOf(at.kind)}`, at.kind.replaceAll("_", " ")), " ", h("b", nameOf(at.process)), at.peer ? ` ${isFromPeer(at.kind) ? "←" : "→"} ${nameOf(at.peer)}` : "", at.tag ? ` ${at.tag}` : ""] : []));
-    wall.textContent = doc.wall_offset_ns ? wallTime(doc.at_ns + doc.wall_offset_ns) : "";
+    wall.textContent = doc.wall_offset_ns ? wallTime(doc.clock_ns + doc.wall_offset_ns) : "";
     wall.title = doc.wall_offset_ns ? "wall clock, UTC" : "";
   });
   return { choose };

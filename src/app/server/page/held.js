@@ -8,7 +8,7 @@ const ROWS_MAX = 5;
 
 export function makeHeld(root, actions) {
   let known = new Set();
-  const keyOf = ({ process, since_start_ns: sinceNs }) => `${process}-${sinceNs}`;
+  const keyOf = ({ process, at_ns: atNs }) => `${process}-${atNs}`;
   const who = (row) => (row.breakpoint ? `${row.breakpoint} holds ${nameOf(row.process)} ${row.is_before ? "before" : "after"} ${row.message ?? "a callback"}` : `${nameOf(row.process)} is suspended`);
   const resume = (values) => api.operation("resume", values).catch(actions.complain);
 
@@ -40,7 +40,7 @@ export function makeHeld(root, actions) {
   const line = (row) => h("div.row",
     h("span.dot", { "aria-hidden": "true" }), h("b", row.breakpoint ?? "suspended"), h("button.chip", { onclick: () => actions.select({ process: row.process }), title: row.process }, nameOf(row.process)),
     h("span", row.breakpoint ? (row.is_before ? "waits before" : "waits after") : "waits"), row.message ? h("code.message", row.message) : null,
-    h("span.dim", `since ${wallOf(row.since_start_ns).slice(11, 23) || exact(row.since_start_ns)}`),
+    h("span.dim", `since ${wallOf(row.at_ns).slice(11, 23) || exact(row.at_ns)}`),
     row.seq !== null ? h("button.seqlink", { onclick: () => actions.seek(row.seq) }, `#${number(row.seq)}`) : null,
     row.state ? h("span.dim.message", { title: row.state }, `state ${row.state}`) : null,
     look.isReadOnly ? null : h("button.button.small.main", { onclick: () => resume({ process: row.process }), "aria-label": `Resume ${nameOf(row.process)}` }, "Resume"));

@@ -140,7 +140,7 @@ scrubber.refresh();
 
 // The channel: the session's document by differences.
 
-const POSITION = ["seq", "n_passed", "at_ns", "since_start_ns", "event", "state", "n_events"];
+const POSITION = ["seq", "n_passed", "at_ns", "clock_ns", "event", "state", "n_events"];
 function take(changed) {
   tellForeign(changed);
   Object.assign(doc, changed);

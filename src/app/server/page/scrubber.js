@@ -167,7 +167,7 @@ export function makeScrubber(seek) {
   on(["position"], () => {
     if (!isDragging) input.value = Math.round(shareOf(doc.seq) * 100_000);
     const here = doc.event ? `${doc.event.kind.replaceAll("_", " ")} ${nameOf(doc.event.process)}` : "start";
-    input.setAttribute("aria-valuetext", `event ${doc.n_passed ?? 0} of ${doc.n_events ?? 0}, ${duration(doc.since_start_ns ?? 0)}, ${here}`);
+    input.setAttribute("aria-valuetext", `event ${doc.n_passed ?? 0} of ${doc.n_events ?? 0}, ${duration(doc.at_ns ?? 0)}, ${here}`);
   });
   let branch;
   on(["n_recorded", "branch"], () => {

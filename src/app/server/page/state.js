@@ -42,7 +42,7 @@ export function ends() {
 export const syntax = () => look.syntax || (doc.is_elixir ? "elixir" : "erlang");
 
 /** The wall clock, UTC, so many ns after the start; empty where none was recorded. */
-export const wallOf = (since_start_ns) => (doc.wall_offset_ns ? wallTime(doc.wall_offset_ns + (doc.at_ns - doc.since_start_ns) + since_start_ns) : "");
+export const wallOf = (at_ns) => (doc.wall_offset_ns ? wallTime(doc.wall_offset_ns + doc.clock_ns - doc.at_ns + at_ns) : "");
 
 /** Names of processes by pid, learned from what was shown. */
 export const names = new Map();

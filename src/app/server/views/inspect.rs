@@ -46,7 +46,7 @@ pub fn make(_: &Stage, glass: &Glass, wanted: &Wanted) -> Result<Json, Problem> 
         "callbacks": callbacks(glass, actor, at),
         "mailbox": with_terms(&tables::mailbox(&of, &mailbox[..n_mailbox.min(ROWS_MAX)]), Some(syntax)).data,
         "n_mailbox": n_mailbox,
-        "callback": info.handling.and_then(|seq| rec.event(seq)).map(|event| crate::app::server::pulse::event_json(&event)),
+        "callback": info.handling.and_then(|seq| rec.event(seq)).map(|event| crate::app::server::pulse::event_json(&event, glass.start_ns())),
         "gc": last_gc(glass, actor, at),
     }))
 }
@@ -157,7 +157,7 @@ fn change_json(glass: &Glass, from: Option<Seq>, to: Seq, syntax: Syntax) -> Jso
     json!({
         "seq": to.0,
         "from": from.map(|seq| seq.0),
-        "event": rec.event(to).map(|event| crate::app::server::pulse::event_json(&event)),
+        "event": rec.event(to).map(|event| crate::app::server::pulse::event_json(&event, glass.start_ns())),
         "changes": rows.collect::<Vec<_>>(),
         "n_changes": changes.len(),
     })

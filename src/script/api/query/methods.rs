@@ -114,34 +114,34 @@ mod functions {
         narrowed.is_empty |= !narrow(&mut narrowed.filter.tags, tags);
         Ok(narrowed)
     }
-    /// Narrows to events of a process, as the one who acts.
+    /// Narrows to events of a process, as the one who acts; a name means all who bore it, the restarted too.
     #[rhai_fn(name = "pid", name = "process", return_raw, pure)]
     pub fn process(query: &mut Query, process: Dynamic) -> Raised<Query> {
         let mut narrowed = query.clone();
-        let actor = query.actor(&process).map_err(raise)?;
-        narrowed.is_empty |= !narrow(&mut narrowed.filter.processes, vec![actor]);
+        let actors = query.actors(&process).map_err(raise)?;
+        narrowed.is_empty |= !narrow(&mut narrowed.filter.processes, actors);
         Ok(narrowed)
     }
-    /// Narrows to events whose other end is a process.
+    /// Narrows to events whose other end is a process; a name means all who bore it.
     #[rhai_fn(return_raw, pure)]
     pub fn peer(query: &mut Query, process: Dynamic) -> Raised<Query> {
         let mut narrowed = query.clone();
-        let actor = query.actor(&process).map_err(raise)?;
-        narrowed.is_empty |= !narrow(&mut narrowed.filter.peers, vec![actor]);
+        let actors = query.actors(&process).map_err(raise)?;
+        narrowed.is_empty |= !narrow(&mut narrowed.filter.peers, actors);
         Ok(narrowed)
     }
-    /// Narrows to events in which a process is either end.
+    /// Narrows to events in which a process is either end; a name means all who bore it.
     #[rhai_fn(return_raw, pure)]
     pub fn involving(query: &mut Query, process: Dynamic) -> Raised<Query> {
         let mut narrowed = query.clone();
-        let actor = query.actor(&process).map_err(raise)?;
-        if narrowed.filter.involved.iter().any(|known| *known != actor) {
+        let actors = query.actors(&process).map_err(raise)?;
+        if !narrowed.filter.involved.is_empty() && narrowed.filter.involved != actors {
             return Err(raise(
                 Failure::usage("involving is said of one process already")
                     .hint("events().process(a).peer(b), or with a and b changed, has what is between two"),
             ));
         }
-        narrowed.filter.involved = vec![actor];
+        narrowed.filter.involved = actors;
         Ok(narrowed)
     }
     /// Narrows to events between two moments.
