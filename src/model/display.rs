@@ -177,7 +177,7 @@ impl Printer<'_, '_> {
             return self.text("]");
         }
         let is_elixir = self.is_elixir();
-        if list.items.iter().all(|item| char_of(item, is_elixir).is_some()) {
+        if list.is_text(self.syntax) {
             if is_elixir {
                 self.text("~c")?;
             }
@@ -282,6 +282,14 @@ impl Printer<'_, '_> {
         text.push('"');
         self.text(&text)?;
         if n_done < n_chars { self.more(n_chars - n_done) } else { Ok(()) }
+    }
+}
+
+impl List {
+    /// Whether it prints as text, in quotes, rather than item by item.
+    pub fn is_text(&self, syntax: Syntax) -> bool {
+        let is_elixir = syntax == Syntax::Elixir;
+        self.tail == Term::Nil && self.items.iter().all(|item| char_of(item, is_elixir).is_some())
     }
 }
 

@@ -23,6 +23,8 @@ const UNSUPERVISED: &[&str] = &[
     "init", "prim_file", "erl_prim_loader", "application_controller", "application_master", "logger", "user",
     "socket_registry", "erts_code_purger", "erts_literal_area_collector", "erts_trace_cleaner",
     "erts_dirty_process_signal_handler", "erts_dirty_process_signal_handler_high", "erts_dirty_process_signal_handler_max",
+    "net_kernel", "inet_tcp_dist", "inet_tls_dist", "global_group_check", "global_name_server", "standard_error", "rex",
+    "code_server", "file_server_2", "inet_db", "erl_signal_server", "erl_epmd", "auth", "logger_proxy", "timer_server",
     "user_drv", "prim_tty", "group", "logger_std_h", "logger_olp", "erl_boot_server", "elixir_config",
 ];
 

@@ -48,6 +48,7 @@ each_otp! {
         shell.type_line("breakpoints()");
         shell.wait_for("from a browser");
         wait_for("both see the hit");
+        wait_for("both see who waits");
         assert!(browsers.wait().unwrap().success());
         shell.finish();
         node.settled(SOON).assert_none();

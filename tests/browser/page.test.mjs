@@ -362,6 +362,8 @@ test("a recording is dropped and opened; the other stays", async () => {
   await page.screenshot({ path: join(PICTURES, "welcome.png") });
   await page.setInputFiles("#file", join(ROOT, "tests/data/ejabberd-small.trace"));
   await page.waitForFunction(() => window.cinema.doc.title === "ejabberd-small.trace" && window.cinema.scene.describe().is_dense);
+  await page.waitForSelector(".notes .legend:has-text('events of a process')");
+  assert.doesNotMatch(await page.textContent(".scene .notes"), /cast|PICTURE_LANES/);
   await page.screenshot({ path: join(PICTURES, "dense.png") });
   await page.setInputFiles("#file", { name: "nonsense.cinema", mimeType: "application/octet-stream", buffer: Buffer.from("this is no recording") });
   await page.waitForSelector(".toast.bad");
@@ -430,6 +432,7 @@ test("an empty sandbox shows nothing of the one before, a damaged file says so",
   await page.fill("#drawer input", "sandbox(\"examples/counter\")");
   await page.press("#drawer input", "Enter");
   await page.waitForFunction(() => window.cinema.doc.sandbox === 1);
+  await page.waitForSelector(".toast:has-text('the session is now counter')");
   if (await page.evaluate(() => window.cinema.doc.n_recorded === 0)) {
     await page.waitForFunction(() => window.cinema.scene.describe().n_lanes === 0 && !document.querySelector(".label"));
     await page.click("[data-tab=events]");
@@ -552,4 +555,105 @@ test("frames while playing take little of the main thread", async () => {
   console.log(`main thread while playing: ${per_frame_ms.toFixed(2)} ms per frame, ${n} frames in ${(to.at_s - from.at_s).toFixed(2)} s`);
   assert.ok(per_frame_ms < 40, `${per_frame_ms} ms per frame: a machine that draws without a GPU needs a few, not this many`);
   await page.end();
+});
+
+test("what a step does not find leaves one where one is, and is said", async () => {
+  const page = await open();
+  await page.evaluate(() => window.cinema.channel.push("timeline_seek", { moment: "#300" }));
+  await page.at(300);
+  await page.keyboard.press("Alt+ArrowRight");
+  await page.waitForSelector(".toast:has-text('no breakpoint is set')");
+  const { data } = await page.evaluate(() => window.cinema.channel.push("set_breakpoint", { condition: "on_process(\"any\", \"crash\")" }));
+  await page.keyboard.press("Alt+ArrowRight");
+  await page.waitForSelector(".toast:has-text('no breakpoint is hit after')");
+  assert.equal(await page.seq(), 300);
+  await page.keyboard.press("Escape");
+  assert.equal(await page.locator(".toast").count(), 0);
+  // By process and by callback without a keyboard.
+  await page.selectOption("#unit", "process");
+  await page.click("[data-do=step]");
+  await page.waitForFunction(() => window.cinema.doc.seq > 300 && window.cinema.doc.event.process === "<0.109.0>");
+  await page.selectOption("#unit", "handler");
+  await page.click("[data-do=step]");
+  await page.waitForFunction(() => window.cinema.doc.event.kind === "handle_start");
+  await page.evaluate((id) => window.cinema.channel.push("remove_breakpoint", { id }), data.id);
+  await page.end();
+});
+
+test("a breakpoint that fails says so in its place, a script that is none sets nothing, Space plays", async () => {
+  const page = await open();
+  await page.keyboard.press("Home");
+  await page.at(null);
+  await page.click("[data-tab=breakpoints]");
+  const set = async (script) => {
+    await page.selectOption("#side select[name=sort]", "script");
+    await page.fill("#side input[name=script]", script);
+    await page.click("#side button[type=submit]");
+  };
+  await set("brk(|e| true)");
+  await page.waitForSelector("#side .error:has-text('a script here says when')");
+  assert.deepEqual(await page.evaluate(() => window.cinema.doc.breakpoints), []);
+  await set("|e| e.kind == \"crash\"");
+  await page.waitForSelector("#side h3:has-text('hits of b'):has-text('(1)')");
+  await page.waitForSelector("#side button:has-text('hits (1)')");
+  await page.keyboard.press("Space");
+  await page.waitForFunction(() => window.cinema.doc.state === "playing");
+  assert.equal(await page.evaluate(() => window.cinema.doc.breakpoints.length), 1);
+  await page.keyboard.press("Space");
+  await page.waitForFunction(() => window.cinema.doc.state === "paused");
+  await set("|e| e.size / 0 == 1");
+  await page.waitForFunction(() => window.cinema.doc.breakpoints.length === 2);
+  await page.locator("#side li button:has-text('hits')").last().click();
+  await page.waitForSelector("#side h3 + .error");
+  for (const { id } of await page.evaluate(() => window.cinema.doc.breakpoints)) await page.evaluate((id) => window.cinema.channel.push("remove_breakpoint", { id }), id);
+  await page.end();
+});
+
+test("terms are written as the shell writes them, times so that rows can be told apart", async () => {
+  const page = await open();
+  await page.click("[data-tab=shell]");
+  await page.fill("#drawer input", "[#{a: 1}]");
+  await page.fill("#filter", "kind:log");
+  await page.click("[data-tab=events]");
+  await page.waitForFunction(() => /<<"emil: transfer 3 failed">>/.test(document.querySelector("#drawer").textContent));
+  await page.click("#drawer tr[data-seq]");
+  await page.evaluate(() => window.cinema.choose({ process: "<0.102.0>", side: "inspector" }));
+  await page.click("#side button:has-text('Elixir')");
+  await page.waitForFunction(() => /"emil: transfer 3 failed"/.test(document.querySelector("#drawer").textContent) && !/<</.test(document.querySelector("#drawer").textContent));
+  await page.fill("#filter", "");
+  await page.waitForFunction(() => document.querySelectorAll("#drawer tr[data-seq]").length > 20);
+  const times = await page.locator("#drawer td:nth-child(2)").allTextContents();
+  assert.equal(new Set(times).size, times.length, times.slice(0, 5).join(" "));
+  assert.equal(new Set(times.map((text) => text.length - text.indexOf("."))).size, 1, "aligned at the point");
+  await page.end();
+});
+
+test("focus lights all that why names, and Space at the end begins anew", async () => {
+  const page = await open();
+  await page.evaluate(() => window.cinema.channel.push("timeline_seek", { moment: "#282" }));
+  await page.at(282);
+  const { data } = await ask(server, "sandboxes/0/operations/why", { event: 282 });
+  await page.keyboard.press("f");
+  await page.waitForFunction((seqs) => seqs.every((seq) => window.cinema.look.focus?.has(seq)), data.focus);
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("End");
+  await page.waitForFunction(() => window.cinema.doc.n_passed === window.cinema.doc.n_events);
+  await page.keyboard.press("Space");
+  await page.waitForFunction(() => window.cinema.doc.state === "playing" && window.cinema.doc.n_passed < window.cinema.doc.n_events);
+  await page.keyboard.press("Space");
+  await page.waitForFunction(() => window.cinema.doc.state === "paused");
+  await page.end();
+});
+
+test("who looks on is told when another one moves", async () => {
+  const [page, other] = [await open(), await open()];
+  await other.waitForFunction(() => window.cinema.doc.n_recorded > 0);
+  await page.waitForFunction(() => !window.cinema.api.isAsking());
+  await other.keyboard.press("Home");
+  await other.at(null);
+  await other.keyboard.press("ArrowRight");
+  await page.waitForSelector(".toast:has-text('moved by another browser')");
+  assert.equal(await other.locator(".toast").count(), 0);
+  await page.end();
+  await other.end();
 });

@@ -313,7 +313,7 @@ fn views_are_bounded_and_agree_with_the_events() {
     assert_eq!(graph["nodes"][0]["name"], "bank");
     let alice = server.get(&format!("{BANK}/views/inspect?process=alice"))["data"].clone();
     assert_eq!(alice["path"][0]["name"], "bank");
-    assert!(alice["state"]["erlang"].as_str().unwrap().contains("balance"));
+    assert!(alice["state"]["text"].as_str().unwrap().contains("balance"));
     let callbacks = alice["callbacks"].as_array().unwrap();
     assert!(callbacks.iter().any(|row| row["tag"] == "withdraw" && row["took_ns"] == 300), "{callbacks:?}");
     let range = server.get(&format!("{BANK}/views/range?from=250&to=350"))["data"].clone();

@@ -3,14 +3,18 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::problem::Problem;
 use crate::codec::json::to_json;
 use crate::export::cell_json;
-use crate::model::{Outcome, Seq, Style, Term, limits};
+use crate::model::{Outcome, Seq, Style, Syntax, Term, limits};
 use crate::sandbox::RunEnd;
 use crate::session::reply::StopReport;
 use crate::session::{Reply, Session};
 use crate::view::tables::{self, Of};
-use crate::view::{Table, build};
+use crate::view::{Cell, Table, build};
+
+/// Characters of a term that a cell holds as text.
+const TERM_CHARS_MAX: usize = 4_000;
 
 /// An answer to a request.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,16 +38,23 @@ impl Answer {
 
 /// The rows of a table as objects, at most [`limits::SERVER_ROWS_MAX`]; a table of fields as one object.
 pub fn of_table(table: &Table) -> Answer {
-    let object = |row: &Vec<crate::view::Cell>| {
-        let fields = table.columns.iter().zip(row).map(|(column, cell)| (column.name.clone(), cell_json(cell)));
+    with_terms(table, None)
+}
+
+/// [`of_table`], its terms as JSON or, in a syntax, as text.
+pub fn with_terms(table: &Table, syntax: Option<Syntax>) -> Answer {
+    let value = |cell: &Cell| match (cell, syntax) {
+        (Cell::Term(term), Some(syntax)) => Json::String(printed(term, syntax, TERM_CHARS_MAX)),
+        _ => cell_json(cell),
+    };
+    let object = |row: &Vec<Cell>| {
+        let fields = table.columns.iter().zip(row).map(|(column, cell)| (column.name.clone(), value(cell)));
         Json::Object(fields.collect())
     };
     let n_rows = table.rows.len().min(limits::SERVER_ROWS_MAX);
     let n_more = table.n_more + (table.rows.len() - n_rows) as u64;
     let data = if table.is_fields() {
-        let field = |row: &Vec<crate::view::Cell>| {
-            Some((cell_json(row.first()?).as_str()?.to_string(), cell_json(row.get(1)?)))
-        };
+        let field = |row: &Vec<Cell>| Some((cell_json(row.first()?).as_str()?.to_string(), value(row.get(1)?)));
         Json::Object(table.rows.iter().filter_map(field).collect())
     } else {
         Json::Array(table.rows[..n_rows].iter().map(object).collect())
@@ -57,6 +68,21 @@ pub fn of_table(table: &Table) -> Answer {
         answer = answer.meta("notes", table.notes.clone());
     }
     answer
+}
+
+/// A term as text, whole up to `chars_max`.
+pub fn printed(term: &Term, syntax: Syntax, chars_max: usize) -> String {
+    term.display(Style { syntax, ..Style::erlang() }.chars_max(chars_max)).to_string()
+}
+
+/// In which syntax terms are wanted as text; `None`: as JSON. Errors: there is no such form.
+pub fn terms_wanted(text: &str) -> Result<Option<Syntax>, Problem> {
+    match text {
+        "" | "json" => Ok(None),
+        "erlang" => Ok(Some(Syntax::Erlang)),
+        "elixir" => Ok(Some(Syntax::Elixir)),
+        other => Err(Problem::field("terms", format!("expected json, erlang or elixir, got {other:?}"))),
+    }
 }
 
 /// The answer for a reply. Cost: a pass over the names of processes where there are some in it.

@@ -182,6 +182,12 @@ fn view(name: &str, summary: &str) -> Json {
     }
     if name == "inspect" {
         parameters.push(json!({ "name": "process", "in": "query", "required": true, "schema": { "type": "string" }, "description": "A pid or a registered name." }));
+        let syntaxes = json!({ "enum": ["erlang", "elixir"] });
+        parameters.push(optional(
+            "terms",
+            &syntaxes,
+            "In which syntax terms are written; the recording's own when left out.",
+        ));
     }
     json!({
         "operationId": format!("view_{name}"),

@@ -31,6 +31,7 @@ files![
     "filter.js",
     "format.js",
     "graph.js",
+    "held.js",
     "inspector.js",
     "labels.js",
     "lanes.js",
@@ -47,7 +48,6 @@ files![
     "state.js",
     "supervision.js",
     "system.js",
-    "term.js",
     "tip.js",
     "twin.js",
 ];

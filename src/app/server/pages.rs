@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::answer::{Answer, of_table};
+use super::answer::{Answer, of_table, terms_wanted, with_terms};
 use super::api::{respond, sandbox_id};
 use super::args;
 use super::problem::Problem;
@@ -96,11 +96,11 @@ impl Page {
                 "after" => page.after = Some(number("after", &text)?),
                 "before" => page.before = Some(number("before", &text)?),
                 "limit" => page.n_rows = rows(number("limit", &text)?)?,
-                "format" => {}
+                "format" | "terms" => {}
                 _ => {
                     return Err(Problem::field(
                         name,
-                        "no such parameter; known: kind, class, tag, process, where, q, from, to, after, before, limit, format",
+                        "no such parameter; known: kind, class, tag, process, where, q, from, to, after, before, limit, format, terms",
                     ));
                 }
             }
@@ -151,12 +151,17 @@ pub async fn events(
 ) -> Response {
     let format = query.iter().find(|(name, _)| name == "format").map_or("json".to_string(), |(_, text)| text.clone());
     let is_back = query.iter().any(|(name, text)| name == "before" && !text.is_empty());
+    let terms = query.iter().find(|(name, _)| name == "terms").map_or("", |(_, text)| text);
+    let terms = match terms_wanted(terms) {
+        Ok(terms) => terms,
+        Err(problem) => return problem.into_response(),
+    };
     let (table, syntax, next) = match page(&shared, &path, query).await {
         Ok(found) => found,
         Err(problem) => return problem.into_response(),
     };
     let mut response = match format.as_str() {
-        "json" => respond(Ok(of_table(&table).meta("next", json!(next)))),
+        "json" => respond(Ok(with_terms(&table, terms).meta("next", json!(next)))),
         "ndjson" => ([(header::CONTENT_TYPE, "application/x-ndjson")], export::jsonl(&table)).into_response(),
         "csv" => ([(header::CONTENT_TYPE, "text/csv")], export::csv(&table, syntax)).into_response(),
         other => return unknown("format", other, ["json", "ndjson", "csv"].into_iter()).into_response(),

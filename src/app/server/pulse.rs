@@ -3,9 +3,10 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::answer::printed;
 use crate::app::live::Live;
 use crate::breakpoint::{BreakpointId, Past};
-use crate::model::{Event, Filter, Kind, Moment, Outcome, Seq};
+use crate::model::{Event, Filter, Kind, Moment, Outcome, Pid, Seq, Syntax, Term};
 use crate::sandbox::RunLimit;
 use crate::session::{Session, Source, SourceId};
 use crate::store::Recording;
@@ -13,6 +14,8 @@ use crate::timeline::{PlaybackState, Position};
 
 /// Breakpoints and marks that the document lists; the whole lists are operations of their own.
 const LISTED_MAX: usize = 200;
+/// Characters of a message or a state of a process that is held.
+const HELD_CHARS_MAX: usize = 160;
 /// Damaged places that the document lists.
 const DAMAGE_LISTED_MAX: usize = 20;
 /// Loss events that are added up at each beat.
@@ -38,6 +41,7 @@ pub fn beat(live: &mut Live, id: SourceId, elapsed_ns: i64, may_run: bool) -> Ou
     session.on_source(id, |session| {
         let hits = advance(session, elapsed_ns, may_run)?;
         let mut document = document(session.source()?, id);
+        document.insert("held".into(), held(session.source_mut()?));
         document.insert("current_sandbox".into(), json!(current.map(|id| id.0)));
         document.insert("n_sandboxes".into(), json!(session.sources().len()));
         Ok(Pulse { document, hits })
@@ -146,6 +150,34 @@ fn n_lost(recording: &Recording) -> u64 {
         payload.as_map()?.get_atom("total")?.as_int().and_then(|n| u64::try_from(n).ok())
     };
     recording.scan(&filter).take(LOSSES_MAX).filter_map(total).fold(0, u64::saturating_add)
+}
+
+/// Live processes that wait: at a breakpoint, or because somebody suspended them.
+fn held(source: &mut Source) -> Json {
+    let Ok(beam) = source.beam("hold processes") else { return json!([]) };
+    let (at_breakpoint, suspended) = (beam.held(), beam.suspended());
+    let recording = source.recording();
+    let start_ns = recording.time_range_ns().map_or(0, |(first_ns, _)| first_ns);
+    let syntax = if recording.info.is_elixir { Syntax::Elixir } else { Syntax::Erlang };
+    let text = |term: Option<Term>| term.map(|term| printed(&term.unwrapped(), syntax, HELD_CHARS_MAX));
+    let row = |pid: Pid, at_ns: i64| {
+        let event = recording.scan(&Filter::kind(Kind::Held).process(pid.into())).next_back();
+        json!({
+            "process": pid.to_string(),
+            "at_ns": at_ns - start_ns,
+            "seq": event.filter(|event| event.at_ns >= at_ns).map(|event| event.seq.0),
+        })
+    };
+    let at_breakpoint = at_breakpoint.into_iter().take(LISTED_MAX).map(|held| {
+        let mut row = row(held.pid, held.at_ns);
+        row["breakpoint"] = json!(held.hold.as_str());
+        row["is_before"] = json!(held.is_before);
+        row["message"] = json!(text(held.message));
+        row["state"] = json!(text(held.state));
+        row
+    });
+    let suspended = suspended.into_iter().take(LISTED_MAX).map(|(pid, at_ns)| row(pid, at_ns));
+    Json::Array(at_breakpoint.chain(suspended).collect())
 }
 
 fn document(source: &Source, id: SourceId) -> Map<String, Json> {

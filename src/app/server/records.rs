@@ -15,14 +15,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value as Json, json};
 
-use super::answer::{Answer, of_table};
+use super::answer::{Answer, terms_wanted, with_terms};
 use super::api::{SANDBOX, respond, sandbox_id};
 use super::args::{self, Given};
 use super::pages;
 use super::problem::Problem;
 use super::shared::Shared;
 use crate::app::live::Live;
-use crate::model::{Failure, Outcome, limits};
+use crate::model::{Failure, Outcome, Syntax, limits};
 use crate::script::api::{Block, shown, syntax_of, write_recording};
 use crate::session::Fresh;
 
@@ -216,20 +216,26 @@ async fn answer_eval(shared: &Shared, body: Result<Bytes, BytesRejection>) -> Re
     let Some(Json::String(line)) = given.take("line") else {
         return Err(Problem::field("line", "expected text"));
     };
+    let terms = match given.take("terms") {
+        None => None,
+        Some(Json::String(form)) => terms_wanted(&form)?,
+        Some(_) => return Err(Problem::field("terms", "expected text")),
+    };
     if shared.is_read_only {
         return Err(Problem::forbidden(
             "read_only",
             "a line of script could change the session, and this server only shows it",
         ));
     }
-    let answer = shared.desk.ask(move |live| live.eval_line(&line)).await;
+    let answer = shared.desk.ask(move |live| live.eval_line(&line, terms)).await;
     shared.changed();
     Ok(answer?)
 }
 
 impl Live {
-    /// Evaluates a line as the shell does; what it shows comes as tables and text.
-    fn eval_line(&mut self, line: &str) -> Outcome<Answer> {
+    /// Evaluates a line as the shell does; what it shows comes as tables and text, terms in tables as text when a
+    /// syntax is wanted.
+    fn eval_line(&mut self, line: &str, terms: Option<Syntax>) -> Outcome<Answer> {
         use crate::app::commands::{self, Command};
         use crate::app::host::Host;
         use crate::script::ScriptEnd;
@@ -245,12 +251,12 @@ impl Live {
             Err(ScriptEnd::Failed(failure)) => return Err(failure),
             Err(ScriptEnd::Exited(_)) => return Err(Failure::usage("exit() does not end a server")),
         };
-        let syntax = syntax_of(self.session().borrow().source().ok());
+        let syntax = terms.unwrap_or_else(|| syntax_of(self.session().borrow().source().ok()));
         let shown = shown(&value, syntax, limits::SHOWN_ROWS);
         let block = |block: &Block| match block {
             Block::Text(text) => json!({ "text": text }),
-            Block::Table(table) => json!({ "table": of_table(table).to_json() }),
-            Block::Tree(tree) => json!({ "table": of_table(&tree.table()).to_json() }),
+            Block::Table(table) => json!({ "table": with_terms(table, terms).to_json() }),
+            Block::Tree(tree) => json!({ "table": with_terms(&tree.table(), terms).to_json() }),
         };
         Ok(Answer::of(shown.blocks.iter().map(block).collect::<Vec<_>>()))
     }

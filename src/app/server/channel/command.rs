@@ -9,6 +9,8 @@ use crate::app::server::args::Given;
 use crate::app::server::problem::{FieldError, Problem};
 use crate::app::server::shared::Shared;
 use crate::app::server::step;
+use crate::breakpoint::Past;
+use crate::model::{Failure, FailureKind};
 use crate::session::SourceId;
 
 /// The events that clients send, beside `ack` and `resync`.
@@ -37,6 +39,9 @@ pub async fn perform(shared: &Shared, id: SourceId, frame: &Frame) -> Result<Jso
         "toggle_playback" => toggle(shared, id, payload).await?,
         "step" => {
             let (name, given) = step::read(given(payload.clone())?)?;
+            if name == "cont" {
+                check_hit_ahead(shared, id).await?;
+            }
             perform_operation(shared, id, name, given).await?
         }
         "set_speed" => set_speed(shared, id, payload).await?,
@@ -174,4 +179,26 @@ async fn set_speed(shared: &Shared, id: SourceId, payload: &Json) -> Result<Answ
     let (is_running, _) = playback(shared, id).await?;
     let answer = call(shared, id, "play", json!({ "speed": speed })).await?;
     if is_running { Ok(answer) } else { call(shared, id, "pause", json!({})).await }
+}
+
+/// Who steps through the past keeps the place when no hit is ahead: only at the end a sandbox runs on to the next one.
+async fn check_hit_ahead(shared: &Shared, id: SourceId) -> Result<(), Problem> {
+    let look = move |live: &mut crate::app::live::Live| {
+        live.session().borrow_mut().on_source(id, |session| {
+            let source = session.source()?;
+            let (recording, timeline) = (source.recording(), source.timeline());
+            let line = timeline.line(&recording);
+            let past = Past { recording: &recording, branch: source.position().branch, line: line.ranges() };
+            if timeline.is_at_end(&recording) || source.breakpoints.next_hit(past, timeline.at())?.is_some() {
+                return Ok(());
+            }
+            let what = if source.breakpoints.list().is_empty() {
+                "no breakpoint is set"
+            } else {
+                "no breakpoint is hit after this moment"
+            };
+            Err(Failure::new(FailureKind::Edge, what))
+        })
+    };
+    shared.desk.look(look).await.map_err(Problem::from)
 }

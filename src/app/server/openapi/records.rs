@@ -36,7 +36,7 @@ pub fn add(paths: &mut Map<String, Json>) {
     let mut eval = record("eval", "Evaluates a line of the shell.", Vec::new());
     let line = json!({
         "type": "object",
-        "properties": { "line": { "type": "string" } },
+        "properties": { "line": { "type": "string" }, "terms": terms_schema() },
         "required": ["line"],
         "additionalProperties": false,
     });
@@ -96,11 +96,17 @@ pub fn events_input() -> Json {
     json!({ "type": "object", "properties": properties, "additionalProperties": false })
 }
 
+/// Forms in which terms are given.
+fn terms_schema() -> Json {
+    json!({ "enum": ["json", "erlang", "elixir"] })
+}
+
 fn events() -> Json {
     let mut parameters = vec![sandbox_parameter()];
     let parameter = |(name, is_number, about): &(&str, bool, &str)| optional(name, &schema(name, *is_number), about);
     parameters.extend(EVENTS.iter().map(parameter));
     parameters.push(optional("format", &json!({ "enum": ["json", "ndjson", "csv"] }), "json when left out."));
+    parameters.push(optional("terms", &terms_schema(), "How JSON gives terms: as data, or as text in a syntax."));
     let mut events = record("events", "Events by pages: meta.next is the cursor of the next page.", parameters);
     events["responses"]["200"]["headers"] =
         json!({ "link": { "description": "The next page, rel=next, in any format.", "schema": { "type": "string" } } });

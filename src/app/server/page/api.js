@@ -41,7 +41,21 @@ export const get = async (path, values = {}) =>
 export const operation = async (name, args = {}) => post(`/api/v1/sandboxes/${sandbox}/operations/${name}`, args);
 
 export const post = async (path, body) =>
-  (await request(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) })).json();
+  (await asking(request(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) }))).json();
+
+// What this page asked for itself, and what comes soon after the answer.
+const ECHO_MS = 1_500;
+let n_asking = 0, asked_at = -ECHO_MS;
+/** Whether this page asked the session for something a moment ago. */
+export const isAsking = () => n_asking > 0 || performance.now() - asked_at < ECHO_MS;
+/** Keeps in mind that something is asked; gives the answer. */
+export async function asking(answer) {
+  n_asking += 1;
+  try { return await answer; } finally {
+    n_asking -= 1;
+    asked_at = performance.now();
+  }
+}
 
 const early = new Map();
 const keyOf = (name, values) => `${sandbox}/${name}?${query(values)}`;

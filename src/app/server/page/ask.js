@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { clip, h, number, plain, table } from "./format.js";
+import { syntax } from "./state.js";
 
 const ROWS_MAX = 100;
 
@@ -10,7 +11,7 @@ export const numericColumns = (columns, rows) => columns.filter((column) => rows
 /** Evaluates a line; gives what it shows, as elements. What goes wrong is shown as well. */
 export async function evaluate(line, actions) {
   try {
-    const { data } = await api.post("/api/v1/eval", { line });
+    const { data } = await api.post("/api/v1/eval", { line, terms: syntax() });
     return data.map((block) => (block.text !== undefined ? h("pre", block.text) : block.table.meta.columns ? tableOf(block.table, actions) : fields(block.table)));
   } catch (error) {
     return [h("pre.error", [error.message, ...(error.hints || []).map((hint) => `hint: ${hint}`)].join("\n"))];

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { duration, h, number, put, table } from "./format.js";
-import { doc, look, names, on } from "./state.js";
+import { doc, found, look, names, on } from "./state.js";
 
 const SORTS = {
   result: "a call ends badly", message: "a message arrives", state: "a state changes", process: "something happens to a process", script: "a script says so",
@@ -59,12 +59,21 @@ export function makeBreakpoints(root, actions) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     error.textContent = "";
+    if (value("sort") === "script" && !/^(\|| *on_\w+\()/.test(value("script"))) {
+      error.textContent = "a script here says when: |e| e.size > 100, or a condition as on_message(\"get\")";
+      return;
+    }
     try {
       const response = await actions.push("set_breakpoint", { condition: condition(), action: action(), ...(value("name") ? { name: value("name") } : {}) });
-      actions.say(`breakpoint ${response.data.id} is set`);
-      showHits(response.data.id, value("name") || response.data.id);
+      actions.say(`breakpoint ${value("name") || `b${response.data.id}`} is set`);
+      // Space plays again, rather than to set a second one.
+      root.focus();
+      showHits(response.data.id, value("name") || `b${response.data.id}`);
     } catch (problem) { error.textContent = [problem.detail || problem.message, ...(problem.hints || [])].join("\n"); }
   });
+
+  /** How often it hits in the recorded past, as far as it is known. */
+  const inPast = (row) => { const n = found.hits.filter((hit) => hit.name === row.name).length; return row.is_enabled && n ? `hits (${number(n)})` : "hits"; };
 
   function showList() {
     if (look.side !== "breakpoints") return;
@@ -73,9 +82,9 @@ export function makeBreakpoints(root, actions) {
     put(list, rows.length ? h("ul.plain", rows.map((row) => h("li.row",
       h("label.row", h("input", { type: "checkbox", checked: row.is_enabled, style: "flex:none", "aria-label": `${row.name} enabled`, onchange: (event) => act(event.target.checked ? "enable_breakpoint" : "disable_breakpoint", row.id) }), h("b", row.name)),
       h("code", { style: "flex:1 1 12ch;overflow-wrap:anywhere" }, row.condition), h("span.dim", row.action),
-      row.n_hits ? h("span.chip.warn", `${number(row.n_hits)} live`) : null,
+      row.n_hits ? h("span.chip.warn", { title: "while it ran" }, `hit ${number(row.n_hits)}×`) : null,
       row.failure ? h("span.error", row.failure) : null,
-      h("button.button.small", { onclick: () => showHits(row.id, row.name) }, "hits"), h("button.button.small", { onclick: () => act("remove_breakpoint", row.id), "aria-label": `Remove ${row.name}` }, "✕"))))
+      h("button.button.small", { onclick: () => showHits(row.id, row.name) }, inPast(row)), h("button.button.small", { onclick: () => act("remove_breakpoint", row.id), "aria-label": `Remove ${row.name}` }, "✕"))))
       : h("p.dim", "There is none yet. A breakpoint stops playing and stepping at its hits (Alt ←/→), and a running sandbox before the event."));
   }
 
@@ -84,17 +93,18 @@ export function makeBreakpoints(root, actions) {
   }
 
   async function showHits(id, name) {
+    put(hits, h("h3", `hits of ${name}`), h("p.dim", "…"));
     try {
       const { data, meta } = await api.operation("hits", { id });
       put(hits, h("h3", `hits of ${name} (${number(data.length + meta.n_more)})`), data.length ? table(["seq", "at_ns", "kind", "process"], data.slice(0, 200), {
         numeric: ["seq", "at_ns"], caption: "Hits",
         cell: (column, row) => (column === "seq" ? h("button.seqlink", { onclick: () => actions.seek(row.seq) }, `#${row.seq}`) : column === "at_ns" ? h("td.n", duration(row.at_ns)) : undefined),
       }) : h("p.dim", "nothing in the recorded past"));
-    } catch (problem) { actions.complain(problem); }
+    } catch (problem) { put(hits, h("h3", `hits of ${name}`), h("p.error", [problem.message, ...problem.hints].join("\n"))); }
   }
 
   put(parts, ...PARTS.result());
   preview();
-  on(["breakpoints", "side"], showList);
+  on(["breakpoints", "hits", "side"], showList);
   return { show: () => { put(root, h("section.card", h("h2", "Breakpoints"), list, hits), look.isReadOnly ? "" : h("section.card", h("h2", "New breakpoint"), form)); showList(); } };
 }

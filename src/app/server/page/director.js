@@ -1,10 +1,13 @@
 // The director: buttons and keys that move the session's cursor, which all who look share.
 
-import { duration, groupOf, h, number, put, wallTime } from "./format.js";
+import { exact, groupOf, h, number, put, wallTime } from "./format.js";
 import { moveRange } from "./range.js";
 import { choose, doc, isFromPeer, look, nameOf, on } from "./state.js";
 
 const SPEEDS = [0.001, 0.01, 0.1, 0.25, 0.5, 1, 2, 5, 10, 100, 1000, 10000];
+
+/** After so long a sandbox that goes on has done something. */
+const SETTLED_MS = 400;
 
 export const KEYS = [
   ["Space", "play, pause"], ["← →", "step by event"], ["Shift ← →", "step within the same process"], ["Alt ← →", "previous, next hit of a breakpoint"],
@@ -26,6 +29,19 @@ export function makeDirector(actions, stage) {
   };
   const step = (direction, unit, extra = {}) => push("step", { direction, unit, ...extra });
   const process = () => (look.process ? { process: look.process } : {});
+  const unit = document.querySelector("#unit");
+  const stepBy = (direction) => step(direction, unit.value, unit.value === "event" ? {} : process());
+  const isAtEnd = () => doc.state === "paused" && doc.n_events > 0 && doc.n_passed === doc.n_events && !doc.can?.is_live;
+  /** Plays or pauses. At the end a sandbox goes on; where nothing more happens in it, playing begins anew. */
+  async function toggle() {
+    const { n_events: nBefore } = doc, wasAtEnd = isAtEnd();
+    await push("toggle_playback", {});
+    if (!wasAtEnd || !doc.can?.can_run) return;
+    await new Promise((resolve) => setTimeout(resolve, SETTLED_MS));
+    if (!isAtEnd() || doc.n_events !== nBefore) return;
+    await push("timeline_seek", { moment: "start" });
+    push("toggle_playback", { action: "play" });
+  }
   function faster(factor) {
     const now = Math.abs(doc.speed || 1);
     const idx = SPEEDS.findIndex((speed) => speed >= now * 0.999);
@@ -35,8 +51,8 @@ export function makeDirector(actions, stage) {
   const byShown = (share) => actions.seekRank((doc.n_passed ?? 0) - 1 + Math.max(1, Math.round((look.to - look.from) * Math.abs(share))) * Math.sign(share));
 
   const ACTIONS = {
-    start: () => actions.seek(null), end: () => actions.seek("end"), step: () => step("forward", "event"), step_back: () => step("back", "event"),
-    hit: () => step("forward", "hit"), hit_back: () => step("back", "hit"), toggle: () => push("toggle_playback", {}),
+    start: () => actions.seek(null), end: () => actions.seek("end"), step: () => stepBy("forward"), step_back: () => stepBy("back"),
+    hit: () => step("forward", "hit"), hit_back: () => step("back", "hit"), toggle,
     rewind: () => push("toggle_playback", { action: doc.state === "rewinding" ? "pause" : "rewind" }),
     fast: () => { faster(1); if (doc.state === "paused") push("toggle_playback", { action: "play" }); },
   };
@@ -80,7 +96,7 @@ export function makeDirector(actions, stage) {
     const speed = Math.abs(doc.speed || 1);
     const nearest = SPEEDS.reduce((best, candidate) => (Math.abs(Math.log(candidate / speed)) < Math.abs(Math.log(best / speed)) ? candidate : best), 1);
     if (document.activeElement !== select) select.value = String(nearest);
-    put(position, doc.seq === null || doc.seq === undefined ? "start" : `#${number(doc.seq)}`, " ", h("small", `+${duration(doc.at_ns || 0)}`), h("small.dim", `  ${number(doc.n_passed || 0)} of ${number(doc.n_events || 0)}`));
+    put(position, doc.seq === null || doc.seq === undefined ? "start" : `#${number(doc.seq)}`, " ", h("small", `+${exact(doc.at_ns || 0)}`), h("small.dim", `  ${number(doc.n_passed || 0)} of ${number(doc.n_events || 0)}`));
     const at = doc.event;
     put(event, ...(at ? [h(`span.kind.${groupOf(at.kind)}`, at.kind.replaceAll("_", " ")), " ", h("b", nameOf(at.process)), at.peer ? ` ${isFromPeer(at.kind) ? "←" : "→"} ${nameOf(at.peer)}` : "", at.tag ? ` ${at.tag}` : ""] : []));
     wall.textContent = doc.wall_offset_ns ? wallTime(doc.clock_ns + doc.wall_offset_ns) : "";

@@ -2,9 +2,9 @@
 // not loaded.
 
 import * as api from "./api.js";
-import { clip, duration, groupOf, h, number, plain, put, table } from "./format.js";
+import { aligned, clip, groupOf, h, number, put, table } from "./format.js";
 import { readFilter } from "./filter.js";
-import { choose, doc, found, look, names, on } from "./state.js";
+import { choose, doc, found, look, names, on, syntax, wallOf } from "./state.js";
 
 const PAGE = 80;
 /** While the cursor runs: what is in sight, and how often. */
@@ -19,7 +19,7 @@ export function makeEvents(root, actions) {
   async function load(values) {
     const filter = { ...readFilter(look.filter), ...(look.range ? { from: `#${look.range[0]}`, to: `#${look.range[1]}` } : {}) };
     try {
-      const answer = await ask({ limit: PAGE, ...filter, ...values });
+      const answer = await ask({ limit: PAGE, terms: syntax(), ...filter, ...values });
       if (!answer) return;
       input.removeAttribute("aria-invalid");
       rows = answer.data;
@@ -37,7 +37,7 @@ export function makeEvents(root, actions) {
   function follow() {
     if (look.drawer !== "events") return undefined;
     if (!doc.n_recorded) { rows = []; return put(box, h("p.empty", "Nothing is recorded yet.")); }
-    const now = `${look.filter}|${look.range}|${doc.n_recorded}|${api.sandbox}`;
+    const now = `${syntax()}|${look.filter}|${look.range}|${doc.n_recorded}|${api.sandbox}`;
     const isThere = now === key && rows.length && doc.seq >= rows[0].seq && doc.seq <= rows.at(-1).seq;
     if (isThere || (now === key && (look.filter || look.range))) return markHere();
     key = now;
@@ -48,6 +48,7 @@ export function makeEvents(root, actions) {
 
   function draw(meta) {
     const hits = new Map(found.hits.map((hit) => [hit.seq, hit.name]));
+    const time = aligned(rows.map((row) => row.at_ns));
     const rowOf = (tr, row) => {
       tr.classList.add("pick");
       tr.dataset.seq = row.seq;
@@ -56,14 +57,14 @@ export function makeEvents(root, actions) {
     };
     const cell = (column, row) => {
       if (column === "seq") return h("button.seqlink", { onclick: (event) => { event.stopPropagation(); actions.seek(row.seq); } }, number(row.seq));
-      if (column === "at_ns") return h("td.n", { title: `${row.at_ns} ns` }, duration(row.at_ns));
-      if (column === "kind") return h(`span.kind.${groupOf(row.kind)}`, row.kind.replaceAll("_", " "), row.class ? h("span.dim", ` ${row.class}`) : null, hits.has(row.seq) ? h("span.dot", { title: `breakpoint ${hits.get(row.seq)} hits here` }, h("span.sr", `breakpoint ${hits.get(row.seq)} hits here`)) : null);
-      if (column === "payload") return h("td.term", { title: clip(plain(column, row.payload), 1_000) }, clip(plain(column, row.payload), 160));
+      if (column === "at_ns") return h("td.n", { title: wallOf(row.at_ns) || `${row.at_ns} ns` }, time(row.at_ns));
+      if (column === "kind") return h(`span.kind.${groupOf(row.kind)}`, row.kind.replaceAll("_", " "), row.class && row.class !== row.kind ? h("span.dim", ` ${row.class}`) : null, hits.has(row.seq) ? h("span.dot", { title: `breakpoint ${hits.get(row.seq)} hits here` }, h("span.sr", `breakpoint ${hits.get(row.seq)} hits here`)) : null);
+      if (column === "payload") return h("td.term", { title: clip(row.payload ?? "", 1_000) }, clip(row.payload ?? "", 160));
       return undefined;
     };
     const older = h("button.button.small", { onclick: () => load({ before: edge.before }), disabled: !rows.length || rows[0].seq === 0 }, "↑ earlier");
     const newer = h("button.button.small", { onclick: () => load({ after: edge.after }), disabled: edge.after === null || edge.after === undefined }, "↓ later");
-    const pager = h("div.pager", older, newer, h("span", rows.length ? `#${number(rows[0].seq)} to #${number(rows.at(-1).seq)}` : "nothing matches"), meta.next !== null && rows.length < PAGE ? h("span", "the search stopped here: later goes on") : null, h("span.grow"),
+    const pager = h("div.pager", older, newer, h("span", rows.length ? `#${number(rows[0].seq)} to #${number(rows.at(-1).seq)}` : "nothing matches"), meta.next !== null && rows.length < PAGE && (look.filter || look.range) ? h("span", "the search stopped here: later goes on") : null, h("span.grow"),
       look.range ? h("button.link", { onclick: () => choose({ range: null }) }, "only the range; show all") : null,
       h("button.link", { onclick: () => { key = ""; follow(); } }, "to the cursor"));
     put(box, table(COLUMNS, rows, { numeric: ["seq", "at_ns"], cell, row: rowOf, caption: "Events" }), pager);
@@ -93,8 +94,8 @@ export function makeEvents(root, actions) {
   });
   input.addEventListener("keydown", (event) => { if (event.key === "Enter") choose({ filter: input.value, drawer: "events" }); });
   let pending = 0;
-  on(["syntax", "is_elixir", "hits"], () => { if (rows.length && look.drawer === "events") draw(meta); });
-  on(["position", "filter", "range", "drawer", "n_recorded", "forgotten"], () => {
+  on(["hits"], () => { if (rows.length && look.drawer === "events") draw(meta); });
+  on(["position", "filter", "range", "syntax", "is_elixir", "drawer", "n_recorded", "forgotten"], () => {
     pending ||= setTimeout(() => { pending = 0; follow(); }, doc.state === "paused" ? 0 : RUNNING_MS);
   });
   return { show: () => { put(root, box); key = ""; follow(); } };

@@ -1,7 +1,5 @@
 // Numbers, times and small pieces of HTML. It knows no state.
 
-import { termText } from "./term.js";
-
 export const number = (n) => Number(n).toLocaleString("en").replaceAll(",", "\u202f");
 
 /** Nanoseconds with a unit and three digits. */
@@ -14,6 +12,31 @@ export function duration(ns) {
       : size < 7200e9 ? [ns / 60e9, "min"] : [ns / 3600e9, "h"];
   const digits = Math.abs(value) < 10 ? 2 : Math.abs(value) < 100 ? 1 : 0;
   return `${String(Number(value.toFixed(unit === "ns" ? 0 : digits)))} ${unit}`;
+}
+
+/** Digits in groups of three: 108.412 317. */
+const grouped = (digits) => digits.replace(/(\d{3})(?=\d)/g, "$1\u202f");
+const UNITS = [["s", 9], ["ms", 6], ["µs", 3]];
+const unitOf = (ns) => UNITS[ns >= 1e9 ? 0 : ns >= 1e6 ? 1 : 2];
+
+/** A point of time to the nanosecond; groups of zeros at its end are left out. */
+export function exact(ns) {
+  const [unit, n] = unitOf(Math.abs(ns));
+  return fixed(ns, unit, n).replace(/(\u202f000)+ /, " ").replace(/\.000 /, " ");
+}
+
+function fixed(ns, unit, digits) {
+  const power = UNITS.find(([name]) => name === unit)[1];
+  const [whole, rest = ""] = (Math.abs(ns) / 10 ** power).toFixed(power).split(".");
+  return `${ns < 0 ? "−" : ""}${number(whole)}${digits ? `.${grouped(rest.slice(0, digits))}` : ""} ${unit}`;
+}
+
+/** Writes points of time below each other: in one unit, with as many digits as tell each from the next. */
+export function aligned(times_ns) {
+  const [unit, power] = unitOf(Math.max(0, ...times_ns.map(Math.abs)));
+  const distinct = [...new Set(times_ns)];
+  const digits = [0, 3, 6, 9].find((n) => n >= power || new Set(distinct.map((ns) => fixed(ns, unit, n))).size === distinct.length);
+  return (ns) => fixed(ns, unit, Math.min(digits, power));
 }
 
 export const bytes = (n) => (n < 1024 ? `${n} B` : n < 1 << 20 ? `${(n / 1024).toFixed(1)} KB` : `${(n / (1 << 20)).toFixed(1)} MB`);
@@ -32,6 +55,14 @@ export const clip = (text, n) => (text.length > n ? `${text.slice(0, n - 1)}…`
 
 /** Replaces what is in an element; nothing stands for null and false. */
 export const put = (element, ...rest) => element.replaceChildren(...rest.flat(3).filter((item) => item !== null && item !== undefined && item !== false));
+
+/** Scrolls a box so far that an element in it is in sight. */
+export function reveal(element, box) {
+  if (!element) return;
+  const [inner, outer] = [element.getBoundingClientRect(), box.getBoundingClientRect()];
+  if (inner.top >= outer.top && inner.bottom <= outer.bottom) return;
+  box.scrollTop += inner.top - outer.top - (outer.height - inner.height) / 2;
+}
 
 /** An element: h("button.small", {title}, "text", child ..). Text is text, never markup. */
 export function h(tag, ...rest) {
@@ -92,7 +123,6 @@ export function plain(column, value) {
   if (value === null || value === undefined) return "";
   if (column.endsWith("_ns")) return duration(value);
   if (column.endsWith("_bytes")) return bytes(value);
-  if (typeof value === "object" || column === "payload" || column === "message") return clip(termText(value), 300);
   if (typeof value === "boolean") return value ? "yes" : "no";
   return String(value);
 }

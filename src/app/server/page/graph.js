@@ -2,12 +2,14 @@
 // kept from moment to moment, and can be moved by hand.
 
 import { h, legendLine, number, put, s } from "./format.js";
+import { messageLine } from "./paint.js";
 import { doc, ends, look, names, on } from "./state.js";
 import { systemAt } from "./system.js";
 import { hideTip, showTip } from "./tip.js";
 import { makeTwin, systemRows } from "./twin.js";
 
 const NODES_MAX = 150;
+const TEXT_PX_MIN = 10;
 const SORTS = ["traffic", "cast", "reply", "info"];
 
 export function makeGraph(actions) {
@@ -37,7 +39,7 @@ export function makeGraph(actions) {
     put(notes,
       h("span", `${number(nodes.length)} processes at #${system.at}; squares supervise; size is traffic of the shown stretch`),
       h("span", hidden ? `${hidden} more, dead or quieter, are not shown` : ""), h("span.grow"),
-      h("div.legend", legendLine("supervises", "var(--line2)", "", 1.8), legendLine("link", "var(--ink3)", "1.5 4", 1.6), legendLine("monitor", "var(--restart)", "6 4", 1.6), h("span", "curved: messages")), twin.toggle);
+      h("div.legend", legendLine("supervises", "var(--line2)", "", 1.8), legendLine("link", "var(--ink3)", "1.5 4", 1.6), legendLine("monitor", "var(--restart)", "6 4", 1.6), h("span", "curved:"), ["call", "cast", "reply", "info"].map(messageLine), h("span", s("svg", { viewBox: "0 0 8 8", style: "width:8px" }, s("circle.busy", { cx: 4, cy: 4, r: 4 })), "in a callback")), twin.toggle);
   }
 
   function choose(system) {
@@ -138,6 +140,8 @@ export function makeGraph(actions) {
     const [x0, x1, y0, y1] = [Math.min(...xs, -50) - pad, Math.max(...xs, 50) + pad, Math.min(...ys, -50) - pad, Math.max(...ys, 50) + pad];
     // Few processes are not blown up to fill the room.
     const wide = Math.max(x1 - x0, svg.clientWidth / 1.3), high = Math.max(y1 - y0, svg.clientHeight / 1.3);
+    // However small the picture, its words are read.
+    svg.style.setProperty("--text", `${Math.max(11, TEXT_PX_MIN * Math.max(wide / svg.clientWidth, high / svg.clientHeight) || 11).toFixed(1)}px`);
     svg.setAttribute("viewBox", `${(x0 + x1 - wide) / 2} ${(y0 + y1 - high) / 2} ${wide} ${high}`);
   }
 
@@ -174,13 +178,13 @@ export function makeGraph(actions) {
     const classes = ["n", isSup ? "supervisor" : "", node.status === "alive" ? "" : node.status, isActive ? "active" : "", look.process === node.process ? "selected" : "", near.has(node.process) ? "near" : ""].filter(Boolean).join(".");
     const element = s(`g.${classes}`, {
       transform: `translate(${place.x.toFixed(1)} ${place.y.toFixed(1)})`, tabindex: "0", role: "button",
-      "aria-label": `${name}, ${node.behaviour.replace("_", " ")}, ${node.status}, ${node.queue_len} waiting, ${node.weight} messages`,
+      "aria-label": `${name}, ${node.behaviour.replace("_", " ")}, ${node.status}${node.is_handling ? ", in a callback" : ""}, ${node.queue_len} waiting, ${node.weight} messages`,
     }, isSup ? s("rect", { x: -r, y: -r, width: 2 * r, height: 2 * r, rx: 3 }) : s("circle", { r }),
-    s("text", { y: r + 13 }, name), node.queue_len ? s("text.q", { y: 4 }, String(node.queue_len)) : node.n_restarts ? s("text.q", { y: 4 }, `↻${node.n_restarts}`) : null);
+    node.is_handling ? s("circle.busy", { cx: r * 0.75, cy: -r * 0.75, r: 4.5 }) : null, s("text", { y: r + 13 }, name), node.queue_len ? s("text.q", { y: 4 }, String(node.queue_len)) : node.n_restarts ? s("text.q", { y: 4 }, `↻${node.n_restarts}`) : null);
     let drag = null;
     element.addEventListener("pointerdown", (event) => { drag = { x: event.clientX, y: event.clientY, moved: false }; element.setPointerCapture(event.pointerId); });
     element.addEventListener("pointermove", (event) => {
-      if (!drag) return showTip(event.clientX, event.clientY, h("div", h("b", name), `  ${node.process}`, h("div.dim", `${node.module || ""} ${node.behaviour.replace("_", " ")} · ${node.status} · ${node.queue_len} waiting · ${number(node.weight)} messages`), node.state ? h("div.term", node.state) : ""));
+      if (!drag) return showTip(event.clientX, event.clientY, h("div", h("b", name), `  ${node.process}`, h("div.dim", `${node.module || ""} ${node.behaviour.replace("_", " ")} · ${node.status}${node.is_handling ? ", in a callback" : ""} · ${node.queue_len} waiting · ${number(node.weight)} messages`), node.state ? h("div.term", node.state) : ""));
       const scale = svg.viewBox.baseVal.width / svg.clientWidth || 1;
       place.x += (event.clientX - drag.x) * scale; place.y += (event.clientY - drag.y) * scale;
       drag = { x: event.clientX, y: event.clientY, moved: true };

@@ -3,19 +3,20 @@
 
 import * as api from "./api.js";
 import { evaluate } from "./ask.js";
-import { clip, duration, groupOf, h, number, put } from "./format.js";
+import { exact, groupOf, h, number, put } from "./format.js";
 import { fact, links } from "./links.js";
 import { processCard } from "./process.js";
 import { rangeCard } from "./range.js";
-import { choose, doc, found, look, nameOf, on, tell } from "./state.js";
-import { termText } from "./term.js";
+import { choose, doc, found, look, nameOf, on, syntax, tell, wallOf } from "./state.js";
+
+/** At the end of a callback the sim tells what the process has used. */
+const isCost = (row) => row.kind === "handle_end" && /^\{\d+,\s?\d+\}$/.test(row.payload);
 
 export function makeInspector(root, actions) {
   const eventCard = h("section.card", { "aria-label": "Event" }), whyCard = h("section.card.why", { "aria-label": "Why", hidden: true });
   const { seqLink, chip } = links(actions);
   const range = rangeCard(actions), process = processCard(actions), ask = askBox();
-  const askEvent = api.latest((seq) => api.get("events", { ...(seq > 0 ? { after: seq - 1 } : {}), limit: 1 }));
-
+  const askEvent = api.latest((seq) => api.get("events", { ...(seq > 0 ? { after: seq - 1 } : {}), limit: 1, terms: syntax() }));
 
   async function showEvent() {
     const seq = look.seq ?? doc.seq;
@@ -35,12 +36,13 @@ export function makeInspector(root, actions) {
       } catch (error) { actions.complain(error); }
     };
     put(eventCard,
-      h("h2", h(`span.kind.${groupOf(row.kind)}`, row.kind.replaceAll("_", " ")), seqLink(row.seq), h("span.dim", duration(row.at_ns)), h("span.grow"), look.seq !== null ? h("button.button.small", { onclick: () => choose({ seq: null, focus: null }) }, "follow cursor") : null),
+      h("h2", h(`span.kind.${groupOf(row.kind)}`, row.kind.replaceAll("_", " ")), seqLink(row.seq), h("span.dim", { title: `${row.at_ns} ns after the start` }, exact(row.at_ns)), h("span.grow"), look.seq !== null ? h("button.button.small", { onclick: () => choose({ seq: null, focus: null }) }, "follow cursor") : null),
       h("dl.facts",
         fact("process", chip({ process: row.pid, name: row.process })),
         row.peer_pid ? fact("peer", chip({ process: row.peer_pid, name: row.peer })) : null,
-        row.class ? fact("class", row.class) : null, row.tag ? fact("tag", h("code", row.tag)) : null,
-        row.payload !== null ? fact("payload", h("pre.term", clip(termText(row.payload), 4_000))) : null),
+        doc.wall_offset_ns ? fact("at", `${wallOf(row.at_ns)} UTC`) : null,
+        row.class && row.class !== row.kind ? fact("class", row.class) : null, row.tag ? fact("tag", h("code", row.tag)) : null,
+        row.payload !== null ? fact(isCost(row) ? "reductions, bytes" : "payload", h("pre.term", row.payload)) : null),
       h("div.row", { style: "margin-top:8px" },
         h("button.button.small", { onclick: () => link("cause"), disabled: row.cause === null }, "← cause"),
         h("button.button.small", { onclick: () => link("effects") }, "effects →"),
@@ -96,6 +98,6 @@ export function makeInspector(root, actions) {
     timer = setTimeout(() => { last = performance.now(); showEvent(); process.show(); }, doc.state === "paused" ? 0 : wait);
   }
   on(["forgotten"], () => { whyCard.hidden = true; });
-  on(["position", "process", "seq", "side", "n_recorded", "syntax", "forgotten"], refresh);
+  on(["position", "process", "seq", "side", "n_recorded", "syntax", "is_elixir", "forgotten"], refresh);
   return { show: () => { put(root, range, eventCard, whyCard, process.card, look.isReadOnly ? null : ask); refresh(); }, why: showWhy };
 }

@@ -1,12 +1,12 @@
 // The names beside the lanes: buttons, so that keyboard and screen reader have the processes at hand, with what is known
 // of each at the cursor's moment.
 
-import { h, put } from "./format.js";
+import { h, put, reveal } from "./format.js";
 import { doc, look, on } from "./state.js";
 import { systemAt } from "./system.js";
 
 export function labelColumn(root, actions) {
-  let rows = [];
+  let rows = [], shown = null;
 
   function show(lanes) {
     const key = lanes.map((lane) => lane.process).join();
@@ -35,6 +35,8 @@ export function labelColumn(root, actions) {
       mark.className = `dotmark${isDead ? " dead" : isUnborn ? " unborn" : ""}`;
       button.setAttribute("aria-pressed", String(lane.process === look.process));
     }
+    if (shown !== look.process) reveal(root.querySelector("[aria-pressed=true]"), root.parentElement);
+    shown = look.process;
     const system = await systemAt(doc.seq);
     if (!system) return;
     const nodes = new Map(system.nodes.map((node) => [node.process, node]));

@@ -30,7 +30,7 @@ export function drawStill(context, scene) {
 function drawGrid(context, scene) {
   context.fillStyle = color("grid");
   for (const tick of scene.axis.ticks(scene.range[0], scene.range[1], scene.width)) {
-    context.fillRect(Math.round(tick.x), 0, 1, scene.height);
+    context.fillRect(Math.round(scene.toX(tick.share)), 0, 1, scene.height);
   }
   context.strokeStyle = color("ink3");
   context.setLineDash([3, 3]);

@@ -7,6 +7,7 @@ import { makeEvents } from "./events.js";
 import { readFilter } from "./filter.js";
 import { h, number, put } from "./format.js";
 import { makeGraph } from "./graph.js";
+import { makeHeld } from "./held.js";
 import { makeInspector } from "./inspector.js";
 import { makeMarks } from "./marks.js";
 import { forgetColors } from "./paint.js";
@@ -14,9 +15,8 @@ import { makeLatency, makePatterns, makeShell } from "./panels.js";
 import { makeScene } from "./scene.js";
 import { makeScrubber } from "./scrubber.js";
 import { Channel } from "./socket.js";
-import { VIEWS, choose, doc, forget, fragment, look, nameOf, on, overview, readFragment, seqAt, syntax, tell } from "./state.js";
+import { VIEWS, choose, doc, forget, fragment, look, nameOf, on, overview, readFragment, seqAt, tell } from "./state.js";
 import { makeSupervision } from "./supervision.js";
-import { speak } from "./term.js";
 import { announce, complain, toast } from "./tip.js";
 
 const $ = (selector) => document.querySelector(selector);
@@ -38,7 +38,7 @@ function seek(seq) {
 async function sendSeek() {
   while (seeking) {
     const { moment } = seeking;
-    try { await channel.push("timeline_seek", { moment }); } catch (error) { look.goingTo = null; complain(error); }
+    try { await api.asking(channel.push("timeline_seek", { moment })); } catch (error) { look.goingTo = null; complain(error); }
     if (seeking?.moment === moment) seeking = null;
   }
 }
@@ -46,7 +46,7 @@ async function sendSeek() {
 const actions = {
   seek, complain,
   say: (text) => { toast(text); announce(text); },
-  push: (event, payload) => channel.push(event, payload),
+  push: (event, payload) => api.asking(channel.push(event, payload)),
   seekRank: (rank) => seek(rank < 0 ? null : seqAt(Math.min(rank, overview.n_events - 1))),
   view: (view) => { choose({ view }); channel.push("set_view", { view }).catch(() => {}); announce(`${view} view`); },
   /** Selects a process, an event, or both; `goes` moves the cursor there. */
@@ -57,9 +57,10 @@ const actions = {
   async focus(seq = look.seq ?? doc.seq) {
     if (look.focus || seq === null || seq === undefined) return choose({ focus: null });
     try {
+      // All that `why` names belongs to it, too: what has no link of its own, as a message to a process that was dead.
+      const why = api.operation("why", { event: seq }).then(({ data }) => data.focus, () => []);
       const { data } = await api.operation("chain", { event: seq });
-      const seqs = new Set(data.map((row) => row.seq));
-      seqs.add(seq);
+      const seqs = new Set([seq, ...data.map((row) => row.seq), ...(await why)]);
       choose({ focus: seqs, seq });
       scene.frame(seqs);
       actions.say(`${seqs.size} events in the causal chain of #${number(seq)}`);
@@ -71,6 +72,7 @@ const actions = {
   mark: () => { choose({ side: "marks" }); setTimeout(() => marks.begin(), 60); },
   shell: (line) => { choose({ drawer: "shell" }); shell.run(line); },
   letGo: () => {
+    $("#toasts").replaceChildren();
     if ($("#dialog").open) return $("#dialog").close();
     if (document.activeElement?.matches("input")) return document.activeElement.blur();
     return choose({ focus: null, range: null, seq: null, process: null });
@@ -96,9 +98,6 @@ function setTab(tab, isSelected) {
   tab.setAttribute("aria-selected", String(isSelected));
   tab.tabIndex = isSelected ? 0 : -1;
 }
-
-// Before all who write terms hear of it.
-on(["syntax", "is_elixir"], () => speak(syntax()));
 
 // Panels in tabs.
 
@@ -134,6 +133,7 @@ $("#focus").addEventListener("click", () => actions.focus());
 $("#help").addEventListener("click", actions.help);
 
 const director = makeDirector(actions, { zoom: (...args) => scene.zoom(...args), pan: (...args) => scene.pan(...args), fit: () => scene.fit() });
+makeHeld($("#held"), actions);
 const scrubber = makeScrubber(seek);
 showView();
 scrubber.refresh();
@@ -142,6 +142,7 @@ scrubber.refresh();
 
 const POSITION = ["seq", "n_passed", "at_ns", "clock_ns", "event", "state", "n_events"];
 function take(changed) {
+  tellForeign(changed);
   Object.assign(doc, changed);
   if (doc.seq === look.goingTo) look.goingTo = null;
   const keys = Object.keys(changed);
@@ -159,6 +160,13 @@ function take(changed) {
   if ("is_busy" in changed) { $("#busy").hidden = !doc.is_busy; }
   if ("n_sandboxes" in changed || "current_sandbox" in changed) listSandboxes();
   if (doc.state === "paused" && "seq" in changed && doc.event) announce(`#${doc.event.seq} ${doc.event.kind.replaceAll("_", " ")} ${nameOf(doc.event.process)} ${doc.event.tag || ""}`);
+}
+
+/** Says when somebody else moved what all who look share. */
+function tellForeign(changed) {
+  const wasStill = doc.state === "paused" && doc.seq !== undefined && "seq" in changed && changed.seq !== doc.seq;
+  if (!wasStill || doc.can?.is_live || api.isAsking() || (changed.sandbox ?? doc.sandbox) !== doc.sandbox) return;
+  if ((changed.n_recorded ?? doc.n_recorded) === doc.n_recorded) toast(changed.state && changed.state !== "paused" ? "another browser or the shell plays" : "moved by another browser or the shell");
 }
 
 /** The document, until the first picture is there: what stands beside it asks for more, and can wait a moment. */
@@ -244,7 +252,10 @@ async function listSandboxes() {
   put(select, ...rows.map((row) => h("option", { value: row.id, selected: row.id === api.sandbox }, `${row.id}: ${row.title}`)));
   // The shell turned to another one: so does the page.
   const current = rows.find((row) => row.is_current)?.id;
-  if (known !== null && current !== undefined && current !== known && current !== api.sandbox) showSandbox(current);
+  if (known !== null && current !== undefined && current !== known && current !== api.sandbox) {
+    showSandbox(current);
+    actions.say(`the session is now ${rows.find((row) => row.id === current).title}`);
+  }
   known = current ?? known;
 }
 $("#sandboxes").addEventListener("change", (event) => showSandbox(Number(event.target.value)));

@@ -1,5 +1,7 @@
 // Colours of the style sheet for canvases, and canvases that are sharp on any screen. It knows no data.
 
+import { legendLine } from "./format.js";
+
 const cache = new Map();
 export function color(name) {
   if (!cache.has(name)) cache.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
@@ -32,6 +34,9 @@ export const STYLES = {
   info: { color: "info", dash: [7, 2.5, 1.5, 2.5], width: 1.2 },
   exit: { color: "exit", dash: [], width: 2.4 },
 };
+
+/** The line of a legend for a kind of message. */
+export const messageLine = (kind) => legendLine(kind, `var(--${STYLES[kind].color})`, STYLES[kind].dash.join(" "), STYLES[kind].width + 0.3);
 
 /** The mark of something that happened at one place, as in the SVG pictures. */
 export function mark(context, kind, x, y, size = 5) {

@@ -2,16 +2,16 @@
 // waits, what it did, whom it knows.
 
 import * as api from "./api.js";
-import { bytes, clip, duration, h, number, plain, put, table } from "./format.js";
+import { bytes, duration, h, number, plain, put, table } from "./format.js";
 import { fact, links } from "./links.js";
 import { choose, doc, look, nameOf, on, syntax } from "./state.js";
-import { isNested, parts, termText } from "./term.js";
 
-const PARTS_MAX = 200;
+/** Whether a term, as the server gives it, has parts to unfold. */
+const isNested = (tree) => Boolean(tree && tree.length > 1);
 
 export function processCard(actions) {
   const card = h("section.card", { "aria-label": "Process" });
-  const ask = api.latest((process, at) => api.view("inspect", { process, at }));
+  const ask = api.latest((process, at) => api.view("inspect", { process, at, terms: syntax() }));
   const { seqLink, chip } = links(actions);
   /** Parts that the viewer opened or closed; the others open where there is something to see. */
   const opened = new Map();
@@ -45,7 +45,7 @@ export function processCard(actions) {
     };
     put(card,
       h("nav.crumbs", { "aria-label": "Supervision path" }, data.path.slice(0, -1).map((step) => [h("button.link", { onclick: () => actions.select({ process: step.process }) }, step.name), " › "])),
-      h("h2", data.name.replace(data.process, "").trim() || data.process, h("span.pid", data.process), h(`span.chip${info.status === "alive" ? "" : ".bad"}`, info.status), info.n_restarts ? h("span.chip.bad", `↻ ${info.n_restarts}`) : null),
+      h("h2", data.name.replace(data.process, "").trim() || data.process, h("span.pid", data.process), h(`span.chip${info.status === "alive" ? "" : ".bad"}`, info.status), (doc.held || []).some((row) => row.process === data.process) ? h("span.chip.warn", "held") : null, info.n_restarts ? h("span.chip.bad", `↻ ${info.n_restarts}`) : null),
       facts(data),
       stateOf(data),
       change("last change", data.last_change, info), change("next change", data.next_change, info),
@@ -78,23 +78,22 @@ export function processCard(actions) {
     const changed = new Set((data.last_change?.changes || []).map(({ path }) => path));
     return h("div",
       h("h3", "state", seqLink(state.seq), h("span.dim", bytes(state.n_bytes)), h("span.grow"), toggle("erlang", "Erlang"), toggle("elixir", "Elixir"), h("button.button.small", { onclick: copyState, title: "Copy as a term" }, "copy")),
-      isNested(state.tree) ? h("div.tree.term", treeOf(state.tree, "", changed, 0)) : h("pre.term", state[syntax()]),
-      isNested(state.tree) ? h("details.whole", h("summary", "as a term"), h("pre.term", state[syntax()])) : null);
+      isNested(state.tree) ? h("div.tree.term", treeOf(state.tree, changed, 0)) : h("pre.term", state.text),
+      isNested(state.tree) ? h("details.whole", h("summary", "as a term"), h("pre.term", state.text)) : null);
   }
 
   async function copyState() {
-    try { await navigator.clipboard.writeText(shown.state[syntax()]); actions.say("the state is copied as a term"); } catch { actions.say("the browser does not let the page copy"); }
+    try { await navigator.clipboard.writeText(shown.state.text); actions.say("the state is copied as a term"); } catch { actions.say("the browser does not let the page copy"); }
   }
 
-  /** A term as nested details; what the last change wrote is marked. */
-  function treeOf(json, path, changed, depth) {
-    const all = parts(json, path);
-    const rows = all.slice(0, PARTS_MAX).map(([key, value, here]) => {
-      const isChanged = changed.has(here) ? ".changed" : "";
-      if (!isNested(value)) return h("div.leaf", h(`span.key${isChanged}`, key), ": ", h(`span${isChanged}`, clip(termText(value), 400)));
-      return h("details", { open: depth < 1 }, h("summary", h(`span.key${isChanged}`, key), h("span.dim", ` ${clip(termText(value), 60)}`)), treeOf(value, here, changed, depth + 1));
+  /** A term as nested details, from its text, parts, and how many more there are; what the last change wrote is marked. */
+  function treeOf([, parts, nMore], changed, depth) {
+    const rows = parts.map(([key, path, value]) => {
+      const isChanged = changed.has(path) ? ".changed" : "";
+      if (!isNested(value)) return h("div.leaf", h(`span.key${isChanged}`, key), ": ", h(`span${isChanged}`, value[0]));
+      return h("details", { open: depth < 1 }, h("summary", h(`span.key${isChanged}`, key), h("span.dim", ` ${value[0]}`)), treeOf(value, changed, depth + 1));
     });
-    return all.length > PARTS_MAX ? [...rows, h("div.dim", `… ${number(all.length - PARTS_MAX)} more`)] : rows;
+    return nMore ? [...rows, h("div.dim", `… ${number(nMore)} more`)] : rows;
   }
 
   function change(title, found, info) {
@@ -126,6 +125,5 @@ export function processCard(actions) {
     return data.history.length ? rowsOf(["seq", "at_ns", "trigger", "tag", "changed"], data.history, "History, newest first", (column, row) => (column === "changed" ? h("td.term", row.changed.join(", ")) : undefined)) : h("p.dim", "no change of its state is recorded up to here");
   }
 
-  on(["syntax", "is_elixir"], () => { if (shown && look.side === "inspector") fill(shown); });
   return { card, show };
 }

@@ -6,8 +6,8 @@
 import * as api from "./api.js";
 import { Axis } from "./axis.js";
 import { readFilter } from "./filter.js";
-import { h, legendLine, number, put } from "./format.js";
-import { STYLES, color, mark, reducedMotion, sharpen } from "./paint.js";
+import { h, number, put, s } from "./format.js";
+import { STYLES, color, mark, messageLine, reducedMotion, sharpen } from "./paint.js";
 import { TRAIL, drawStill, drawUnderway, hitTest, laneOf } from "./lanes.js";
 import { choose, doc, found, look, names, on, overview, rankOf, seqAt, tell } from "./state.js";
 import { hideTip, showTip } from "./tip.js";
@@ -20,6 +20,8 @@ const MARGIN = 0.5;
 const LOAD_MS = 70;
 /** Seconds that a page lasts at least while it plays: one that passes sooner is gone before it is loaded, and seen. */
 const PAGE_SECONDS = 1.2;
+/** Room at both ends, in pixels: a mark at the first moment is a whole mark. */
+const EDGE = 7;
 /** The share of what is left that a turning page moves in each frame. */
 const PAGE_TURN = 0.3;
 
@@ -101,11 +103,12 @@ export function makeScene(actions) {
     scene.isStale = true;
     corner.textContent = scene.data.subtitle.replace("; quiet stretches are cut out", "");
     corner.title = scene.data.subtitle;
-    const texts = [...scene.data.notes];
+    const isDense = Boolean(scene.data.density);
+    const texts = scene.data.notes.map(inWords);
     if (!scene.data.is_complete) texts.unshift("still counting: where it is hatched, events are not counted yet");
     if (scene.data.gaps.length) texts.push("quiet stretches are cut out");
-    put(notes, look.view === "messages" ? legend() : "", h("span.said", { title: texts.join("\n") }, texts.join(" · ")), twin.toggle);
-    still.setAttribute("aria-label", `${look.view}: ${scene.data.subtitle}. The table below says the same.`);
+    put(notes, isDense ? denseLegend(scene.data.lanes) : look.view === "messages" ? legend() : "", h("span.said", { title: [...texts, "", ...scene.data.notes].join("\n") }, texts.join(" · ")), twin.toggle);
+    still.setAttribute("aria-label", `${look.view}: ${scene.data.subtitle}. ${isDense ? "As a table: how many events each process has." : "As a table it says the same."}`);
   }
 
   const twin = makeTwin(root, () => laneRows(scene), actions);
@@ -121,8 +124,8 @@ export function makeScene(actions) {
     const before = Math.min(0, (look.from - scene.data.from) / span), after = Math.max(0, (look.to - scene.data.to) / span);
     return [s0 + before, Math.max(s0 + 1e-6, s1 + after)];
   }
-  scene.toX = (share) => { const [a, b] = scene.range; return ((share - a) / (b - a)) * scene.width; };
-  scene.toShare = (x) => { const [a, b] = scene.range; return a + (x / scene.width) * (b - a); };
+  scene.toX = (share) => { const [a, b] = scene.range; return EDGE + ((share - a) / (b - a)) * (scene.width - 2 * EDGE); };
+  scene.toShare = (x) => { const [a, b] = scene.range; return a + ((x - EDGE) / (scene.width - 2 * EDGE)) * (b - a); };
   scene.range = [0, 1];
   let isPainted = false;
 
@@ -165,10 +168,12 @@ export function makeScene(actions) {
     context.textBaseline = "middle";
     for (const tick of scene.axis.ticks(scene.range[0], scene.range[1], scene.width)) {
       context.fillStyle = color("ink2");
-      context.textAlign = tick.x < 14 ? "left" : "center";
-      context.fillText(tick.text, Math.max(3, tick.x), 12);
+      const x = scene.toX(tick.share);
+      const half = context.measureText(tick.text).width / 2 + 3;
+      context.textAlign = "center";
+      context.fillText(tick.text, Math.max(half, Math.min(scene.width - half, x)), 12);
       context.fillStyle = color("line2");
-      context.fillRect(Math.round(tick.x), 21, 1, 5);
+      context.fillRect(Math.round(x), 21, 1, 5);
     }
     // Above the lanes: marks as flags, hits of breakpoints as dots.
     const xOf = (seq) => scene.toX(scene.axis.ofSeq(seq));
@@ -341,4 +346,11 @@ export function makeScene(actions) {
   };
 }
 
-const legend = () => h("div.legend", Object.entries(STYLES).map(([name, { dash, width }]) => legendLine(name, `var(--${name})`, dash.join(" "), width + 0.3)));
+const legend = () => h("div.legend", Object.keys(STYLES).map(messageLine));
+
+/** Of a legend only what is drawn: where there are counts, there are no messages. */
+const denseLegend = (lanes) => h("div.legend", [["events of a process", "call", true], ["of a supervisor", "restart", lanes.some((lane) => lane.is_supervisor)]].filter(([, , isDrawn]) => isDrawn)
+  .map(([name, ink]) => h("span", s("svg", { "aria-hidden": "true" }, [[0, 2, 0.35], [9, 5, 0.6], [18, 8, 0.85]].map(([x, high, opacity]) => s("rect", { x, y: 4 - high / 2, width: 8, height: high, fill: `var(--${ink})`, opacity }))), name)), h("span", "taller and darker: more"));
+
+/** A note of the server in plain words: which limit it is stands in the tooltip. */
+const inWords = (note) => note.replace(/^limit \w+ \(\d+\): /, "").replace("; choose some to see them", ": filter to choose").replace(/\d{4,}/g, number);

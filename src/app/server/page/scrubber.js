@@ -62,12 +62,14 @@ export function makeScrubber(seek) {
     drawDensity(context, width, base);
     drawTicks(context, width, base, axis);
     drawWindow(context, width, base, axis);
-    for (const item of overview.markers) mark(context, item.kind, item.share * width, 7, 3.6);
-    for (const item of doc.marks || []) mark(context, "mark", shareOf(item.seq) * width, base - 8, 4);
+    // Whole marks at the ends, too.
+    const inside = (x) => Math.max(6, Math.min(width - 6, x));
+    for (const item of overview.markers) mark(context, item.kind, inside(item.share * width), 7, 3.6);
+    for (const item of doc.marks || []) mark(context, "mark", inside(shareOf(item.seq) * width), base - 8, 4);
     context.fillStyle = color("exit");
     for (const { seq } of found.hits) {
       context.beginPath();
-      context.arc(shareOf(seq) * width, base - 1, 2.6, 0, 7);
+      context.arc(inside(shareOf(seq) * width), base - 1, 2.6, 0, 7);
       context.fill();
     }
   }

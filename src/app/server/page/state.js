@@ -2,6 +2,7 @@
 // that is shown follows from here; whoever changes something says so, and the others hear it at the next frame.
 
 import * as api from "./api.js";
+import { wallTime } from "./format.js";
 
 export const VIEWS = ["processes", "messages", "supervision", "graph"];
 
@@ -39,6 +40,9 @@ export function ends() {
 
 /** The syntax in which terms are written. */
 export const syntax = () => look.syntax || (doc.is_elixir ? "elixir" : "erlang");
+
+/** The wall clock, UTC, so many ns after the start; empty where none was recorded. */
+export const wallOf = (at_ns) => (doc.wall_offset_ns ? wallTime(doc.wall_offset_ns + doc.clock_ns - doc.at_ns + at_ns) : "");
 
 /** Names of processes by pid, learned from what was shown. */
 export const names = new Map();

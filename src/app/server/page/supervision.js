@@ -1,8 +1,8 @@
 // The supervision view: the tree as it stands at the cursor's moment, restarts and all, with the traffic of the shown
 // stretch as arcs beside it.
 
-import { h, number, put, s } from "./format.js";
-import { STYLES } from "./paint.js";
+import { h, number, put, reveal, s } from "./format.js";
+import { STYLES, messageLine } from "./paint.js";
 import { doc, ends, look, names, on } from "./state.js";
 import { systemAt } from "./system.js";
 import { hideTip, showTip } from "./tip.js";
@@ -18,7 +18,7 @@ export function makeSupervision(actions) {
   const box = h("div.suptree", list, arcs);
   const notes = h("div.notes");
   const root = h("div.stage-fit", box, notes);
-  let drawn = "", current = null;
+  let drawn = "", current = null, shown = null;
   const twin = makeTwin(root, () => systemRows(current, "Processes and messages"), actions);
 
   async function show() {
@@ -37,7 +37,7 @@ export function makeSupervision(actions) {
     drawArcs(system);
     const hidden = system.n_hidden ? `${system.n_hidden} quieter processes are not shown` : "";
     const n = system.traffic.reduce((sum, [, , counts]) => sum + counts.reduce((a, b) => a + b, 0), 0);
-    put(notes, h("span", `${number(system.nodes.length)} processes at #${system.at}; arcs: ${number(n)} messages of the shown stretch, as wide as they are many`), h("span", hidden), h("span.grow"), twin.toggle);
+    put(notes, h("span", `${number(system.nodes.length)} processes at #${system.at}; arcs: ${number(n)} messages of the shown stretch, as wide as they are many`), h("span", hidden), h("span.grow"), h("div.legend", SORTS.map(messageLine)), twin.toggle);
   }
 
   function drawTree(system) {
@@ -48,6 +48,8 @@ export function makeSupervision(actions) {
       return item;
     });
     put(list, ...rows);
+    if (shown !== look.process) reveal(list.querySelector("[aria-pressed=true]"), box);
+    shown = look.process;
   }
 
   function makeRow(process) {

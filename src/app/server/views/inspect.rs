@@ -2,15 +2,14 @@
 
 use serde_json::{Value as Json, json};
 
-use super::Wanted;
+use super::{Wanted, parts};
 use crate::analysis::process::{self, ProcessInfo};
-use crate::app::server::answer::of_table;
+use crate::app::server::answer::{printed, terms_wanted, with_terms};
 use crate::app::server::glass::Glass;
 use crate::app::server::problem::Problem;
 use crate::app::server::stage::Stage;
-use crate::codec::json::to_json;
 use crate::model::diff::diff;
-use crate::model::{Actor, Event, Filter, Kind, Seq, Style, Term};
+use crate::model::{Actor, Event, Filter, Kind, Seq, Style, Syntax, Term};
 use crate::view::tables::{self, Of};
 
 /// Rows of history and of the mailbox; how many there are is told.
@@ -32,19 +31,20 @@ pub fn make(_: &Stage, glass: &Glass, wanted: &Wanted) -> Result<Json, Problem> 
     let of = Of::new(rec, glass.names());
     let mailbox = process::mailbox(rec, actor, at);
     let n_mailbox = mailbox.len();
-    let changes = changes_around(glass, actor, at);
+    let syntax = terms_wanted(wanted.text("terms").unwrap_or_default())?.unwrap_or(glass.syntax());
+    let changes = changes_around(glass, actor, at, syntax);
     Ok(json!({
         "at": at.0,
         "process": actor.to_string(),
         "name": info.name,
         "info": info_json(glass, &info, at),
         "path": supervision_path(glass, actor, at),
-        "state": info.state.map(|seq| state_json(glass, seq)),
+        "state": info.state.map(|seq| state_json(glass, seq, syntax)),
         "last_change": changes.0,
         "next_change": changes.1,
         "history": history(glass, actor, at),
         "callbacks": callbacks(glass, actor, at),
-        "mailbox": of_table(&tables::mailbox(&of, &mailbox[..n_mailbox.min(ROWS_MAX)])).data,
+        "mailbox": with_terms(&tables::mailbox(&of, &mailbox[..n_mailbox.min(ROWS_MAX)]), Some(syntax)).data,
         "n_mailbox": n_mailbox,
         "callback": info.handling.and_then(|seq| rec.event(seq)).map(|event| crate::app::server::pulse::event_json(&event, glass.start_ns())),
         "gc": last_gc(glass, actor, at),
@@ -112,23 +112,21 @@ fn supervision_path(glass: &Glass, actor: Actor, at: Seq) -> Vec<Json> {
     path
 }
 
-fn state_json(glass: &Glass, seq: Seq) -> Json {
+fn state_json(glass: &Glass, seq: Seq, syntax: Syntax) -> Json {
     let n_bytes = glass.recording.payload_ref(seq).map_or(0, |bytes| bytes.len());
     let Some(term) = glass.recording.term(seq) else {
         return json!({ "seq": seq.0, "n_bytes": n_bytes, "error": "too deep or damaged: not shown" });
     };
-    let text = |style: Style| term.display(style.chars_max(STATE_CHARS_MAX)).to_string();
     json!({
         "seq": seq.0,
         "n_bytes": n_bytes,
-        "erlang": text(Style::erlang()),
-        "elixir": text(Style::elixir()),
-        "tree": (n_bytes <= STATE_TREE_BYTES_MAX).then(|| to_json(&term)),
+        "text": printed(&term, syntax, STATE_CHARS_MAX),
+        "tree": (n_bytes <= STATE_TREE_BYTES_MAX).then(|| parts::tree(&term, syntax)),
     })
 }
 
 /// What the last change up to `at` changed, and what the next one will.
-fn changes_around(glass: &Glass, actor: Actor, at: Seq) -> (Json, Json) {
+fn changes_around(glass: &Glass, actor: Actor, at: Seq, syntax: Syntax) -> (Json, Json) {
     let rec = &glass.recording;
     let within = |from: u64, to: u64| {
         let cut = glass.line.iter().map(|range| range.start.max(from)..range.end.min(to));
@@ -140,14 +138,14 @@ fn changes_around(glass: &Glass, actor: Actor, at: Seq) -> (Json, Json) {
     let (last, previous) = (before.next(), before.next());
     let future = within(at.0 + 1, u64::MAX);
     let next = future.iter().find_map(|filter| rec.scan(filter).next()).map(|event| event.seq);
-    let change = |from: Option<Seq>, to: Option<Seq>| to.map_or(Json::Null, |to| change_json(glass, from, to));
+    let change = |from: Option<Seq>, to: Option<Seq>| to.map_or(Json::Null, |to| change_json(glass, from, to, syntax));
     (change(previous, last), change(last, next))
 }
 
-fn change_json(glass: &Glass, from: Option<Seq>, to: Seq) -> Json {
+fn change_json(glass: &Glass, from: Option<Seq>, to: Seq, syntax: Syntax) -> Json {
     let rec = &glass.recording;
     let term = |seq: Option<Seq>| seq.and_then(|seq| rec.term(seq));
-    let style = Style::cell(glass.syntax()).chars_max(160);
+    let style = Style::cell(syntax).chars_max(160);
     let text = |term: &Option<Term>| term.as_ref().map(|term| term.display(style).to_string());
     let changes = match (term(from), term(Some(to))) {
         (Some(old), Some(new)) => diff(&old, &new),

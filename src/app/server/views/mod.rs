@@ -6,6 +6,7 @@
 mod graph;
 mod inspect;
 mod overview;
+mod parts;
 mod range;
 mod window;
 
