@@ -212,7 +212,7 @@ export function makeScene(actions) {
   /** Shows more while events pass faster than pages can be turned; at rest again what was shown before. */
   function fitPace(rank) {
     const span = look.to - look.from;
-    if (widened && widened.to !== span) widened = null;
+    if (widened && Math.abs(widened.to - span) > 1) widened = null;
     if (doc.state === "paused") {
       pace = null;
       if (widened) showAround(rank, widened.from, 0.5);
