@@ -276,6 +276,18 @@ test("a breakpoint is set in the form, and playing stops at its hit", async () =
   await page.shot("breakpoint");
   await page.click("#side [aria-label^=Remove]");
   await page.waitForFunction(() => window.cinema.doc.breakpoints.length === 0);
+  // A closure as the action, and a breakpoint that goes after its first hit.
+  await page.selectOption("#side select[name=action]", "script");
+  await page.fill("#side input[name=act]", "|hit| \"pause\"");
+  await page.check("#side input[name=once]");
+  assert.match(await page.textContent("#side .code"), /^tbrk\(on_state\("alice", "balance", gt\(500\)\), \|hit\| "pause"\)$/);
+  await page.click("#side button[type=submit]");
+  await page.waitForFunction(() => window.cinema.doc.breakpoints.length === 1);
+  assert.match(await page.textContent("#side ul.plain"), /balance/);
+  await page.click("#side [aria-label^=Remove]");
+  await page.waitForFunction(() => window.cinema.doc.breakpoints.length === 0);
+  await page.selectOption("#side select[name=action]", "pause");
+  await page.uncheck("#side input[name=once]");
   await page.selectOption("#side select[name=sort]", "script");
   await page.fill("#side input[name=script]", "|e| e.nonsense > 1");
   await page.click("#side button[type=submit]");

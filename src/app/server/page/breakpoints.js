@@ -17,8 +17,9 @@ export function makeBreakpoints(root, actions) {
   const known = h("datalist", { id: "known-processes" });
   const parts = h("div");
   const form = h("form", select("sort", "when", SORTS), parts,
-    select("action", "then", { pause: "pause", inspect: "pause and show the state", highlight: "pause and mark the tree", log: "log a line and go on" }),
-    field("text", "text", { placeholder: "a call timed out" }), field("name", "name", { placeholder: "(made up)" }),
+    select("action", "then", { pause: "pause", inspect: "pause and show the state", highlight: "pause and mark the tree", log: "log a line and go on", script: "run a script" }),
+    field("text", "text", { placeholder: "a call timed out" }), field("act", "script", { placeholder: "|hit| hit.n > 10", title: "true pauses, anything else goes on", class: "mono" }),
+    h("label.row", h("span.dim", { style: "width:64px" }, "once"), h("input", { name: "once", type: "checkbox", style: "flex:none" }), h("span.dim", "goes after its first hit")), field("name", "name", { placeholder: "(made up)" }),
     code, error, h("div.row", { style: "margin-top:8px" }, h("button.button.main", { type: "submit" }, "Set breakpoint")), known);
 
   const PARTS = {
@@ -46,13 +47,17 @@ export function makeBreakpoints(root, actions) {
       case "inspect": return "action::inspect(\"state\")";
       case "highlight": return "action::highlight(\"supervision_tree\")";
       case "log": return `action::log(${quoted(value("text"))})`;
+      case "script": return value("act");
       default: return "action::pause()";
     }
   }
   function preview() {
-    const isLog = value("action") === "log";
-    form.elements.text.closest("label").hidden = !isLog;
-    code.textContent = `brk(${condition()}${value("action") === "pause" && !value("name") ? "" : `, ${action()}`}${value("name") ? `, ${quoted(value("name"))}` : ""})`;
+    const isOnce = form.elements.once.checked, name = isOnce ? "" : value("name");
+    form.elements.text.closest("label").hidden = value("action") !== "log";
+    form.elements.act.closest("label").hidden = form.elements.act.disabled = value("action") !== "script";
+    form.elements.act.required = value("action") === "script";
+    form.elements.name.closest("label").hidden = isOnce;
+    code.textContent = `${isOnce ? "tbrk" : "brk"}(${condition()}${value("action") === "pause" && !name ? "" : `, ${action()}`}${name ? `, ${quoted(name)}` : ""})`;
   }
   form.addEventListener("change", (event) => { if (event.target.name === "sort") put(parts, ...PARTS[value("sort")]()); preview(); });
   form.addEventListener("input", preview);
@@ -64,11 +69,13 @@ export function makeBreakpoints(root, actions) {
       return;
     }
     try {
-      const response = await actions.push("set_breakpoint", { condition: condition(), action: action(), ...(value("name") ? { name: value("name") } : {}) });
-      actions.say(`breakpoint ${value("name") || `b${response.data.id}`} is set`);
+      const isOnce = form.elements.once.checked, name = isOnce ? "" : value("name");
+      const wanted = { condition: condition(), action: action(), ...(name ? { name } : {}) };
+      const response = isOnce ? await api.operation("tbrk", wanted) : await actions.push("set_breakpoint", wanted);
+      actions.say(`breakpoint ${name || `b${response.data.id}`} is set`);
       // Space plays again, rather than to set a second one.
       root.focus();
-      showHits(response.data.id, value("name") || `b${response.data.id}`);
+      showHits(response.data.id, name || `b${response.data.id}`);
     } catch (problem) { error.textContent = [problem.detail || problem.message, ...(problem.hints || [])].join("\n"); }
   });
 
