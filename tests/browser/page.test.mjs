@@ -90,7 +90,7 @@ test("what passes faster than pages turn is shown wider, until one pauses", asyn
   for (let n = 0; n < 20; n += 1) await page.keyboard.press("w");
   const narrow = await shown();
   assert.ok(narrow.to - narrow.from <= 16, JSON.stringify(narrow));
-  await page.evaluate(() => window.cinema.channel.push("toggle_playback", { action: "play", speed: 0.4 }));
+  await page.evaluate(() => window.cinema.channel.push("toggle_playback", { action: "play", speed: 0.5 }));
   await page.waitForFunction((span) => window.cinema.look.to - window.cinema.look.from > 4 * span, narrow.to - narrow.from);
   const wide = await shown();
   assert.ok(wide.from <= wide.rank && wide.rank <= wide.to, JSON.stringify(wide));
