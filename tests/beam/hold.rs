@@ -66,6 +66,22 @@ each_otp! {
         assert_eq!(node.shown("gen_server:call(stock, count)"), "98");
     }
 
+    fn a_breakpoint_that_goes_leaves_nobody_held(otp) {
+        let node = TestNode::by_port(otp, App::Shop);
+        let mut desk = Desk::attach(&node, "trace: \"stock\"");
+        for id in 1..=10 {
+            desk.eval("brk(on_message(\"deliver\", \"stock\"))");
+            // Each of them would hit, and all wait before what takes the breakpoint out.
+            node.run("[gen_server:cast(stock, {deliver, 1}) || _ <- lists:seq(1, 100)]");
+            desk.until("paused()", |text| text.contains("stock"));
+            desk.eval(&format!("remove_breakpoint({id})"));
+            assert_eq!(node.shown("gen_server:call(stock, count, 2000)"), (100 + id * 100).to_string());
+        }
+        assert_eq!(desk.until("paused().len()", |n| n == "0"), "0");
+        drop(desk);
+        node.settled(SOON).assert_none();
+    }
+
     fn a_deadline_lets_it_go(otp) {
         let node = TestNode::by_port(otp, App::Shop);
         let mut desk = Desk::attach(&node, "trace: \"stock\"");

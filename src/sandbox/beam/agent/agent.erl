@@ -364,18 +364,18 @@ end,
 
 %% Holds the process at a hit until it is let go, its deadline passes, or the holder ends. What lets it go is sent to
 %% an alias: once that is off, nothing of ours can reach the process's mailbox.
-Hold = fun(#{id := Id, deadline_ms := Deadline_ms, bytes_max := BytesMax}, Phase, Message, State) ->
+Hold = fun(#{id := Id, is_off := IsOff, deadline_ms := Deadline_ms, bytes_max := BytesMax}, Phase, Message, State) ->
     Shown = fun(Term, As) -> case Bytes(Term) of N when N > BytesMax -> {too_large, N}; _ -> {As, Term} end end,
     ShownState = case State of {part, Part} -> Shown(Part, part); _ -> Shown(State, ok) end,
     Alias = erlang:monitor(process, Holder, [{alias, explicit_unalias}]),
-    Holder ! {hit, Id, self(), Alias, {Phase, erlang:monotonic_time(nanosecond), Shown(Message, ok), ShownState}},
+    Holder ! {hit, Id, self(), {Alias, IsOff}, {Phase, erlang:monotonic_time(nanosecond), Shown(Message, ok), ShownState}},
     End = receive
         {Alias, resume} -> resumed;
         {'DOWN', Alias, process, Holder, _} -> gone
     after Deadline_ms -> deadline end,
     erlang:unalias(Alias),
     erlang:demonitor(Alias, [flush]),
-    receive {Alias, resume} -> ok after 0 -> ok end,
+    (fun Flush() -> receive {Alias, resume} -> Flush() after 0 -> ok end end)(),
     Holder ! {released, Id, self(), End},
     End
 end,
@@ -401,15 +401,15 @@ end,
 
 %% gen_server tells {in, Msg} and {out, Reply, To, State} or {noreply, State}; gen_event only {in, Msg}. gen_statem tells
 %% {in, Event, Name} and {consume, Event, Name, NextName}: of its state the name, never the data.
-DebugFun = fun(#{last := Last, message := Before} = F, Event, _) ->
+DebugFun = fun(#{is_off := IsOff, last := Last, message := Before} = F, Event, _) ->
     Named = fun(Name) -> {part, #{state => Name}} end,
-    case {atomics:get(IsOver, 1), Event} of
-        {1, _} -> done;
-        {_, {in, Message}} -> Step(F, before, Message, Last);
-        {_, {in, Message, Name}} -> Step(F, before, Message, Named(Name));
-        {_, {noreply, State}} -> Step(F, 'after', Before, State);
-        {_, {out, _, _, State}} -> Step(F, 'after', Before, State);
-        {_, {consume, Message, Name, Next}} -> Step(F#{last := Named(Name)}, 'after', Message, Named(Next));
+    case {atomics:get(IsOver, 1) + atomics:get(IsOff, 1), Event} of
+        {N, _} when N > 0 -> done;
+        {0, {in, Message}} -> Step(F, before, Message, Last);
+        {0, {in, Message, Name}} -> Step(F, before, Message, Named(Name));
+        {0, {noreply, State}} -> Step(F, 'after', Before, State);
+        {0, {out, _, _, State}} -> Step(F, 'after', Before, State);
+        {0, {consume, Message, Name, Next}} -> Step(F#{last := Named(Name)}, 'after', Message, Named(Next));
         _ -> F
     end
 end,
@@ -417,19 +417,21 @@ end,
 %% A request that comes too late is followed by this one.
 TakeBack = fun(Effect) -> Janitor ! {undo, [Effect], fun() -> ok end} end,
 
-Install = fun(Pid, Id, Phase, Spec, Options) ->
+%% `IsOff` becomes 1 when the hold is taken out: the message that takes it out of the process comes after all that wait in
+%% its mailbox, and any of those could hit again.
+Install = fun(Pid, Id, IsOff, Phase, Spec, Options) ->
     case IsOtp(Pid) of
         gone -> {error, noproc};
         false -> {error, not_otp};
         true ->
             #{deadline_ms := Deadline_ms, bytes_max := BytesMax, is_once := IsOnce, timeout_ms := Timeout_ms} = Options,
-            F = #{id => Id, phase => Phase, spec => ets:match_spec_compile(Spec), deadline_ms => Deadline_ms,
+            F = #{id => Id, is_off => IsOff, phase => Phase, spec => ets:match_spec_compile(Spec), deadline_ms => Deadline_ms,
                   bytes_max => BytesMax, is_once => IsOnce, last => '$cinema_unknown', message => '$cinema_unknown'},
             Will({debug, Pid, Id}),
             try sys:install(Pid, {Id, DebugFun, F}, Timeout_ms) of
                 ok -> ok;
                 Other -> {error, Other}
-            catch exit:{timeout, _} -> TakeBack({debug, Pid, Id}), {error, timeout};
+            catch exit:{timeout, _} -> atomics:put(IsOff, 1, 1), TakeBack({debug, Pid, Id}), {error, timeout};
                   exit:Reason -> {error, {exit, Reason}} end
     end
 end,
@@ -475,7 +477,8 @@ Tripped = fun(#{limits := Limits, traced := Traced}) ->
     case [Key || {Key, Max} <- maps:to_list(Limits), Over(Key, Max)] of [] -> none; [Key | _] -> Key end
 end,
 
-%% ---- What Owner can ask. `held` has the alias of every process that is held at a hit.
+%% ---- What Owner can ask. `holds` has the switch of every hold that was asked for, `held` the alias of every process
+%% that is held at a hit.
 
 Tell = fun(What) -> Owner ! {event, What} end,
 
@@ -570,13 +573,15 @@ Handle = fun
     ({state, Pid, BytesMax, Timeout_ms}, S, Ref) ->
         Work(Ref, fun() -> GetState(Pid, BytesMax, Timeout_ms) end),
         {later, S};
-    ({install, Pid, Id, Phase, Spec, Options}, S, Ref) ->
-        Work(Ref, fun() -> Install(Pid, Id, Phase, Spec, Options) end),
-        {later, S};
-    ({remove, Pid, Id}, S, _) ->
+    ({install, Pid, Id, Phase, Spec, Options}, #{holds := Holds} = S, Ref) ->
+        IsOff = atomics:new(1, []),
+        Work(Ref, fun() -> Install(Pid, Id, IsOff, Phase, Spec, Options) end),
+        {later, S#{holds := Holds#{{Pid, Id} => IsOff}}};
+    ({remove, Pid, Id}, #{holds := Holds} = S, _) ->
+        [atomics:put(IsOff, 1, 1) || #{{Pid, Id} := IsOff} <- [Holds]],
         LetGo(S, {Pid, Id}),
         Revoke([{debug, Pid, Id}]),
-        {ok, S};
+        {ok, S#{holds := maps:remove({Pid, Id}, Holds)}};
     ({resume, Pid, Id}, S, _) ->
         {LetGo(S, {Pid, Id}), S};
     ({suspend, Pid, Timeout_ms}, S, Ref) ->
@@ -623,8 +628,9 @@ Tell({ready, Janitor, #{
             {Answer, S2} = try Handle(Request, S, Ref) catch C:R -> {{error, {C, R}}, S} end,
             Answer =:= later orelse (Owner ! {Ref, Answer}),
             Loop(S2);
-        {hit, Id, Pid, Alias, What} ->
+        {hit, Id, Pid, {Alias, IsOff}, What} ->
             Tell({hit, Id, Pid, What}),
+            atomics:get(IsOff, 1) =:= 0 orelse (Alias ! {Alias, resume}),
             Loop(S#{held := (maps:get(held, S))#{{Pid, Id} => Alias}});
         {released, Id, Pid, How} ->
             Tell({released, Id, Pid, {How, erlang:monotonic_time(nanosecond)}}),
@@ -632,4 +638,4 @@ Tell({ready, Janitor, #{
         _ ->
             Loop(S)
     end
-end)(#{tracer => none, set => [], traced => [], limits => #{}, held => #{}}).
+end)(#{tracer => none, set => [], traced => [], limits => #{}, holds => #{}, held => #{}}).
