@@ -84,7 +84,7 @@ impl Recording {
             self.begin_branch(new.cause);
         }
         self.forget_derived();
-        self.tail.push(new, &mut self.dictionaries);
+        self.push(new);
         if self.len() - self.keyframes.n_events() >= limits::KEYFRAME_EVENTS as u64 {
             self.n_sealed_bytes += self.add_checkpoint(self.len());
         }
@@ -97,22 +97,34 @@ impl Recording {
         Ok(seq)
     }
 
-    /// Says in its place how many events found no room while the disk was full.
-    fn account_dropped(&mut self) {
-        let n_dropped = std::mem::take(&mut self.n_dropped);
-        if n_dropped == 0 {
-            return;
+    fn push(&mut self, new: &NewEvent<'_>) {
+        let seq = Seq(self.tail.end());
+        // Where a branch begins, the rows become others: the next checkpoint sees to that.
+        let begins_branch = self.branches.last().is_some_and(|branch| branch.start == seq && branch.parent.is_some());
+        if let Some(live) = self.keyframes.live.as_mut().filter(|_| !begins_branch) {
+            live.take(seq, new);
         }
+        self.tail.push(new, &mut self.dictionaries);
+    }
+
+    /// Says in its place how many events found no room while the disk was full.
+    #[inline]
+    fn account_dropped(&mut self) {
+        if self.n_dropped > 0 {
+            self.record_dropped();
+        }
+    }
+
+    #[inline(never)]
+    fn record_dropped(&mut self) {
+        let n_dropped = std::mem::take(&mut self.n_dropped);
         let mut payload = Vec::new();
         let total = Term::Int(i64::try_from(n_dropped).unwrap_or(i64::MAX));
         let fields = [("total", total), ("what", Term::binary("the disk was full"))];
         etf::encode(&Term::map(fields.map(|(name, value)| (Term::atom(name), value))), &mut payload);
         let at_ns =
             self.tail.time_max_ns().or(self.segments.last().map(|segment| segment.head.time_max_ns)).unwrap_or(0);
-        self.tail.push(
-            &NewEvent { payload: &payload, ..NewEvent::new(at_ns, Kind::Loss, Pid::local(0)) },
-            &mut self.dictionaries,
-        );
+        self.push(&NewEvent { payload: &payload, ..NewEvent::new(at_ns, Kind::Loss, Pid::local(0)) });
         if self.tail.is_full() {
             self.seal_tail();
         }
@@ -130,33 +142,30 @@ impl Recording {
         self.writer.shared().take_news()
     }
 
+    #[inline]
     fn check_room(&self, new: &NewEvent<'_>) -> Outcome<()> {
         let n_new = new.payload.len() + new.meta.len();
+        let fits = n_new <= limits::PAYLOAD_BYTES_MAX && self.n_bytes() + n_new <= self.n_bytes_max;
+        if fits && self.writer.failure().is_none() { Ok(()) } else { Err(self.why_no_room(n_new)) }
+    }
+
+    #[cold]
+    fn why_no_room(&self, n_new: usize) -> Failure {
+        let tripped = |limit, why, raise| Failure::new(FailureKind::Limit, limits::tripped(limit, why, raise));
         if n_new > limits::PAYLOAD_BYTES_MAX {
             let raise = "the event is not recorded; send less, or trace with a pattern that leaves the payload out";
-            return Err(Failure::new(
-                FailureKind::Limit,
-                limits::tripped("PAYLOAD_BYTES_MAX", format!("{n_new} bytes of {}", limits::PAYLOAD_BYTES_MAX), raise),
-            ));
+            return tripped("PAYLOAD_BYTES_MAX", format!("{n_new} bytes of {}", limits::PAYLOAD_BYTES_MAX), raise);
         }
-        if let Some(failure) = self.writer.failure() {
-            return Err(failure.clone());
-        }
-        let n_bytes = self.n_bytes() + n_new;
-        if n_bytes > self.n_bytes_max {
+        let full = || {
             let raise = "the recording is full; save it and record on in a new one";
-            return Err(Failure::new(
-                FailureKind::Limit,
-                limits::tripped("RECORDING_BYTES_MAX", format!("{} bytes", self.n_bytes_max), raise),
-            ));
-        }
-        Ok(())
+            tripped("RECORDING_BYTES_MAX", format!("{} bytes", self.n_bytes_max), raise)
+        };
+        self.writer.failure().cloned().unwrap_or_else(full)
     }
 
     /// Bytes of memory that the events and keyframes hold, about.
     pub(super) fn n_bytes(&self) -> usize {
-        let pending: usize = self.pending.iter().map(|pending| pending.tail.n_bytes()).sum();
-        self.n_sealed_bytes + pending + self.tail.n_bytes()
+        self.n_sealed_bytes + self.n_pending_bytes + self.tail.n_bytes()
     }
 
     /// Gives the tail to the file when it has waited long enough at `now_ns` of the events' clock, although nothing new comes.
@@ -192,6 +201,7 @@ impl Recording {
         let mut next = self.spare.pop().unwrap_or_default();
         next.restart(self.len());
         let pending = Arc::new(Pending::new(std::mem::replace(&mut self.tail, next)));
+        self.n_pending_bytes += pending.tail.n_bytes();
         self.pending.push_back(pending.clone());
         let additions = self.additions();
         self.writer.give(&pending, additions);
@@ -223,6 +233,7 @@ impl Recording {
     fn harvest(&mut self) {
         while let Some(segment) = self.pending.front().and_then(|pending| pending.segment()) {
             let pending = self.pending.pop_front().expect("it was looked at in the line above");
+            self.n_pending_bytes -= pending.tail.n_bytes();
             self.add_segment(segment);
             // A reader may still have it; then its memory is not used again.
             if let (Some(pending), true) = (Arc::into_inner(pending), self.spare.len() < PENDING_MAX) {

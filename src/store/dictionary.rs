@@ -101,10 +101,14 @@ impl<T: Key> Dictionary<T> {
     }
 
     /// The number of `item`; the next free one if it is new. Costs one hash look-up, or none when asked lately.
+    #[inline]
     pub fn intern(&mut self, item: T) -> u32 {
-        if let Some(number) = self.recent.get(item) {
-            return number;
-        }
+        self.recent.get(item).unwrap_or_else(|| self.intern_by_hash(item))
+    }
+
+    // Apart from the way that is nearly always taken: there, saving registers for this would cost as much as all else.
+    #[inline(never)]
+    fn intern_by_hash(&mut self, item: T) -> u32 {
         self.numbers();
         let numbers = self.numbers.get_mut().expect("made in the line above");
         let number = *numbers.entry(item).or_insert_with(|| {
@@ -127,17 +131,23 @@ pub struct LocalNumbers {
 
 impl LocalNumbers {
     /// The local number of `global`, which gets the next one if it is new here.
+    #[inline]
     pub fn intern(&mut self, global: u32) -> u16 {
-        let wanted = global.to_le_bytes();
+        match self.locals.get(global as usize) {
+            Some(local) if self.globals.get(*local as usize) == Some(&global.to_le_bytes()) => *local as u16,
+            _ => self.add(global),
+        }
+    }
+
+    #[inline(never)]
+    fn add(&mut self, global: u32) -> u16 {
         if self.locals.len() <= global as usize {
             self.locals.resize(global as usize + 1, 0);
         }
-        let local = &mut self.locals[global as usize];
-        if self.globals.get(*local as usize) != Some(&wanted) {
-            *local = self.globals.len() as u32;
-            self.globals.push(wanted);
-        }
-        *local as u16
+        let local = self.globals.len() as u32;
+        self.locals[global as usize] = local;
+        self.globals.push(global.to_le_bytes());
+        local as u16
     }
     /// Forgets all numbers, keeps the memory.
     pub fn clear(&mut self) {

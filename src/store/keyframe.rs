@@ -21,8 +21,9 @@ use super::dictionary::{Dictionaries, Recent};
 use super::rows::{MAILBOX_LISTED_MAX, RowReader, RowWriter, StoredRow};
 use super::states::States;
 use super::wire::{Reader, put_varint};
-use crate::model::system::Rows;
-use crate::model::{Actor, ActorId, Atom, Pid, ProcessRow, Seq, Status, SystemState, limits};
+use crate::codec::etf;
+use crate::model::system::{Rows, fold};
+use crate::model::{Actor, ActorId, Atom, Event, NewEvent, Pid, ProcessRow, Seq, Status, SystemState, limits};
 
 /// One keyframe.
 #[derive(Clone, Debug)]
@@ -49,8 +50,29 @@ pub struct Keyframes {
     pub dead_before: u64,
     /// What the rows of the base refer to and is gone; of a file, read from its base when it is asked for.
     pub states: OnceLock<States>,
-    /// The rows at the last checkpoint, to be folded on; `None` until the next one is due.
-    pub live: Option<Folder>,
+    /// The rows of the newest branch, folded on with each event that is appended to it; `None` until the next checkpoint is due.
+    pub live: Option<Live>,
+}
+
+/// Rows that go on from the last checkpoint.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    pub rows: Folder,
+    /// Events that they are the state after: as many as the last checkpoint covers, or more.
+    pub n_events: u64,
+}
+
+impl Live {
+    /// Goes on with event `seq`, when that is the next.
+    #[inline]
+    pub fn take(&mut self, seq: Seq, new: &NewEvent<'_>) {
+        if self.n_events == seq.0 {
+            // Nothing is caused by what comes after it: the columns drop such a cause, too.
+            let event = Event { seq, cause: new.cause.filter(|cause| *cause < seq), ..Event::of(new) };
+            fold(&mut self.rows, &event, &mut || etf::decode(new.payload).ok());
+            self.n_events += 1;
+        }
+    }
 }
 
 /// Rows in the order in which they were first seen, and which of them changed since the last checkpoint.
@@ -180,7 +202,7 @@ impl Keyframes {
         let delta = deflate(&delta);
         let n_bytes = delta.len();
         self.checkpoints.push(Checkpoint { n_events, delta: delta.into(), checksum: None });
-        self.live = Some(live);
+        self.live = Some(Live { rows: live, n_events });
         n_bytes
     }
 
@@ -274,9 +296,9 @@ impl Keyframes {
         self.states = OnceLock::from(states);
         self.branch_bases.retain(|start, _| *start >= n_events);
         if self.checkpoints.is_empty() {
-            self.live = Some(base);
+            self.live = Some(Live { rows: base, n_events });
         } else if let Some(live) = &mut self.live {
-            live.forget_dead(self.dead_before);
+            live.rows.forget_dead(self.dead_before);
         }
         self.n_bytes() as isize - n_bytes_before as isize
     }
@@ -448,9 +470,11 @@ impl Folder {
     /// The row's place; a new row when there is none.
     #[inline]
     fn place(&mut self, actor: Actor) -> u32 {
-        if let Some(place) = self.recent.get(actor) {
-            return place;
-        }
+        self.recent.get(actor).unwrap_or_else(|| self.place_by_hash(actor))
+    }
+
+    #[inline(never)]
+    fn place_by_hash(&mut self, actor: Actor) -> u32 {
         let known = self.places.get(&actor).copied();
         let place = known.unwrap_or_else(|| self.add_row(Box::new(ProcessRow::new(actor))));
         self.recent.put(actor, place);

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::keyframe::Folder;
+use super::keyframe::{Folder, Live};
 use super::{Branch, Recording};
 use crate::model::system::{Rows, fold};
 use crate::model::{Filter, Kind, ProcessRow, Seq, SystemState, limits};
@@ -161,9 +161,9 @@ impl Recording {
     pub(super) fn add_checkpoint(&mut self, n_events: u64) -> usize {
         let n_covered = self.keyframes.n_events();
         let live = self.keyframes.live.take();
-        let mut rows = live.unwrap_or_else(|| self.rows_after(n_covered.checked_sub(1).map(Seq)));
-        let mut next = n_covered;
-        let first = self.branches.partition_point(|branch| branch.start.0 < n_covered.max(1));
+        let rows_at_last = || Live { rows: self.rows_after(n_covered.checked_sub(1).map(Seq)), n_events: n_covered };
+        let Live { mut rows, n_events: mut next } = live.unwrap_or_else(rows_at_last);
+        let first = self.branches.partition_point(|branch| branch.start.0 < next.max(1));
         for branch in self.branches[first..].iter().take_while(|branch| branch.start.0 < n_events) {
             self.fold_into(&mut rows, next..branch.start.0);
             rows.replace(self.rows_before_branch(branch));

@@ -62,7 +62,7 @@ use dictionary::Dictionaries;
 pub use explain::{Stage, Step};
 pub use file::{Damage, Part, Report, SyncPolicy, ranges, temporary_beside};
 pub use group::{By, GroupKey, Groups, Number};
-use keyframe::Keyframes;
+use keyframe::{Keyframes, Live};
 pub use layout::PartBytes;
 pub use losses::Loss;
 use payloads::BlockCache;
@@ -107,6 +107,8 @@ pub struct Recording {
     segments: Vec<Arc<Segment>>,
     /// Full tails that are being sealed, between the segments and the tail.
     pending: VecDeque<Arc<Pending>>,
+    /// Bytes of memory in them.
+    n_pending_bytes: usize,
     tail: Tail,
     /// Tails whose memory is used again.
     spare: Vec<Tail>,
@@ -186,12 +188,13 @@ impl Recording {
             dictionaries: Dictionaries::default(),
             segments: Vec::new(),
             pending: VecDeque::new(),
+            n_pending_bytes: 0,
             tail: Tail::default(),
             spare: Vec::new(),
             writer: Writer::default(),
             n_written: Written::default(),
             seal_after_ns: i64::MAX,
-            keyframes: Keyframes::default(),
+            keyframes: Keyframes { live: Some(Live::default()), ..Keyframes::default() },
             branches: vec![Branch::trunk()],
             marks: Vec::new(),
             cache: BlockCache::default(),
