@@ -27,6 +27,8 @@ pub struct Names {
     nodes: FxHashMap<Origin, String>,
     /// The event that ended a process.
     ends: FxHashMap<Actor, Seq>,
+    /// Modules of processes whose spawn a ring has evicted.
+    modules: FxHashMap<Actor, Atom>,
 }
 
 impl Names {
@@ -41,10 +43,12 @@ impl Names {
         let filter = Filter { ranges: scope.to_vec(), ..Filter::kinds(&kinds) };
         let mut names =
             Names { syntax: if rec.info.is_elixir { Syntax::Elixir } else { Syntax::Erlang }, ..Names::default() };
+        names.learn_past(rec);
         for event in rec.scan(&filter) {
             names.learn(&event);
         }
-        let acting = names.spawns.keys().chain(names.taken.keys()).map(|actor| actor.origin());
+        let acting =
+            names.spawns.keys().chain(names.taken.keys()).chain(names.modules.keys()).map(|actor| actor.origin());
         names.nodes = suffixes(acting.collect());
         names.labels.extend(names.set_labels.iter().map(|(actor, label)| (*actor, *label)));
         for (actor, spawn) in names.spawns.iter().filter(|(actor, _)| !names.taken.contains_key(actor)) {
@@ -60,6 +64,19 @@ impl Names {
             }
         }
         names
+    }
+
+    /// What is known of the processes at the start of a recording whose first events are gone.
+    fn learn_past(&mut self, rec: &Recording) {
+        let Some(last_gone) = rec.first().0.checked_sub(1).map(Seq) else { return };
+        for row in rec.materialise(last_gone).processes.values() {
+            if !row.names.is_empty() {
+                self.taken.insert(row.actor, row.names.iter().rev().map(|name| (last_gone, *name)).collect());
+            }
+            self.labels.extend(row.label.or(row.child_id).map(|label| (row.actor, label)));
+            self.modules.extend(row.module.map(|module| (row.actor, module)));
+            self.ends.extend(row.ended.map(|seq| (row.actor, seq)));
+        }
     }
 
     fn learn(&mut self, event: &Event) {
@@ -110,9 +127,9 @@ impl Names {
         taken.iter().rfind(|(seq, _)| *seq <= at).or_else(|| taken.first()).map(|(_, name)| *name)
     }
 
-    /// The callback module, if its spawn was recorded.
+    /// The callback module, if its spawn was recorded or it was known at the recording's start.
     pub fn module(&self, actor: Actor) -> Option<Atom> {
-        self.spawns.get(&actor)?.tag
+        self.spawns.get(&actor).map_or_else(|| self.modules.get(&actor).copied(), |spawn| spawn.tag)
     }
 
     /// The spawn event.
@@ -181,6 +198,30 @@ fn suffixes(origins: FxHashSet<Origin>) -> FxHashMap<Origin, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{NewEvent, Pid};
+    use crate::store::RingLimits;
+
+    #[test]
+    fn names_outlive_the_events_that_gave_them() {
+        let mut rec = Recording::default();
+        rec.set_ring(Some(RingLimits { events_min: Some(1_000), ..RingLimits::default() })).unwrap();
+        let [named, nameless] = [7, 8].map(|id| Actor::from(Pid::local(id)));
+        let tagged = |kind, process, tag| NewEvent { tag: Some(Atom::new(tag)), ..NewEvent::new(0, kind, process) };
+        for event in [
+            tagged(Kind::Spawn, named, "shop_stock"),
+            tagged(Kind::Register, named, "stock"),
+            tagged(Kind::Spawn, nameless, "shop_client"),
+        ] {
+            rec.append(&event).unwrap();
+        }
+        for _ in 0..20_000 {
+            rec.append(&NewEvent { peer: Some(named), ..NewEvent::new(0, Kind::Send, nameless) }).unwrap();
+        }
+        assert!(rec.first().0 > 3, "the names were evicted");
+        let names = Names::of(&rec, &[]);
+        assert_eq!((names.name(named), names.name(nameless)), ("stock".into(), "shop_client <0.8.0>".into()));
+        assert_eq!(names.module(named), Some(Atom::new("shop_stock")));
+    }
 
     #[test]
     fn labels_have_no_quotes_but_cannot_steer_a_terminal() {
