@@ -26,10 +26,8 @@ pub struct ProcessInfo {
     pub label: Option<Atom>,
     pub behaviour: Behaviour,
     pub status: Status,
-    pub queue_len: u64,
-    /// False where the recording never shows the process taking a message out, and nobody asked how many wait: then
-    /// `queue_len` counts arrivals.
-    pub queue_is_known: bool,
+    /// Messages that wait; `None` where that is not known, see [`queue_len`].
+    pub queue_len: Option<u64>,
     /// `None` when nothing was recorded about it.
     pub memory_bytes: Option<u64>,
     /// The sim's estimate, not the BEAM's count.
@@ -63,7 +61,7 @@ pub struct SystemSummary {
     pub n_dead: u64,
     pub n_ports: u64,
     pub n_names: u64,
-    /// Messages waiting in all mailboxes.
+    /// Messages waiting in the mailboxes that are known.
     pub n_queued: u64,
     pub longest_queue: Option<(Actor, u64)>,
     pub memory_bytes: u64,
@@ -112,11 +110,7 @@ impl ProcessInfo {
             label: row.label,
             behaviour: row.behaviour,
             status: row.status,
-            queue_len: row.queue_len(),
-            queue_is_known: is_exact(rec)
-                || row.is_mailbox_known()
-                || row.sampled_len.is_some()
-                || row.mailbox.is_empty(),
+            queue_len: queue_len(rec, row),
             memory_bytes: (row.memory_bytes > 0).then_some(row.memory_bytes),
             memory_is_estimated: is_exact(rec),
             reductions: row.reductions,
@@ -137,6 +131,13 @@ impl ProcessInfo {
     }
 }
 
+/// Messages that wait in a mailbox. `None` where the recording never shows the process taking a message out, and nobody asked
+/// how many wait: a trace without calls has arrivals only.
+pub fn queue_len(rec: &Recording, row: &ProcessRow) -> Option<u64> {
+    let is_known = is_exact(rec) || row.is_mailbox_known() || row.sampled_len.is_some() || row.mailbox.is_empty();
+    is_known.then(|| row.queue_len())
+}
+
 /// Whether every message that a process takes is recorded, and its memory estimated: so on the sim.
 pub(in crate::analysis) fn is_exact(rec: &Recording) -> bool {
     rec.info.source == "sim"
@@ -146,7 +147,7 @@ pub fn summary(rec: &Recording, at: Seq) -> SystemSummary {
     let state = rec.materialise(at);
     let rows = || state.processes.values();
     let n = |status| rows().filter(|row| row.behaviour != Behaviour::Port && row.status == status).count() as u64;
-    let queues = rows().map(|row| (row.actor, row.queue_len()));
+    let queues = rows().filter_map(|row| Some((row.actor, queue_len(rec, row)?)));
     SystemSummary {
         at: state.at,
         at_ns: state.at_ns,

@@ -8,6 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 use super::names::Names;
+use super::process::queue_len;
 use crate::model::platform::actors_of_otp;
 use crate::model::{Actor, Atom, Behaviour, ProcessRow, Seq, Status, SystemState, Term};
 use crate::store::Recording;
@@ -26,7 +27,8 @@ pub struct TreeNode {
     /// Restarts allowed, within so many seconds.
     pub intensity: Option<(u64, u64)>,
     pub n_restarts: u32,
-    pub queue_len: u64,
+    /// `None` where it is not known.
+    pub queue_len: Option<u64>,
     pub ended: Option<Seq>,
     /// Whether it is OTP's or Elixir's own.
     pub is_of_otp: bool,
@@ -121,7 +123,7 @@ impl Maker<'_> {
             strategy: flags.strategy,
             intensity: flags.intensity,
             n_restarts: row.n_restarts,
-            queue_len: row.queue_len(),
+            queue_len: queue_len(self.rec, row),
             ended: row.ended,
             is_of_otp: self.of_otp.contains(&row.actor),
             children: rows.map(|row| self.node(row, depth + 1)).collect(),

@@ -2,6 +2,7 @@
 
 use super::reply::{Comparison, ProcessChange};
 use crate::analysis::names::Names;
+use crate::analysis::process::queue_len;
 use crate::model::diff::diff;
 use crate::model::{Actor, ProcessRow, Seq, SystemState, Term};
 use crate::store::Recording;
@@ -36,11 +37,12 @@ fn process(
             diff(&term(old), &term(new))
         }
     };
+    let queued = |row: Option<&std::sync::Arc<ProcessRow>>| row.map_or(Some(0), |row| queue_len(recording, row));
     let change = ProcessChange {
         actor,
         name,
         status: (old.map(|row| row.status), new.map(|row| row.status)),
-        queue_len: (old.map_or(0, |row| row.queue_len()), new.map_or(0, |row| row.queue_len())),
+        queue_len: (queued(old), queued(new)),
         changes,
     };
     let is_same =

@@ -125,7 +125,7 @@ pub(super) fn recorded_state(session: &Session, process: &ProcessRef, moment: &M
     }
     let state = recording.term(seq).ok_or_else(|| missing(": it is too deep to be sent"))?;
     let pid = actor.pid().ok_or_else(|| Failure::usage("a port has no state"))?;
-    Ok(RecordedState { pid, name: source.names().at(actor, at), state, seq, n_waiting: info.queue_len })
+    Ok(RecordedState { pid, name: source.names().at(actor, at), state, seq, n_waiting: info.queue_len.unwrap_or(0) })
 }
 
 /// Puts recorded states back into living processes; all are suspended while that is done. Says what is not restored.

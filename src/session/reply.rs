@@ -139,7 +139,7 @@ pub struct ProcessChange {
     pub name: String,
     /// `None`: the process was not known at that moment.
     pub status: (Option<Status>, Option<Status>),
-    pub queue_len: (u64, u64),
+    pub queue_len: (Option<u64>, Option<u64>),
     /// Changed paths of the state.
     pub changes: Vec<Change>,
 }

@@ -105,7 +105,7 @@ fn processes_that_run_already_are_introduced() {
 
     let server = process::process(recording, pid(2).into(), at).expect("it was introduced");
     assert_eq!((server.name.as_str(), server.spawned, server.parent), ("shop", None, Some(pid(1).into())));
-    assert_eq!((server.queue_len, server.queue_is_known), (3, true));
+    assert_eq!(server.queue_len, Some(3));
     assert_eq!((server.memory_bytes, server.reductions), (Some(2_600), 77));
     assert_eq!((server.links, server.supervisor), (vec![pid(1).into()], Some(pid(1).into())));
     let client = process::process(recording, pid(3).into(), at).expect("it was introduced");
@@ -212,16 +212,16 @@ fn samples_tell_memory_and_the_length_of_a_mailbox() {
     let shown = |stream: &mut Stream| {
         let recording = stream.recording();
         let info = process::process(recording, pid(2).into(), end(recording)).expect("it was seen");
-        (info.queue_len, info.queue_is_known, info.memory_bytes)
+        (info.queue_len, info.memory_bytes)
     };
     // Messages arrive and nobody sees them taken: how many wait is known from samples only.
     stream.feed("<0.2.0>,'receive',a\n<0.2.0>,'receive',b\n<0.2.0>,'receive',c");
-    assert_eq!(shown(&mut stream), (3, false, None));
+    assert_eq!(shown(&mut stream), (None, None));
     stream.recogniser.sampled(pid(2), 10_000, &sample(4_000, 1));
-    assert_eq!(shown(&mut stream), (1, true, Some(4_000)));
+    assert_eq!(shown(&mut stream), (Some(1), Some(4_000)));
     stream.now_us = 11;
     stream.feed("<0.2.0>,'receive',d");
-    assert_eq!(shown(&mut stream), (1, true, Some(4_000)));
+    assert_eq!(shown(&mut stream), (Some(1), Some(4_000)));
     stream.recogniser.sampled(pid(2), 20_000, &sample(9_000, 7));
     let values = |series: &[process::Series]| -> Vec<Vec<i64>> {
         series.iter().map(|series| series.points.iter().map(|point| point.value).collect()).collect()
@@ -230,9 +230,9 @@ fn samples_tell_memory_and_the_length_of_a_mailbox() {
     // Once callbacks are traced, the mailbox is what arrived and was not taken, and what a sample told beyond that.
     stream.now_us = 21;
     stream.feed("<0.2.0>,call,{m,handle_info,[x,s]}");
-    assert_eq!(shown(&mut stream), (6, true, Some(9_000)));
+    assert_eq!(shown(&mut stream), (Some(6), Some(9_000)));
     stream.feed("<0.2.0>,return_from,{m,handle_info,2},{noreply,s}\n<0.2.0>,call,{m,handle_info,[d,s]}");
-    assert_eq!(shown(&mut stream), (0, true, Some(9_000)));
+    assert_eq!(shown(&mut stream), (Some(0), Some(9_000)));
     assert_eq!(values(&queue_series(stream.recording(), &[], &[], 100)), [[1, 2, 3, 1, 2, 7, 6, 0]]);
     assert_eq!(values(&memory_series(stream.recording(), &[], &[], 100)), [[4_000, 9_000]]);
     assert_eq!(stream.recogniser.sampled(pid(9), 20_000, &sample(1, 1)).map(|seq| seq.0), Some(10));

@@ -165,7 +165,15 @@ impl Perform for Mailbox {
         let source = session.source()?;
         let at = source.resolve_known(self.moment.as_ref())?;
         let actor = source.find_process(&self.process, self.moment.as_ref())?;
-        Ok(Reply::Mailbox(process::mailbox(&source.recording(), actor, at)))
+        let recording = source.recording();
+        let info = process::process(&recording, actor, at);
+        if let Some(info) = info.filter(|info| info.queue_len.is_none()) {
+            let what = "is not known: the recording has what arrived, not what was taken out (calls were not traced)";
+            return Err(Failure::not_found(format!("what waits in the mailbox of {} {what}", info.name))
+                .hint(format!("events().kind(\"receive\").process({:?})", info.name))
+                .hint("trace calls, too (the README's command for dbg), and mailboxes are known"));
+        }
+        Ok(Reply::Mailbox(process::mailbox(&recording, actor, at)))
     }
 }
 

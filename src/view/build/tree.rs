@@ -31,8 +31,8 @@ fn push_rows(node: &TreeNode, depth: usize, syntax: Syntax, rows: &mut Vec<TreeR
     if let Some((restarts, seconds)) = node.intensity {
         details.push(format!("at most {restarts} restarts in {seconds} s"));
     }
-    if node.queue_len > 0 {
-        details.push(format!("{} queued", node.queue_len));
+    if let Some(n_queued @ 1..) = node.queue_len {
+        details.push(format!("{n_queued} queued"));
     }
     let id = node.actor.display(syntax);
     rows.push(TreeRow {

@@ -50,7 +50,7 @@ pub fn processes(of: &Of<'_>, rows: &[ProcessInfo], at: Option<Seq>) -> Table {
             of.module(row.module),
             behaviour(row.behaviour),
             status(row.status),
-            count(row.queue_len),
+            row.queue_len.map_or(Cell::Empty, count),
             count(row.n_handled),
             count(row.reductions),
             memory(row),
@@ -77,7 +77,7 @@ pub fn process_fields(of: &Of<'_>, info: &ProcessInfo, at: Seq) -> Table {
             ("label", atom(info.label)),
             ("behaviour", behaviour(info.behaviour)),
             ("status", status(info.status)),
-            ("queue", count(info.queue_len)),
+            ("queue", info.queue_len.map_or(Cell::Empty, count)),
             ("memory_bytes", memory(info)),
             ("reductions", count(info.reductions)),
             ("links", list(&info.links)),
@@ -176,7 +176,8 @@ pub fn comparison(of: &Of<'_>, comparison: &Comparison) -> Table {
             row("status".into(), old.map_or(Cell::Empty, status), new.map_or(Cell::Empty, status));
         }
         if queue_len.0 != queue_len.1 {
-            row("queue".into(), count(queue_len.0), count(queue_len.1));
+            let queued = |len: Option<u64>| len.map_or(Cell::Empty, count);
+            row("queue".into(), queued(queue_len.0), queued(queue_len.1));
         }
         for change in changes {
             let term = |term: &Option<crate::model::Term>| term.clone().map_or(Cell::Empty, Cell::Term);

@@ -82,7 +82,10 @@ fn walk<'a>(node: &'a TreeNode, depth: usize, parent: Option<Actor>, rows: &mut 
 fn keep_busiest(rows: &mut Vec<Row<'_>>, infos: &BTreeMap<Actor, ProcessInfo>) {
     let weight = |row: &Row<'_>| {
         let info = infos.get(&row.node.actor);
-        (!row.node.children.is_empty(), info.map_or(0, |info| info.n_sent + info.n_received + info.queue_len))
+        (
+            !row.node.children.is_empty(),
+            info.map_or(0, |info| info.n_sent + info.n_received + info.queue_len.unwrap_or(0)),
+        )
     };
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by_key(|&idx| (std::cmp::Reverse(weight(&rows[idx])), idx));
@@ -118,7 +121,7 @@ fn node_json(glass: &Glass, row: &Row<'_>, infos: &BTreeMap<Actor, ProcessInfo>)
         "intensity": node.intensity,
         "n_restarts": node.n_restarts,
         // Where the recording does not show messages being taken out, how many wait is not known.
-        "queue_len": if info.is_none_or(|info| info.queue_is_known) { node.queue_len } else { 0 },
+        "queue_len": node.queue_len.unwrap_or(0),
         "is_handling": info.is_some_and(|info| info.handling.is_some()),
         "n_sent": info.map_or(0, |info| info.n_sent),
         "n_received": info.map_or(0, |info| info.n_received),

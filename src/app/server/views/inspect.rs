@@ -80,7 +80,7 @@ fn info_json(glass: &Glass, info: &ProcessInfo, at: Seq) -> Json {
         "behaviour": info.behaviour,
         "status": info.status,
         "queue_len": info.queue_len,
-        "queue_is_known": info.queue_is_known,
+        "queue_is_known": info.queue_len.is_some(),
         "memory_bytes": info.memory_bytes,
         "memory_is_estimated": info.memory_is_estimated,
         "reductions": info.reductions,
