@@ -196,3 +196,20 @@ fn a_limit_cannot_be_set_so_low_that_nothing_runs() {
     let output = cinema(&["-e", r#"set_limit("operations", 0)"#]);
     assert!(text(&output).contains("is too small"), "{}", text(&output));
 }
+
+#[test]
+fn a_stretch_has_the_events_at_its_ends() {
+    let script = r#"
+        open("tests/data/shop-ttb");
+        let all = events().all();
+        let at = |event| `${event.at_ns - all[0].at_ns}ns`;
+        let seqs = |from, to| events().between(from, to).map(|event| event.seq);
+        for event in all.filter(|event| event.seq % 97 == 0) {
+            let same = all.filter(|other| other.at_ns == event.at_ns).map(|other| other.seq);
+            if seqs.call(at.call(event), at.call(event)) != same { throw `${event.seq}: ${same}`; }
+        }
+        [seqs.call("0ns", "1s")[0] == all[0].seq, seqs.call(seq(5), seq(7)).len, seqs.call("0%", "end").len == all.len]
+    "#;
+    let output = cinema(&["-e", script]);
+    assert!(text(&output).contains("[true,3,true]"), "{}", text(&output));
+}

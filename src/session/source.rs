@@ -230,7 +230,13 @@ impl Source {
     pub fn scope_of(&self, span: Option<&Span>) -> Outcome<Vec<Range<u64>>> {
         let Some(span) = span else { return Ok(self.scope()) };
         let (recording, timeline) = (self.recording(), self.timeline());
-        let (from, to) = (timeline.resolve(&recording, &span.from)?, timeline.resolve(&recording, &span.to)?);
+        // A range that begins at a time includes the event at that very time: it is what comes after all that was earlier.
+        let before = match span.from {
+            Moment::SinceStartNs(ns) => Moment::SinceStartNs(ns.saturating_sub(1)),
+            Moment::OffsetNs(ns) => Moment::OffsetNs(ns.saturating_sub(1)),
+            ref other => other.clone(),
+        };
+        let (from, to) = (timeline.resolve(&recording, &before)?, timeline.resolve(&recording, &span.to)?);
         if from > to {
             let shown = |seq: Option<Seq>| seq.map_or("the start".to_string(), |seq| format!("#{}", seq.0));
             let what = format!("from {} to {}: the range goes backwards", shown(from), shown(to));

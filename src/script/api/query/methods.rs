@@ -144,7 +144,8 @@ mod functions {
         narrowed.filter.involved = actors;
         Ok(narrowed)
     }
-    /// Narrows to events between two moments.
+    /// Narrows to events between two moments, those at either among them: `between("1s", "2s")`, `between(seq(5), "end")`. A range
+    /// is of events that follow each other as they were recorded, also where the clock went backwards.
     #[rhai_fn(return_raw, pure)]
     pub fn between(query: &mut Query, from: Dynamic, to: Dynamic) -> Raised<Query> {
         let value = |v: &Dynamic| from_dynamic(v, &NoClosures).map_err(raise);
@@ -244,12 +245,18 @@ mod functions {
     pub fn table(context: NativeCallContext, query: &mut Query, n: INT) -> Raised<Rows> {
         let n = how_many("table", n)?;
         let (seqs, n_more) = query.seqs(&context, n.min(limits::QUERY_ROWS_MAX))?;
-        Ok(Rows::events(&query.context, seqs, n_more).showing(n))
+        let are_all = n <= limits::QUERY_ROWS_MAX;
+        Ok(if are_all {
+            Rows::first_events(&query.context, seqs, n_more)
+        } else {
+            Rows::events(&query.context, seqs, n_more).showing(n)
+        })
     }
     /// An array of what a closure makes of each.
     #[rhai_fn(name = "map", return_raw, pure)]
     pub fn map(context: NativeCallContext, query: &mut Query, f: FnPtr) -> Raised<Array> {
         let rows = query.rows(&context)?;
+        rows.whole().map_err(raise)?;
         rows.items().map(|row| f.call_within_context(&context, (row,))).collect()
     }
 }
