@@ -19,7 +19,9 @@ use crate::model::{Failure, Outcome, Syntax, limits, time};
 use crate::render::{self, text::TextOptions};
 use crate::sandbox::beam::options::CookieSource;
 use crate::script::ScriptEnd;
-use crate::script::api::{self, Block, Console, ConsoleOptions, FunctionHelp, Output, Shown, shown, syntax_of};
+use crate::script::api::{
+    self, Block, Console, ConsoleOptions, FunctionHelp, Output, Shown, shown, syntax_of, too_many,
+};
 use crate::session::{Notice, SharedSession};
 use crate::timeline::PlaybackState;
 
@@ -252,6 +254,10 @@ fn n_rows_max(format: Format) -> usize {
 fn text_of(shown: &Shown, format: Format, options: &TextOptions) -> Outcome<String> {
     match (format, shown.as_table()) {
         _ if shown.blocks.is_empty() => Ok(String::new()),
+        // A program would take the first million for all of them.
+        (Format::Json | Format::Jsonl | Format::Csv, Some(table)) if table.n_more > 0 && shown.n_rows_max.is_none() => {
+            Err(too_many(table.rows.len() as u64 + table.n_more))
+        }
         (Format::Json, Some(table)) => Ok(export::json(table)),
         (Format::Jsonl, Some(table)) => Ok(export::jsonl(table)),
         (Format::Csv, Some(table)) => Ok(export::csv(table, options.syntax)),

@@ -12,6 +12,7 @@ use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, NativeCallContext};
 use super::operations::Api;
 use super::query::Query;
 use super::record::{Block, Record};
+use super::rows::Rows;
 use super::show::{shown, syntax_of};
 use crate::analysis::names::Names;
 use crate::analysis::{flow, tree};
@@ -196,6 +197,9 @@ impl Api {
         let (syntax, interrupt) = known.map_err(raise)?;
         if let Some(query) = value.read_lock::<Query>() {
             return export_query(call, &query, syntax, format, file, &interrupt);
+        }
+        if let Some(rows) = value.read_lock::<Rows>() {
+            rows.whole().map_err(raise)?;
         }
         let shown = shown(value, syntax, limits::QUERY_ROWS_MAX);
         let table = shown.blocks.iter().find_map(Block::as_table);

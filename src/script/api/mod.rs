@@ -21,4 +21,5 @@ pub use console::{Console, ConsoleOptions, Output, Reach, Serve, ServeFunction};
 pub use files::write_recording;
 pub use help::{FunctionHelp, functions, reference};
 pub use record::Block;
+pub use rows::too_many;
 pub use show::{Shown, shown, syntax_of};

@@ -7,7 +7,7 @@ use rhai::plugin::*;
 use rhai::{Array, FnPtr, INT, Map};
 
 use super::values::how_many;
-use crate::model::{Failure, Seq};
+use crate::model::{Failure, FailureKind, Outcome, Seq, limits};
 use crate::script::error::raise;
 use crate::script::event::{Context, EventHandle};
 use crate::view::{Cell, Table, tables};
@@ -18,12 +18,19 @@ type Raised<T> = Result<T, Box<EvalAltResult>>;
 #[derive(Clone)]
 pub struct Rows {
     items: Rc<Items>,
+    /// Whether there are more than a script is given.
+    is_cut: bool,
     /// How many of them are printed, where a script says so.
     pub n_shown_max: Option<usize>,
 }
 
 enum Items {
-    Events { context: Rc<Context>, seqs: Vec<Seq>, n_more: u64 },
+    /// `n_more` are not here: the script asked for the first ones, or it tripped a limit.
+    Events {
+        context: Rc<Context>,
+        seqs: Vec<Seq>,
+        n_more: u64,
+    },
     Table(Table),
 }
 
@@ -35,11 +42,32 @@ impl Rows {
         Rows::of(Items::Table(table))
     }
     fn of(items: Items) -> Rows {
-        Rows { items: Rc::new(items), n_shown_max: None }
+        let is_cut = match &items {
+            Items::Events { n_more, .. } => *n_more > 0,
+            Items::Table(table) => table.n_more > 0,
+        };
+        Rows { items: Rc::new(items), is_cut, n_shown_max: None }
+    }
+    /// The first ones, as many as the script asked for, of the events; `n_more` match, too.
+    pub fn first_events(context: &Rc<Context>, seqs: Vec<Seq>, n_more: u64) -> Rows {
+        let n = seqs.len();
+        Rows { is_cut: false, ..Rows::events(context, seqs, n_more) }.showing(n)
     }
     /// The same rows, of which `n_max` are printed.
     pub fn showing(&self, n_max: usize) -> Rows {
-        Rows { items: self.items.clone(), n_shown_max: Some(n_max) }
+        Rows { n_shown_max: Some(n_max), ..self.clone() }
+    }
+    /// Errors: rows are missing because there are more than a script is given. What counts or reads all rows asks first: an answer
+    /// from the first million would be a wrong one.
+    pub fn whole(&self) -> Outcome<()> {
+        if !self.is_cut {
+            return Ok(());
+        }
+        let n_more = match &*self.items {
+            Items::Events { n_more, .. } => *n_more,
+            Items::Table(table) => table.n_more,
+        };
+        Err(too_many(self.len() as u64 + n_more))
     }
 
     pub fn len(&self) -> usize {
@@ -104,6 +132,14 @@ impl Rows {
     }
 }
 
+/// The error of a result with more rows than a script is given.
+pub fn too_many(n: u64) -> Failure {
+    let what = "a script is given no more rows at once";
+    Failure::new(FailureKind::Limit, limits::tripped("QUERY_ROWS_MAX", format!("{} of {n} rows", limits::QUERY_ROWS_MAX), what))
+        .hint("ask for less, a stretch at a time: events().between(from, to)")
+        .hint("a query that is not ended counts, groups and exports any number: events().count(), export_to(events(), \"csv\", path)")
+}
+
 fn seq_of(cell: &Cell) -> Option<Seq> {
     if let Cell::Seq(seq) = cell { Some(*seq) } else { None }
 }
@@ -131,9 +167,10 @@ pub fn cell_value(cell: &Cell) -> Dynamic {
 #[export_module]
 mod functions {
     /// How many rows there are.
-    #[rhai_fn(name = "len", name = "count", get = "len", pure)]
-    pub fn len(rows: &mut Rows) -> INT {
-        rows.len() as INT
+    #[rhai_fn(name = "len", name = "count", get = "len", pure, return_raw)]
+    pub fn len(rows: &mut Rows) -> Raised<INT> {
+        rows.whole().map_err(raise)?;
+        Ok(rows.len() as INT)
     }
     /// Whether there are no rows.
     #[rhai_fn(name = "is_empty", get = "is_empty", pure)]
@@ -143,6 +180,9 @@ mod functions {
     /// The row at a position; negative counts from the end.
     #[rhai_fn(index_get, pure, return_raw)]
     pub fn at(rows: &mut Rows, index: INT) -> Raised<Dynamic> {
+        if index < 0 {
+            rows.whole().map_err(raise)?;
+        }
         let from_start = if index < 0 { index + rows.len() as INT } else { index };
         let item = usize::try_from(from_start).ok().and_then(|idx| rows.get(idx));
         item.ok_or_else(|| Box::new(EvalAltResult::ErrorArrayBounds(rows.len(), index, rhai::Position::NONE)))
@@ -153,9 +193,10 @@ mod functions {
         rows.get(0).unwrap_or(Dynamic::UNIT)
     }
     /// The last row, or `()`.
-    #[rhai_fn(name = "last", pure)]
-    pub fn last(rows: &mut Rows) -> Dynamic {
-        rows.len().checked_sub(1).and_then(|idx| rows.get(idx)).unwrap_or(Dynamic::UNIT)
+    #[rhai_fn(name = "last", pure, return_raw)]
+    pub fn last(rows: &mut Rows) -> Raised<Dynamic> {
+        rows.whole().map_err(raise)?;
+        Ok(rows.len().checked_sub(1).and_then(|idx| rows.get(idx)).unwrap_or(Dynamic::UNIT))
     }
     /// The first n rows.
     #[rhai_fn(name = "top", pure, return_raw)]
@@ -164,18 +205,21 @@ mod functions {
         Ok(rows.select(&(0..n).collect::<Vec<_>>()))
     }
     /// All rows as an array.
-    #[rhai_fn(name = "to_array", pure)]
-    pub fn to_array(rows: &mut Rows) -> Array {
-        rows.items().collect()
+    #[rhai_fn(name = "to_array", pure, return_raw)]
+    pub fn to_array(rows: &mut Rows) -> Raised<Array> {
+        rows.whole().map_err(raise)?;
+        Ok(rows.items().collect())
     }
     /// An array of what a closure makes of each row.
     #[rhai_fn(name = "map", pure, return_raw)]
     pub fn map(context: NativeCallContext, rows: &mut Rows, f: FnPtr) -> Raised<Array> {
+        rows.whole().map_err(raise)?;
         rows.items().map(|row| f.call_within_context(&context, (row,))).collect()
     }
     /// The rows for which a closure is true.
     #[rhai_fn(name = "filter", name = "where", pure, return_raw)]
     pub fn filter(context: NativeCallContext, rows: &mut Rows, f: FnPtr) -> Raised<Rows> {
+        rows.whole().map_err(raise)?;
         let mut kept = Vec::new();
         for (idx, row) in rows.items().enumerate() {
             if f.call_within_context::<bool>(&context, (row,))? {
@@ -192,6 +236,7 @@ mod functions {
                 return Ok(true);
             }
         }
+        rows.whole().map_err(raise)?;
         Ok(false)
     }
     /// The same rows, of which up to n are printed.
@@ -202,6 +247,7 @@ mod functions {
     /// One column's values as an array.
     #[rhai_fn(name = "column", pure, return_raw)]
     pub fn column(rows: &mut Rows, name: &str) -> Raised<Array> {
+        rows.whole().map_err(raise)?;
         let table = rows.to_table(usize::MAX);
         let Some(idx) = table.columns.iter().position(|column| column.name == name) else {
             let known: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
@@ -217,7 +263,55 @@ mod functions {
 pub fn register(engine: &mut rhai::Engine) {
     engine.register_type_with_name::<Rows>("rows");
     let mut module = exported_module!(functions);
-    module.set_iter(TypeId::of::<Rows>(), |rows| Box::new(rows.cast::<Rows>().items()));
+    // Who goes through all of them is told at the end that there are more; who finds what it looks for before is not.
+    module.set_iter_result(TypeId::of::<Rows>(), |rows| {
+        let rows = rows.cast::<Rows>();
+        let missing = rows.whole().err().map(|failure| Err(raise(failure)));
+        Box::new(rows.items().map(Ok).chain(missing))
+    });
     module.build_index();
     engine.register_global_module(module.into());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_from_a_part_of_the_rows_is_an_error() {
+        let mut table = Table::new("messages", &["kind"]);
+        table.push(vec![Cell::Text("send".into())]);
+        let rows = |n_more| Rows::table(Table { n_more, ..table.clone() });
+        let outcome = |rows: Rows, script: &str| {
+            let mut engine = rhai::Engine::new();
+            register(&mut engine);
+            let mut scope = rhai::Scope::new();
+            scope.push("rows", rows);
+            engine.eval_with_scope::<Dynamic>(&mut scope, script).map_err(|error| match *error {
+                EvalAltResult::ErrorRuntime(value, _) => value.cast::<Failure>().to_string(),
+                other => other.to_string(),
+            })
+        };
+        for script in [
+            "rows.count()",
+            "rows.len",
+            "rows.last()",
+            "rows[-1]",
+            "rows.to_array()",
+            "rows.map(|row| 1)",
+            "rows.filter(|row| true)",
+            "rows.some(|row| false)",
+            "rows.column(\"kind\")",
+            "let n = 0; for row in rows { n += 1; } n",
+        ] {
+            outcome(rows(0), script).unwrap();
+            let error = outcome(rows(5), script).unwrap_err();
+            assert!(error.contains("QUERY_ROWS_MAX (1000000 of 6 rows)"), "{script}: {error}");
+        }
+        for script in
+            ["rows.first()", "rows[0]", "rows.some(|row| true)", "rows.top(1).count()", "for row in rows { break; }"]
+        {
+            outcome(rows(5), script).unwrap();
+        }
+    }
 }

@@ -10,7 +10,7 @@ use super::{Query, Raised};
 use crate::analysis::histogram::Histogram;
 use crate::model::time::show_ns;
 use crate::model::{Failure, FailureKind, Outcome, Seq, limits};
-use crate::script::api::rows::Rows;
+use crate::script::api::rows::{Rows, too_many};
 use crate::script::api::values::{NoClosures, from_dynamic};
 use crate::script::error::raise;
 use crate::session::value::{Duration, Param};
@@ -109,7 +109,9 @@ impl Query {
     /// The events with the largest numbers.
     pub(super) fn largest(&self, call: &NativeCallContext, n: usize, field: &str) -> Raised<Rows> {
         let number = number(field, "size, delay or latency").map_err(raise)?;
-        let n = n.min(limits::QUERY_ROWS_MAX);
+        if n > limits::QUERY_ROWS_MAX {
+            return Err(raise(too_many(n as u64)));
+        }
         let found = self.ask_chosen(call, |recording, selection| recording.largest(selection, number, n))?;
         Ok(Rows::events(&self.context, found.into_iter().map(|(_, seq)| seq).collect(), 0))
     }
