@@ -51,10 +51,11 @@ impl Names {
             names.spawns.keys().chain(names.taken.keys()).chain(names.modules.keys()).map(|actor| actor.origin());
         names.nodes = suffixes(acting.collect());
         names.labels.extend(names.set_labels.iter().map(|(actor, label)| (*actor, *label)));
-        for (actor, spawn) in names.spawns.iter().filter(|(actor, _)| !names.taken.contains_key(actor)) {
-            if spawn.size_bytes == 0 {
-                continue;
-            }
+        let needs_label = |(actor, spawn): &(&Actor, &Event)| spawn.size_bytes > 0 && !names.taken.contains_key(*actor);
+        let mut spawns: Vec<(&Actor, &Event)> = names.spawns.iter().filter(needs_label).collect();
+        // In the order of the events: payloads that stand together are decompressed together.
+        spawns.sort_unstable_by_key(|(_, spawn)| spawn.seq);
+        for (actor, spawn) in spawns {
             let payload = rec.term(spawn.seq);
             let field = |key| payload.as_ref()?.as_map()?.get_atom(key);
             let label =
