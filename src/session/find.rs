@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::model::{Actor, Atom, Filter, Kind, Pid, ProcessRow, Seq, Status, SystemState};
+use crate::model::display::Syntax;
+use crate::model::{Actor, Atom, Filter, Kind, ProcessRow, Seq, Status, SystemState};
 use crate::store::Recording;
 
-/// The process that `text` names at `at`: a pid (`<0.12.0>`, `#PID<0.12.0>`), a registered name, else the label, child
+/// The process that `text` names at `at`: a pid (`<0.12.0>`, `#PID<0.12.0>`) or port (`#Port<0.7>`), a registered name, else the label, child
 /// id or module of a process (the first one alive). An Elixir module needs no `Elixir.` in front, and `@node` may follow
 /// where several nodes were recorded. Errors: the names that would have been found.
 pub fn process(recording: &Recording, at: Seq, text: &str) -> Result<Actor, Vec<String>> {
@@ -44,8 +45,8 @@ fn called(
     let rows = |is_it: &dyn Fn(&ProcessRow) -> bool| -> Vec<Actor> {
         system.processes.values().filter(|row| is_it(row)).map(|row| row.actor).filter(is_there).collect()
     };
-    if let Some((serial, id)) = pid_numbers(text) {
-        return rows(&|row| row.actor.pid().is_some_and(|pid| pid.id == id && pid.serial == serial));
+    if let Some(id) = Id::of(text) {
+        return rows(&|row| id.is_of(row.actor));
     }
     let spellings = [text.to_string(), format!("Elixir.{text}")];
     let found = spellings.iter().filter_map(|spelling| Atom::try_new(spelling).ok()).map(|atom| {
@@ -62,10 +63,8 @@ fn called(
 fn on_any_node(system: &SystemState, text: &str, node: Option<&str>) -> Result<Option<Actor>, Vec<String>> {
     let is_there = |actor: &Actor| node.is_none_or(|node| is_node(*actor, node));
     let rows = || system.processes.values().filter(|row| is_there(&row.actor));
-    if let Some((serial, id)) = pid_numbers(text) {
-        let is_it = |pid: Pid| pid.id == id && pid.serial == serial;
-        let found = rows().map(|row| row.actor).filter(|actor| actor.pid().is_some_and(is_it)).collect();
-        return one_node(found, text);
+    if let Some(id) = Id::of(text) {
+        return one_node(rows().map(|row| row.actor).filter(|actor| id.is_of(*actor)).collect(), text);
     }
     for spelling in [text.to_string(), format!("Elixir.{text}")] {
         let Ok(atom) = Atom::try_new(&spelling) else { continue };
@@ -106,8 +105,10 @@ fn is_node(actor: Actor, node: &str) -> bool {
 /// The names by which processes would be found, or pids where `text` is one.
 pub fn known(system: &SystemState, text: &str) -> Vec<String> {
     let rows = || system.processes.values();
-    if pid_numbers(text).is_some() {
-        return rows().filter_map(|row| row.actor.pid()).map(|pid| format!("<0.{}.{}>", pid.id, pid.serial)).collect();
+    if let Some(id) = Id::of(text) {
+        let is_such = |actor: &Actor| actor.pid().is_some() == matches!(id, Id::Pid { .. });
+        let actors = rows().map(|row| row.actor).filter(is_such);
+        return actors.map(|actor| actor.display(Syntax::Erlang).to_string()).collect();
     }
     let mut known: Vec<String> = system.names.keys().map(|(name, _)| name.as_str().to_string()).collect();
     known.extend(rows().flat_map(|row| [row.label, row.module]).flatten().map(|name| name.as_str().to_string()));
@@ -116,12 +117,47 @@ pub fn known(system: &SystemState, text: &str) -> Vec<String> {
     known
 }
 
-/// Serial and id of `<0.12.0>`, `#PID<0.12.0>` or `0.12.0`.
-fn pid_numbers(text: &str) -> Option<(u32, u32)> {
-    let inner = text.trim_start_matches("#PID").trim_start_matches('<').trim_end_matches('>');
-    let mut numbers = inner.split('.').map(|part| part.parse::<u32>().ok());
-    match (numbers.next()??, numbers.next()??, numbers.next()??, numbers.next()) {
-        (_, id, serial, None) => Some((serial, id)),
-        _ => None,
+/// A pid or a port as it is written.
+enum Id<'t> {
+    Pid { serial: u32, id: u32 },
+    Port(&'t str),
+}
+
+impl Id<'_> {
+    /// Of `<0.12.0>`, `#PID<0.12.0>`, `0.12.0` or `#Port<0.7>`.
+    fn of(text: &str) -> Option<Id<'_>> {
+        if text.starts_with("#Port<") {
+            return Some(Id::Port(text));
+        }
+        let inner = text.trim_start_matches("#PID").trim_start_matches('<').trim_end_matches('>');
+        let mut numbers = inner.split('.').map(|part| part.parse::<u32>().ok());
+        match (numbers.next()??, numbers.next()??, numbers.next()??, numbers.next()) {
+            (_, id, serial, None) => Some(Id::Pid { serial, id }),
+            _ => None,
+        }
+    }
+
+    fn is_of(&self, actor: Actor) -> bool {
+        match (self, actor.pid()) {
+            (Id::Pid { serial, id }, Some(pid)) => pid.id == *id && pid.serial == *serial,
+            (Id::Port(text), None) => actor.display(Syntax::Erlang).to_string() == *text,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{NewEvent, Origin, Port};
+
+    #[test]
+    fn ports_are_found_as_they_are_written() {
+        let mut recording = Recording::default();
+        let port = Actor::from(Port { id_high: 0, id_low: 40, origin: Origin::LOCAL });
+        recording.append(&NewEvent::new(0, Kind::Log, port)).unwrap();
+        let text = port.display(Syntax::Erlang);
+        assert_eq!((process(&recording, Seq(0), &text), all(&recording, &[0..1], &text)), (Ok(port), vec![port]));
+        assert_eq!(process(&recording, Seq(0), "#Port<0.4>"), Err(vec![text]));
     }
 }
