@@ -161,3 +161,27 @@ fn a_timeout_is_explained() {
         "#]],
     );
 }
+
+#[test]
+fn a_file_that_is_written_over_while_it_is_open_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, other] = ["one.cinema", "other.cinema"].map(|name| folder.path().join(name));
+    let mut bench = Bench::new();
+    for (seed, path) in [(7, &one), (8, &other)] {
+        let path = path.display();
+        bench.eval(&format!(r#"sandbox(#{{path: "examples/worker_pool", seed: {seed}}}); run(); save("{path}")"#));
+    }
+    let whole = std::fs::read(&one).unwrap();
+    for bytes in [&std::fs::read(&other).unwrap()[..], &whole[..whole.len() / 2]] {
+        std::fs::write(&one, &whole).unwrap();
+        let mut bench = Bench::new();
+        bench.eval(&format!(r#"let recording = open("{}");"#, one.display()));
+        std::fs::write(&one, bytes).unwrap();
+        for line in ["events().count()", "latency()", "info()"] {
+            let said = bench.eval(line);
+            assert!(said.contains("while it was open"), "{line}: {said}");
+        }
+        let there = bench.eval(&format!(r#"open("{}"); events().count()"#, one.display()));
+        assert!(!there.contains("error"), "{there}");
+    }
+}

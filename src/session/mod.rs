@@ -12,6 +12,7 @@ pub mod import;
 mod live;
 mod live_options;
 mod notice;
+mod opened;
 pub mod operation;
 pub mod ops;
 mod recorder;
@@ -92,12 +93,15 @@ impl Session {
         self.notifier = Notifier::new(notifier);
     }
 
-    /// The current source.
+    /// The current source. Errors: nothing is open, or its file was written over meanwhile.
     pub fn source(&self) -> Outcome<&Source> {
-        self.current.and_then(|id| self.sources.get(id.0)).ok_or_else(no_source)
+        let source = self.current.and_then(|id| self.sources.get(id.0)).ok_or_else(no_source)?;
+        source.check_file()?;
+        Ok(source)
     }
     /// The current source, to change it.
     pub fn source_mut(&mut self) -> Outcome<&mut Source> {
+        self.source()?;
         self.current.and_then(|id| self.sources.get_mut(id.0)).ok_or_else(no_source)
     }
     /// Every source of the session, in the order of opening; ids are positions.
@@ -157,7 +161,7 @@ impl Session {
     pub fn drain(&mut self) -> Outcome<bool> {
         let context = source::RunContext { notifier: &self.notifier, interrupt: &self.interrupt };
         let mut is_live = false;
-        for source in &mut self.sources {
+        for source in self.sources.iter_mut().filter(|source| source.check_file().is_ok()) {
             is_live |= source.drain(&context)?;
             source.new_damage().into_iter().for_each(|text| self.notifier.send(Notice::Damage(text)));
         }

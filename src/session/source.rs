@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::director::{Director, stop_notice};
 use super::notice::{Notice, Notifier};
+use super::opened::OpenedFile;
 use super::reply::{SourceInfo, StopReport};
 use super::sites::Site;
 use super::value::{ProcessRef, Span};
@@ -41,6 +42,8 @@ pub struct Source {
     pub breakpoints: breakpoint::Table,
     /// The file that the recording lives in while it runs.
     pub file: Option<PathBuf>,
+    /// The file that the recording was opened from and is read from.
+    pub opened: Option<OpenedFile>,
     sandbox: Option<Box<dyn Sandbox>>,
     recording: SharedRecording,
     timelines: Vec<Timeline>,
@@ -83,6 +86,7 @@ impl Source {
             title,
             breakpoints: breakpoint::Table::default(),
             file: None,
+            opened: None,
             sandbox,
             recording: Rc::new(RefCell::new(recording)),
             timelines: vec![main],
@@ -96,6 +100,11 @@ impl Source {
             told_damage: BTreeSet::new(),
             told_failure: None,
         }
+    }
+
+    /// Errors: the file that it is read from was written over since it was opened.
+    pub fn check_file(&self) -> Outcome<()> {
+        self.opened.as_ref().map_or(Ok(()), OpenedFile::check)
     }
 
     pub fn recording(&self) -> Ref<'_, Recording> {

@@ -6,6 +6,7 @@ use crate::model::{Failure, Outcome, limits};
 use crate::sandbox::sim::{Sim, SimOptions};
 use crate::sandbox::trace::Redaction;
 use crate::session::import::DAMAGED_PLACES;
+use crate::session::opened::OpenedFile;
 use crate::session::operation::{Perform, operations};
 use crate::session::reply::Reply;
 use crate::session::value::{Options, Value};
@@ -93,9 +94,13 @@ impl Perform for Open {
             options.finish("redact").map_err(|what| Failure::usage(format!("open: {what}")))?;
             Ok::<_, Failure>(redaction)
         })?;
+        let is_session_file = path.is_file() && Recording::is_session_file(path)?;
         let recording = open_recording(session, path, &title, &redaction)?;
         session.note_own(path);
-        let id = session.add(Source::recorded(title, recording));
+        let mut source = Source::recorded(title, recording);
+        // A trace was read whole.
+        source.opened = if is_session_file { OpenedFile::at(path).ok() } else { None };
+        let id = session.add(source);
         source_reply(session, id)
     }
 }
