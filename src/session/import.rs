@@ -17,7 +17,7 @@ const SHOWN_DEFECTS: usize = 20;
 pub(super) const DAMAGED_PLACES: &str = "damaged places";
 const DAMAGED: &str = "damaged";
 const ASSUMED: &str = "assumed";
-const INTERRUPTED: &str = "interrupted";
+pub(super) const INTERRUPTED: &str = "interrupted";
 
 /// Imports trace files, a folder or JSON lines, without what is to be redacted. Damage becomes warnings; everything before it
 /// is there.

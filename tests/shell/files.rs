@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use cinema::model::{Kind, NewEvent, Pid};
+use cinema::store::{Durability, Recording, RecordingInfo};
+
 use serde_json::Value as Json;
 
 use super::common::{self, run};
@@ -170,9 +173,13 @@ fn nothing_is_written_over() {
 #[test]
 fn an_unfinished_file_is_no_damage_whoever_reads_it() {
     let scratch = Scratch::new();
-    let bytes = std::fs::read(kept("shop-v3.cinema")).unwrap();
-    let file = scratch.path("killed.cinema");
-    std::fs::write(&file, &bytes[..bytes.len() - 30]).unwrap();
+    let [running, file] = ["running.cinema", "killed.cinema"].map(|name| scratch.path(name));
+    let mut recorded = Recording::create(Path::new(&running), RecordingInfo::default(), Durability::default()).unwrap();
+    for at_ns in 0..81 {
+        recorded.append(&NewEvent::new(at_ns, Kind::Log, Pid::local(7))).unwrap();
+    }
+    recorded.seal();
+    std::fs::copy(&running, &file).unwrap();
     let words = "was not finished, as after a crash, or it was cut short; that is no damage";
     let said = [
         run(&["fsck", &file], ""),
@@ -188,6 +195,21 @@ fn an_unfinished_file_is_no_damage_whoever_reads_it() {
         assert_eq!((done.code, sentence(done)), (0, sentence(&said[0])), "{}{}", done.stdout, done.stderr);
     }
     assert!(sentence(&said[0]).is_some_and(|line| line.contains("cinema repair")), "{}", said[0].stdout);
+}
+
+/// An import gives a file its name when it is complete: one without its end was cut.
+#[test]
+fn an_imported_file_without_its_end_is_damaged() {
+    let scratch = Scratch::new();
+    let bytes = std::fs::read(kept("shop-v3.cinema")).unwrap();
+    let [file, out] = ["half.cinema", "out.cinema"].map(|name| scratch.path(name));
+    std::fs::write(&file, &bytes[..bytes.len() - 30]).unwrap();
+    let done = run(&["fsck", &file], "");
+    assert!(done.code == 3 && done.stdout.contains("the file's end is missing"), "{} {}", done.code, done.stdout);
+    assert_eq!(run(&["open", &file, "-e", "events().count()"], "").code, 1);
+    run(&["repair", &file, &out], "");
+    let told = run(&["open", &out, "-e", "info()"], "");
+    assert!(told.stdout.contains("the file's end is missing"), "{}", told.stdout);
 }
 
 #[test]

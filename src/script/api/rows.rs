@@ -304,14 +304,14 @@ mod tests {
             "rows.column(\"kind\")",
             "let n = 0; for row in rows { n += 1; } n",
         ] {
-            outcome(rows(0), script).unwrap();
+            drop(outcome(rows(0), script).unwrap());
             let error = outcome(rows(5), script).unwrap_err();
             assert!(error.contains("QUERY_ROWS_MAX (1000000 of 6 rows)"), "{script}: {error}");
         }
         for script in
             ["rows.first()", "rows[0]", "rows.some(|row| true)", "rows.top(1).count()", "for row in rows { break; }"]
         {
-            outcome(rows(5), script).unwrap();
+            drop(outcome(rows(5), script).unwrap());
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::model::{Failure, Outcome, limits};
 use crate::sandbox::sim::{Sim, SimOptions};
 use crate::sandbox::trace::Redaction;
-use crate::session::import::DAMAGED_PLACES;
+use crate::session::import::{DAMAGED_PLACES, INTERRUPTED};
 use crate::session::opened::OpenedFile;
 use crate::session::operation::{Perform, operations};
 use crate::session::reply::Reply;
@@ -156,6 +156,9 @@ fn open_recording(session: &Session, path: &Path, title: &str, redaction: &Redac
         if let Some((_, n)) = recording.info.notes.iter().find(|(name, _)| name == DAMAGED_PLACES) {
             let places = if n == "1" { "1 place: loss() lists it" } else { &format!("{n} places: loss() lists them") };
             session.warn(format!("what this was imported from is damaged in {places}"));
+        }
+        if recording.info.notes.iter().any(|(name, _)| name == INTERRUPTED) {
+            session.warn("a part: the import was interrupted before the end of its files".into());
         }
         recording.info.notes.extend(report.note());
         let name = path.display().to_string();

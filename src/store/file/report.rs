@@ -127,6 +127,9 @@ pub struct Report {
     pub damage: Vec<Damage>,
 }
 
+/// The source of what an import made: it gives a file its name when that is complete.
+const IMPORTED: &str = "import";
+
 impl Report {
     /// What a recording made of the file is to say of it; `None` when there is nothing to be said.
     pub fn note(&self) -> Option<(String, String)> {
@@ -135,6 +138,7 @@ impl Report {
         }
         let name = if self.is_damaged() { "damaged" } else { "not finished" };
         let mut what = match self.n_lost() {
+            0 if !self.is_complete => "how many events lay behind its end is not known".to_string(),
             0 => "no event is known to be lost".to_string(),
             n => format!("{n} events are lost ({})", ranges(&self.lost())),
         };
@@ -161,7 +165,10 @@ impl Report {
             n_bytes: bytes.len() as u64,
             is_complete: ended.is_complete,
             // Archives and rings are always saved.
-            is_saved: ended.is_saved || form == Form::Archive || recording.first().0 > 0,
+            is_saved: ended.is_saved
+                || form == Form::Archive
+                || recording.first().0 > 0
+                || recording.info.source == IMPORTED,
             seqs: recording.first().0..recording.len(),
             n_segments: recording.segments.len(),
             n_keyframes: recording.keyframes.all().count(),
