@@ -4,6 +4,7 @@
 
 pub mod canon;
 pub mod etf;
+mod extent;
 pub mod json;
 mod read;
 pub mod redact;
