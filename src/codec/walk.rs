@@ -37,6 +37,13 @@ pub struct Part<'a>(&'a [u8]);
 pub type Parts<'a> = SmallVec<[Part<'a>; 8]>;
 
 impl<'a> Part<'a> {
+    /// The empty list.
+    pub const NIL: Part<'static> = Part(&NIL);
+
+    /// `bytes` are one whole term.
+    pub(super) fn of(bytes: &'a [u8]) -> Part<'a> {
+        Part(bytes)
+    }
     pub fn term(self) -> RawTerm<'a> {
         RawTerm { rest: self.0 }
     }
