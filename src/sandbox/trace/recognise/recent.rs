@@ -36,7 +36,9 @@ impl<K: Hash + Eq, V> Recent<K, V> {
 
     pub fn insert(&mut self, key: K, value: V) {
         if self.young.len() * 2 >= self.n_max {
-            self.old = std::mem::take(&mut self.young);
+            // Their memory is used again.
+            std::mem::swap(&mut self.old, &mut self.young);
+            self.young.clear();
         }
         self.old.remove(&key);
         self.young.insert(key, value);
