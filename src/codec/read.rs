@@ -226,6 +226,10 @@ impl<'a> Reader<'a> {
     pub fn atom(&mut self, tag: u8) -> Result<Atom, EtfError> {
         let start = self.at;
         let text = self.atom_text(tag)?;
+        let is_utf8 = matches!(tag, tags::SMALL_ATOM_UTF8 | tags::ATOM_UTF8) || text.is_ascii();
+        if let Some(known) = Atom::find(text).filter(|_| is_utf8) {
+            return Ok(known);
+        }
         let interned = match tag {
             tags::SMALL_ATOM_UTF8 | tags::ATOM_UTF8 => match std::str::from_utf8(text) {
                 Ok(text) => Atom::try_new(text),
@@ -272,6 +276,21 @@ impl<'a> Reader<'a> {
         Ok(origin)
     }
 
+    /// The `N` bytes after a node's name, the last four of them its creation, when that is the incarnation that was read
+    /// last: most are.
+    #[inline]
+    fn after_known_node<const N: usize>(&mut self) -> Option<(&'a [u8; N], Origin)> {
+        LAST_ORIGIN.with_borrow(|known| {
+            let (node, rest) = self.bytes.get(self.at..)?.split_at_checked(known.n_bytes)?;
+            let fields = rest.first_chunk::<N>()?;
+            let is_known = known.n_bytes > 0
+                && node == &known.node[..known.n_bytes]
+                && fields.last_chunk() == Some(&known.creation.to_be_bytes());
+            self.at += if is_known { known.n_bytes + N } else { 0 };
+            is_known.then_some((fields, known.origin))
+        })
+    }
+
     /// The rest of a pid whose tag was `tag`.
     pub fn pid(&mut self, tag: u8) -> Result<Pid, EtfError> {
         let is_new = match tag {
@@ -282,15 +301,22 @@ impl<'a> Reader<'a> {
                 return Err(EtfError { offset: self.at - 1, what });
             }
         };
+        if is_new && let Some(([id @ .., a, b, c, d, _, _, _, _], origin)) = self.after_known_node::<12>() {
+            return Ok(Pid { serial: u32::from_be_bytes([*a, *b, *c, *d]), id: u32::from_be_bytes(*id), origin });
+        }
         let node = self.node()?;
-        let [id @ .., a, b, c, d] = self.array::<8>()?;
+        let (id, serial) = (self.u32()?, self.u32()?);
         let creation = if is_new { self.u32()? } else { u32::from(self.u8()?) };
-        let (id, serial) = (u32::from_be_bytes(id), u32::from_be_bytes([a, b, c, d]));
         Ok(Pid { serial, id, origin: self.origin(node, creation)? })
     }
 
     /// The rest of a port whose tag was `tag`.
     pub fn port(&mut self, tag: u8) -> Result<Port, EtfError> {
+        if tag == tags::NEW_PORT
+            && let Some(([id @ .., _, _, _, _], origin)) = self.after_known_node::<8>()
+        {
+            return Ok(Port { id_high: 0, id_low: u32::from_be_bytes(*id), origin });
+        }
         let node = self.node()?;
         let id = if tag == tags::V4_PORT { self.u64()? } else { u64::from(self.u32()?) };
         let creation = if tag == tags::PORT { u32::from(self.u8()?) } else { self.u32()? };
