@@ -106,6 +106,43 @@ impl<K: Hash + Eq, V: Copy> Queues<K, V> {
     }
 }
 
+/// Queues that nobody has asked yet: what is pushed stays a list, the newest of it, until somebody does.
+pub(super) enum Sleepy<K, V> {
+    Asleep { newest: VecDeque<(K, V)>, n_max: usize },
+    Awake(Queues<K, V>),
+}
+
+impl<K: Hash + Eq, V: Copy> Sleepy<K, V> {
+    pub fn new(n_max: usize) -> Sleepy<K, V> {
+        Sleepy::Asleep { newest: VecDeque::new(), n_max }
+    }
+
+    pub fn push(&mut self, key: K, value: V) {
+        match self {
+            Sleepy::Asleep { newest, n_max } => {
+                if newest.len() >= *n_max {
+                    newest.pop_front();
+                }
+                newest.push_back((key, value));
+            }
+            Sleepy::Awake(queues) => queues.push(key, value),
+        }
+    }
+
+    /// The queues, to be asked.
+    pub fn wake(&mut self) -> &mut Queues<K, V> {
+        if let Sleepy::Asleep { newest, n_max } = self {
+            let mut queues = Queues::new(*n_max);
+            newest.drain(..).for_each(|(key, value)| queues.push(key, value));
+            *self = Sleepy::Awake(queues);
+        }
+        match self {
+            Sleepy::Awake(queues) => queues,
+            Sleepy::Asleep { .. } => unreachable!("it was woken above"),
+        }
+    }
+}
+
 /// Equal messages to one receiver that may wait: beyond it the oldest was never received.
 const QUEUE_MAX: usize = 1 << 14;
 
