@@ -16,6 +16,7 @@
 use smallvec::SmallVec;
 
 use super::etf::{self, Defect, EtfError};
+use super::extent::{atom_text, end_of_term};
 use super::read::Reader;
 use super::tags;
 use crate::model::{Actor, Atom, Pid, Port, Reference, Term};
@@ -36,6 +37,13 @@ pub struct Part<'a>(&'a [u8]);
 pub type Parts<'a> = SmallVec<[Part<'a>; 8]>;
 
 impl<'a> Part<'a> {
+    /// The empty list.
+    pub const NIL: Part<'static> = Part(&NIL);
+
+    /// `bytes` are one whole term.
+    pub(super) fn of(bytes: &'a [u8]) -> Part<'a> {
+        Part(bytes)
+    }
     pub fn term(self) -> RawTerm<'a> {
         RawTerm { rest: self.0 }
     }
@@ -129,9 +137,7 @@ impl<'a> RawTerm<'a> {
     }
 
     fn len(self) -> usize {
-        let mut reader = Reader::new(self.rest, 0);
-        reader.skip().expect(CHECKED);
-        reader.at
+        end_of_term(self.rest, 0).expect(CHECKED)
     }
 
     /// Builds the term. Errors: see [`etf::decode`]; offsets count from the term's tag.
@@ -153,19 +159,22 @@ impl<'a> RawTerm<'a> {
     /// Whether this is the atom `text` (ASCII). Compares bytes, interns nothing.
     pub fn is_atom(self, text: &str) -> bool {
         debug_assert!(text.is_ascii(), "other text differs between the atom encodings");
-        self.body().atom_text(self.tag_byte()).is_ok_and(|found| found == text.as_bytes())
+        atom_text(self.rest).is_some_and(|found| found == text.as_bytes())
     }
     /// The text of an atom as its bytes: the same in every encoding when it is ASCII.
     pub fn as_atom_bytes(self) -> Option<&'a [u8]> {
-        self.body().atom_text(self.tag_byte()).ok()
+        atom_text(self.rest)
     }
     /// The bytes of an atom's text, when it is ASCII.
     pub fn as_atom_text(self) -> Option<&'a str> {
-        let text = self.body().atom_text(self.tag_byte()).ok()?;
+        let text = atom_text(self.rest)?;
         std::str::from_utf8(text).ok().filter(|text| text.is_ascii())
     }
     pub fn as_pid(self) -> Option<Pid> {
-        self.body().pid(self.tag_byte()).ok()
+        match self.tag_byte() {
+            tag @ (tags::NEW_PID | tags::PID) => self.body().pid(tag).ok(),
+            _ => None,
+        }
     }
     pub fn as_port(self) -> Option<Port> {
         match self.tag_byte() {

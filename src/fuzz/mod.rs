@@ -105,21 +105,21 @@ fn trace(bytes: &[u8]) {
     let mut recogniser = Recogniser::new(Seq(0));
     let mut frames = Frames::new(bytes, "fuzz");
     while let Some(frame) = frames.next(&mut defects) {
-        let parts = match frame {
-            Frame::Term { parts, .. } => parts,
+        let (offset, body) = match frame {
+            Frame::Term { offset, body } => (offset, body),
             Frame::Lost { n } => {
                 recogniser.lose(0, n.into());
                 continue;
             }
         };
-        match Message::parse(&parts) {
+        match Message::read(body) {
             Some(Message::Trace(trace)) => {
                 let at_ns = trace.stamp.map_or(0, |(stamp, _)| stamp.at_ns);
                 recogniser.feed(&trace, at_ns, 0);
             }
             Some(Message::Lost(n)) => recogniser.lose(0, n),
             Some(Message::Other(kind)) => recogniser.count(kind),
-            None => {}
+            None => _ = frames.is_whole(offset, body, &mut defects),
         }
     }
 }

@@ -24,9 +24,9 @@ static TABLE: LazyLock<RwLock<FxHashSet<Entry>>> = LazyLock::new(Default::defaul
 #[expect(clippy::borrowed_box, reason = "as Atom")]
 struct Entry(&'static Box<str>);
 
-impl std::borrow::Borrow<str> for Entry {
-    fn borrow(&self) -> &str {
-        self.0
+impl std::borrow::Borrow<[u8]> for Entry {
+    fn borrow(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 }
 impl PartialEq for Entry {
@@ -37,7 +37,7 @@ impl PartialEq for Entry {
 impl Eq for Entry {}
 impl Hash for Entry {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        str::hash(self.0, state);
+        self.0.as_bytes().hash(state);
     }
 }
 
@@ -62,8 +62,8 @@ impl Atom {
 
     /// Interns text that came from outside. Costs one hash look-up.
     pub fn try_new(text: &str) -> Result<Atom, AtomError> {
-        if let Some(found) = TABLE.read().expect("no panic holds the atom table").get(text) {
-            return Ok(Atom(found.0));
+        if let Some(found) = Atom::find(text.as_bytes()) {
+            return Ok(found);
         }
         if text.len() > 255 {
             let n_chars = text.chars().count();
@@ -72,7 +72,7 @@ impl Atom {
             }
         }
         let mut table = TABLE.write().expect("no panic holds the atom table");
-        if let Some(found) = table.get(text) {
+        if let Some(found) = table.get(text.as_bytes()) {
             return Ok(Atom(found.0));
         }
         if table.len() >= limits::ATOMS_MAX {
@@ -81,6 +81,11 @@ impl Atom {
         let entry = Entry(Box::leak(Box::new(Box::from(text))));
         table.insert(entry);
         Ok(Atom(entry.0))
+    }
+
+    /// The atom whose text is `utf8`, if there is one already. Costs one hash look-up.
+    pub fn find(utf8: &[u8]) -> Option<Atom> {
+        TABLE.read().expect("no panic holds the atom table").get(utf8).map(|found| Atom(found.0))
     }
 
     /// The Elixir module that its text is the name of as Elixir writes it: `Elixir.Orders.Cart` of `Orders.Cart`.

@@ -33,15 +33,15 @@ impl EventBatch {
 
     /// Copies `event` to the end and gives its seq.
     pub fn push(&mut self, event: &NewEvent<'_>) -> Seq {
-        self.push_with(event, |bytes| bytes.extend_from_slice(event.payload))
+        self.push_with(event, event.meta, |bytes| bytes.extend_from_slice(event.payload))
     }
 
-    /// As [`EventBatch::push`], with a payload that `write` appends (131 first) in place of the event's own.
-    pub fn push_with(&mut self, event: &NewEvent<'_>, write: impl FnOnce(&mut Vec<u8>)) -> Seq {
+    /// As [`EventBatch::push`], with `meta` and a payload that `write` appends (131 first) in place of the event's own.
+    pub fn push_with(&mut self, event: &NewEvent<'_>, meta: &[u8], write: impl FnOnce(&mut Vec<u8>)) -> Seq {
         let start = self.bytes.len();
         write(&mut self.bytes);
         let n_payload_bytes = self.bytes.len() - start;
-        self.bytes.extend_from_slice(event.meta);
+        self.bytes.extend_from_slice(meta);
         let seq = Seq(self.first.0 + self.rows.len() as u64);
         let event = NewEvent { payload: &[], meta: &[], ..*event };
         self.rows.push(Row { event, start, n_payload_bytes, n_meta_bytes: self.bytes.len() - start - n_payload_bytes });

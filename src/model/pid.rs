@@ -1,7 +1,7 @@
 //! Identities of the BEAM: pids, ports and references, with the node incarnation they belong to.
 //! Printing lives in `display`.
 
-use std::sync::{LazyLock, RwLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::atom::Atom;
 
@@ -16,35 +16,39 @@ pub struct NodeId {
     pub creation: u32,
 }
 
-/// Index 0 is `nonode@nohost`, creation 0: the node of every sim unless a script names another.
-static ORIGINS: LazyLock<RwLock<Vec<NodeId>>> =
-    LazyLock::new(|| RwLock::new(vec![NodeId { node: Atom::new("nonode@nohost"), creation: 0 }]));
+/// Node incarnations that are interned; only damaged bytes name more.
+const ORIGINS_MAX: usize = 1 << 16;
+
+/// The incarnations in the order in which they came, read without a lock: pids are hashed, compared and looked up by their
+/// node everywhere. The first is the local one, there when it is asked for.
+static ORIGINS: [OnceLock<NodeId>; ORIGINS_MAX] = [const { OnceLock::new() }; ORIGINS_MAX];
+
+/// Held by who adds one.
+static ADDING: Mutex<()> = Mutex::new(());
 
 impl Origin {
-    /// The local node of a sim.
+    /// `nonode@nohost`, creation 0: the node of every sim unless a script names another.
     pub const LOCAL: Origin = Origin(0);
 
     /// Interns a node incarnation. `None` when 65 536 are known already: only damaged bytes name so many.
     pub fn intern(node: Atom, creation: u32) -> Option<Origin> {
         let wanted = NodeId { node, creation };
-        let find = |nodes: &[NodeId]| nodes.iter().position(|id| *id == wanted).map(|idx| Origin(idx as u32));
-        if let Some(found) = find(&ORIGINS.read().expect("no panic holds the node table")) {
-            return Some(found);
+        Origin::LOCAL.id();
+        // It is there, or the first place is free.
+        let find = || ORIGINS.iter().position(|id| id.get().is_none_or(|id| *id == wanted));
+        let mut idx = find()?;
+        if ORIGINS[idx].get().is_none() {
+            let _adding = ADDING.lock().unwrap_or_else(PoisonError::into_inner);
+            idx = find()?;
+            ORIGINS[idx].get_or_init(|| wanted);
         }
-        let mut nodes = ORIGINS.write().expect("no panic holds the node table");
-        if let Some(found) = find(&nodes) {
-            return Some(found);
-        }
-        if nodes.len() >= 1 << 16 {
-            return None;
-        }
-        nodes.push(wanted);
-        Some(Origin(nodes.len() as u32 - 1))
+        Some(Origin(idx as u32))
     }
 
     /// The node name and creation.
     pub fn id(self) -> NodeId {
-        ORIGINS.read().expect("no panic holds the node table")[self.0 as usize]
+        let local = || NodeId { node: Atom::new("nonode@nohost"), creation: 0 };
+        *ORIGINS[self.0 as usize].get_or_init(local)
     }
 }
 impl PartialOrd for Origin {

@@ -1,7 +1,6 @@
 //! A recogniser that is fed by hand, as a live node's stream feeds it.
 
 use cinema::codec::etf;
-use cinema::codec::walk::RawTerm;
 use cinema::model::{EventBatch, Pid, Seq, Syntax, Term};
 use cinema::sandbox::trace::message::Message;
 use cinema::sandbox::trace::recognise::Recogniser;
@@ -48,8 +47,7 @@ impl Stream {
     }
 
     pub fn feed_bytes(&mut self, bytes: &[u8]) {
-        let (parts, _) = RawTerm::parse_tuple(bytes).expect("a term");
-        let Some(Message::Trace(trace)) = Message::parse(&parts) else { panic!("no trace message") };
+        let Some(Message::Trace(trace)) = Message::read(bytes) else { panic!("no trace message") };
         self.recogniser.feed(&trace, self.now_ns(), 0);
         self.now_us += 1;
     }

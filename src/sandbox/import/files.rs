@@ -139,9 +139,12 @@ fn first_message(path: &Path) -> Option<(Origin, Option<Stamp>)> {
     let mut frames = Frames::new(&start, "");
     let mut defects = Defects::default();
     while let Some(frame) = frames.next(&mut defects) {
-        if let Frame::Term { parts, .. } = frame
-            && let Some(Message::Trace(trace)) = Message::parse(&parts)
-        {
+        let Frame::Term { offset, body } = frame else { continue };
+        let message = Message::read(body);
+        if message.is_none() {
+            frames.is_whole(offset, body, &mut defects);
+        }
+        if let Some(Message::Trace(trace)) = message {
             return Some((trace.who.origin(), trace.stamp.map(|(stamp, _)| stamp)));
         }
     }

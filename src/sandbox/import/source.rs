@@ -175,21 +175,24 @@ impl<'a> Source<'a> {
             self.n_frames += 1;
             match frame {
                 Frame::Lost { n } => self.n_lost += u64::from(n),
-                Frame::Term { offset, parts } => match Message::parse(&parts) {
-                    Some(Message::Trace(trace)) => {
-                        let trace = self.timed(trace);
+                Frame::Term { offset, body } => match Message::read(body) {
+                    Some(Message::Trace(mut trace)) => {
+                        self.time(&mut trace);
                         return Some(Item { trace, n_lost: self.take_lost(), damage: n_defects..defects.n_total });
                     }
                     Some(Message::Lost(n)) => self.n_lost += n,
                     Some(Message::Other(kind)) => other(kind),
-                    None => defects.add(self.file, offset, "a term that is no trace message"),
+                    None if self.frames.is_whole(offset, body, defects) => {
+                        defects.add(self.file, offset, "a term that is no trace message");
+                    }
+                    None => self.n_frames -= 1,
                 },
             }
         }
     }
 
-    /// The message with its time on the clock that all logs share.
-    fn timed(&mut self, mut trace: Trace<'a>) -> Trace<'a> {
+    /// Sets the message's time on the clock that all logs share.
+    fn time(&mut self, trace: &mut Trace<'a>) {
         if let Some((stamp, clock)) = &mut trace.stamp {
             stamp.at_ns = stamp.at_ns.saturating_add(self.offset_ns).clamp(-CLOCK_NS_MAX, CLOCK_NS_MAX);
             match &mut self.span {
@@ -197,7 +200,6 @@ impl<'a> Source<'a> {
                 None => self.span = Some(Span::new(trace.who.origin(), *clock, stamp.at_ns)),
             }
         }
-        trace
     }
 }
 

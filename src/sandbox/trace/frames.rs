@@ -8,7 +8,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::codec::walk::{Parts, RawTerm};
+use crate::codec::walk::RawTerm;
 use crate::model::limits::{DEFECTS_KEPT_MAX, FRAME_BYTES_MAX};
 
 /// Bytes before a frame's body.
@@ -62,8 +62,8 @@ impl Defects {
 
 /// One frame.
 pub enum Frame<'a> {
-    /// The elements of a checked tuple, none of another term, and where the frame begins.
-    Term { offset: usize, parts: Parts<'a> },
+    /// What should be a term (131 first), and where the frame begins. Whoever cannot read it asks [`Frames::is_whole`].
+    Term { offset: usize, body: &'a [u8] },
     /// So many trace messages were dropped here.
     Lost { n: u32 },
 }
@@ -103,22 +103,38 @@ impl<'a> Frames<'a> {
     /// The next whole frame; what is damaged before it goes to `defects`.
     pub fn next(&mut self, defects: &mut Defects) -> Option<Frame<'a>> {
         while self.at < self.bytes.len() {
-            let start = self.at;
-            let damage = match self.read(start) {
+            match self.read(self.at) {
                 Ok((frame, end)) => {
                     self.at = end;
                     return Some(frame);
                 }
-                Err(damage) => damage,
-            };
-            self.at = match damage.resume {
-                Resume::At(offset) => offset,
-                Resume::SearchFrom(offset) => self.search(offset),
-            };
-            let n_skipped = self.at - start;
-            defects.add(self.file, damage.offset, format!("{} ({n_skipped} bytes skipped)", damage.what));
+                Err(damage) => self.pass(self.at, damage, defects),
+            }
         }
         None
+    }
+
+    /// Whether the frame that was given last, at `offset`, holds one whole term. If not, that goes to `defects`, and reading goes
+    /// on at the next place that looks like a frame.
+    pub fn is_whole(&mut self, offset: usize, body: &[u8], defects: &mut Defects) -> bool {
+        match self.check_term(offset, body) {
+            Ok(()) => true,
+            Err(damage) => {
+                self.pass(offset, damage, defects);
+                false
+            }
+        }
+    }
+
+    /// Goes on behind the damage of the frame at `start`.
+    #[cold]
+    fn pass(&mut self, start: usize, damage: Damage, defects: &mut Defects) {
+        self.at = match damage.resume {
+            Resume::At(offset) => offset,
+            Resume::SearchFrom(offset) => self.search(offset),
+        };
+        let n_skipped = self.at - start;
+        defects.add(self.file, damage.offset, format!("{} ({n_skipped} bytes skipped)", damage.what));
     }
 
     fn read(&self, start: usize) -> Result<(Frame<'a>, usize), Damage> {
@@ -135,20 +151,21 @@ impl<'a> Frames<'a> {
                 Err(search(format!("frame of {n} bytes (limit FRAME_BYTES_MAX: {FRAME_BYTES_MAX})")))
             }
             OP_TERM if n > body.len() => Err(search(format!("truncated frame: {} of {n} bytes", body.len()))),
-            OP_TERM => self.read_term(start, &body[..n]),
+            OP_TERM => Ok((Frame::Term { offset: start, body: &body[..n] }, body_at + n)),
             OP_LOST if self.is_boundary(body_at) => Ok((Frame::Lost { n: number }, body_at)),
             OP_LOST => Err(search("drop count that no frame follows".to_string())),
             op => Err(search(format!("frame of unknown sort {op}"))),
         }
     }
 
-    fn read_term(&self, start: usize, body: &'a [u8]) -> Result<(Frame<'a>, usize), Damage> {
+    #[cold]
+    fn check_term(&self, start: usize, body: &[u8]) -> Result<(), Damage> {
         let body_at = start + HEADER_BYTES;
         let end = body_at + body.len();
         let is_framed = self.is_boundary(end);
         let resume = |search_from| if is_framed { Resume::At(end) } else { Resume::SearchFrom(search_from) };
         match RawTerm::parse_tuple(body) {
-            Ok((parts, n_used)) if n_used == body.len() => Ok((Frame::Term { offset: start, parts }, end)),
+            Ok((_, n_used)) if n_used == body.len() => Ok(()),
             Ok((_, n_used)) => Err(Damage {
                 offset: start,
                 what: format!("frame of {} bytes holds a term of {n_used}", body.len()),

@@ -2,8 +2,9 @@
 //! relatives (erts, erlang:trace/3). Nothing is built and nothing is interpreted yet.
 
 use super::EventClock;
+use crate::codec::cursor::Cursor;
 use crate::codec::walk::{Part, RawTerm};
-use crate::model::{Actor, ActorId};
+use crate::model::ActorId;
 
 /// The place of a trace message in time: nanoseconds, and the unique integer of `strict_monotonic`
 /// (0 with other clocks). Within one VM both grow together, so either orders the causally related.
@@ -138,27 +139,54 @@ pub enum Message<'a> {
     Other(&'a str),
 }
 
+/// Arguments of a trace message that mean something to us; erlang:trace/3 may append more.
+const ARGS_MAX: usize = 3;
+
 impl<'a> Message<'a> {
-    /// Reads one tuple of the stream; `None` when it is no trace message.
-    pub fn parse(parts: &[Part<'a>]) -> Option<Message<'a>> {
-        let (tag, rest) = parts.split_first()?;
-        match (tag.term().as_atom_bytes()?, rest) {
-            (b"trace_ts", [who, kind, args @ .., stamp]) => {
-                Some(Message::Trace(Trace::of(*who, *kind, args, Some(read_stamp(stamp.term())?))?))
+    /// Reads the one term in `bytes` (131 first); `None` when that is no trace message, or damaged.
+    pub fn read(bytes: &'a [u8]) -> Option<Message<'a>> {
+        let mut terms = Cursor::new(bytes)?;
+        let n_more = terms.tuple()?.checked_sub(1)?;
+        let message = match terms.atom()? {
+            tag @ (b"trace_ts" | b"trace") => Message::Trace(Trace::read(&mut terms, n_more, tag == b"trace_ts")?),
+            b"drop" if n_more == 1 => Message::Lost(u64::try_from(terms.int()?).ok()?),
+            b"seq_trace" => {
+                skip(&mut terms, n_more)?;
+                Message::Other("seq_trace")
             }
-            (b"trace", [who, kind, args @ ..]) => Some(Message::Trace(Trace::of(*who, *kind, args, None)?)),
-            (b"seq_trace", _) => Some(Message::Other("seq_trace")),
-            (b"drop", [n]) => Some(Message::Lost(u64::try_from(n.term().as_int()?).ok()?)),
-            _ => None,
-        }
+            _ => return None,
+        };
+        terms.is_at_end().then_some(message)
     }
 }
 
+fn skip(terms: &mut Cursor<'_>, n: usize) -> Option<()> {
+    (0..n).try_for_each(|_| terms.part().map(drop))
+}
+
 impl<'a> Trace<'a> {
-    fn of(who: Part<'a>, kind: Part<'a>, args: &[Part<'a>], stamp: Option<(Stamp, EventClock)>) -> Option<Trace<'a>> {
-        let actor = |part: Part<'a>| part.term().as_actor().map(|actor: Actor| actor.id);
+    /// Reads the `n` elements after the tag: the tracee, the kind, its arguments, and perhaps a timestamp.
+    #[inline]
+    fn read(terms: &mut Cursor<'a>, n: usize, has_stamp: bool) -> Option<Trace<'a>> {
+        let n_args = n.checked_sub(2 + usize::from(has_stamp))?;
+        let who = terms.actor()?;
+        let kind = terms.atom()?;
+        let mut args = [Part::NIL; ARGS_MAX];
+        let n_read = n_args.min(ARGS_MAX);
+        for arg in &mut args[..n_read] {
+            *arg = terms.part()?;
+        }
+        skip(terms, n_args - n_read)?;
+        let stamp = if has_stamp { Some(read_stamp(terms)?) } else { None };
+        Some(Trace { who, stamp, what: What::of(kind, &args[..n_read])? })
+    }
+}
+
+impl<'a> What<'a> {
+    fn of(kind: &'a [u8], args: &[Part<'a>]) -> Option<What<'a>> {
+        let actor = |part: Part<'a>| part.term().as_actor().map(|actor| actor.id);
         let mfa = |part: Part<'a>| Mfa::of(part.term());
-        let what = match (kind.term().as_atom_bytes()?, args) {
+        Some(match (kind, args) {
             (b"send", &[message, to, ..]) => What::Send { message, to: to.term() },
             (b"send_to_non_existing_process", &[message, to, ..]) => What::SendToNonExisting { message, to: to.term() },
             (b"receive", &[message]) => What::Receive { message, extra: None },
@@ -186,21 +214,22 @@ impl<'a> Trace<'a> {
             (b"gc_major_end", &[info, ..]) => What::GcEnd { is_major: true, info },
             (b"open", &[owner, driver, ..]) => What::Open { owner: actor(owner)?, driver: driver.term() },
             (b"closed", &[reason, ..]) => What::Closed { reason },
-            _ => What::Other(kind.term().as_atom_text()?),
-        };
-        Some(Trace { who: actor(who)?, stamp, what })
+            _ => What::Other(std::str::from_utf8(kind).ok().filter(|kind| kind.is_ascii())?),
+        })
     }
 }
 
 /// `{MegaSecs, Secs, MicroSecs}`, `{MonotonicNs, Unique}` or `MonotonicNs`.
-fn read_stamp(term: RawTerm<'_>) -> Option<(Stamp, EventClock)> {
-    if let Some([ns, unique]) = term.tuple_of() {
-        return Some((Stamp { at_ns: ns.as_int()?, unique: unique.as_int()? }, EventClock::Monotonic));
+fn read_stamp(terms: &mut Cursor<'_>) -> Option<(Stamp, EventClock)> {
+    match terms.tuple() {
+        Some(2) => Some((Stamp { at_ns: terms.int()?, unique: terms.int()? }, EventClock::Monotonic)),
+        Some(3) => {
+            let (mega, secs, micros) = (terms.int()?, terms.int()?, terms.int()?);
+            let seconds = mega.checked_mul(1_000_000)?.checked_add(secs)?;
+            let at_ns = seconds.checked_mul(1_000_000)?.checked_add(micros)?.checked_mul(1_000)?;
+            Some((Stamp { at_ns, unique: 0 }, EventClock::Wall))
+        }
+        Some(_) => None,
+        None => Some((Stamp { at_ns: terms.int()?, unique: 0 }, EventClock::Monotonic)),
     }
-    if let Some([mega, secs, micros]) = term.tuple_of() {
-        let seconds = mega.as_int()?.checked_mul(1_000_000)?.checked_add(secs.as_int()?)?;
-        let at_ns = seconds.checked_mul(1_000_000)?.checked_add(micros.as_int()?)?.checked_mul(1_000)?;
-        return Some((Stamp { at_ns, unique: 0 }, EventClock::Wall));
-    }
-    Some((Stamp { at_ns: term.as_int()?, unique: 0 }, EventClock::Monotonic))
 }

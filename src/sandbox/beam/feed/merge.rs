@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, SendTimeoutError, Sender, select};
 
 use super::{Chunk, Counts, Input, Look, RateLimits};
-use crate::codec::walk::RawTerm;
+use crate::codec::cursor::Cursor;
 use crate::model::limits::REORDER_EVENTS;
 use crate::model::{Atom, EventBatch, Kind, Pid, Seq};
 use crate::sandbox::trace::frames::{Frame, Frames};
@@ -180,13 +180,16 @@ impl Merger {
                     self.streams[stream].count(u64::from(n));
                     self.streams[stream].n_lost += u64::from(n);
                 }
-                Frame::Term { offset, parts } => {
-                    if let Some(nonce) = nonce(&parts) {
+                Frame::Term { offset, body } => {
+                    if let Some(nonce) = nonce(body) {
                         self.hold(None, Item::Mark { nonce })?;
                         continue;
                     }
-                    let Some(Message::Trace(trace)) = Message::parse(&parts) else {
-                        self.recogniser.count("not a trace message");
+                    let Some(Message::Trace(trace)) = Message::read(body) else {
+                        match frames.is_whole(offset, body, &mut defects) {
+                            true => self.recogniser.count("not a trace message"),
+                            false => n_frames -= 1,
+                        }
                         continue;
                     };
                     let body = offset + HEADER_BYTES..frames.n_read();
@@ -241,9 +244,7 @@ impl Merger {
                 }
                 self.counts.n_late.fetch_add(u64::from(*late_ns > 0), Ordering::Relaxed);
                 // It was parsed when it came: this is the second look at the same bytes.
-                if let Ok((parts, _)) = RawTerm::parse_tuple(&chunk[body.clone()])
-                    && let Some(Message::Trace(trace)) = Message::parse(&parts)
-                {
+                if let Some(Message::Trace(trace)) = Message::read(&chunk[body.clone()]) {
                     self.recogniser.feed(&trace, *at_ns, *late_ns);
                 }
             }
@@ -371,12 +372,12 @@ impl Stream {
 /// Bytes of a frame's header.
 const HEADER_BYTES: usize = 5;
 
-/// The nonce of a mark.
-fn nonce(parts: &[crate::codec::walk::Part<'_>]) -> Option<i64> {
-    match parts {
-        [tag, nonce] if tag.term().is_atom("cinema") => nonce.term().as_int(),
-        _ => None,
-    }
+/// The nonce of a mark: `{cinema, Nonce}`.
+fn nonce(bytes: &[u8]) -> Option<i64> {
+    let mut terms = Cursor::new(bytes)?;
+    terms.tuple().filter(|arity| *arity == 2)?;
+    terms.atom().filter(|tag| *tag == b"cinema")?;
+    terms.int().filter(|_| terms.is_at_end())
 }
 
 impl Look {

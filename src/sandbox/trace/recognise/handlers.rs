@@ -87,7 +87,7 @@ impl Recogniser {
             return self.called_other(who, module, name, &args);
         };
         let Ok(name) = Atom::try_new(name) else { return self.count("call") };
-        self.arrivals.raise(OPEN_ENDS_MAX);
+        self.arrivals.wake().raise(OPEN_ENDS_MAX);
         self.forget_unreturned(who, module, callback.handler);
         let outer = self.actors.row(who).running.last().copied();
         let is_loop = callback.handler == Handler::Loop;
@@ -181,14 +181,14 @@ impl Recogniser {
 
     /// A function that is given an event type, and with it the message that waits in the mailbox, is gen_statem's;
     /// so is handle_event/4 with an event type.
-    fn statem_by_its_event(&self, who: ActorId, name: &str, arity: usize, args: &Args<'_>) -> Option<Callback> {
+    fn statem_by_its_event(&mut self, who: ActorId, name: &str, arity: usize, args: &Args<'_>) -> Option<Callback> {
         let event_type = args.get(0).filter(|arg| callback::is_event_type(arg.term))?.term;
         let callback = Callback::of_statem(name, arity, args).filter(|found| found.handler == Handler::State)?;
         if name == "handle_event" && arity == 4 {
             return Some(callback);
         }
         let key = callback.given(event_type, args).takes.arrival_hash()?;
-        self.arrivals.contains(&end_key(self.actors.actor(who), key)).then_some(callback)
+        self.arrivals.wake().contains(&end_key(self.actors.actor(who), key)).then_some(callback)
     }
 
     /// handle_event/2 in a process that was sent a `{notify, Event}` is gen_event's.
@@ -232,7 +232,7 @@ impl Recogniser {
         let key = end_key(process, content);
         let arrival = match callback.behaviour {
             Behaviour::GenEvent => self.take_shared(process, module, key),
-            _ => self.arrivals.pop(&key),
+            _ => self.arrivals.wake().pop(&key),
         };
         match arrival {
             Some(arrival) => (Some((key, arrival)), Some(arrival.ordinal).filter(|ordinal| *ordinal > 0)),
@@ -250,7 +250,7 @@ impl Recogniser {
             shared.handlers.push(module);
             return Some(shared.arrival);
         }
-        let arrival = self.arrivals.pop(&key)?;
+        let arrival = self.arrivals.wake().pop(&key)?;
         let handlers = SmallVec::from_slice(&[module]);
         self.actors.row(process.id).more().shared = Some(Shared { key, arrival, handlers });
         Some(arrival)

@@ -32,7 +32,7 @@ use self::fields::Fields;
 use self::handlers::Arrival;
 use self::message::Envelope;
 use self::ours::Ours;
-use self::recent::{Queues, Recent};
+use self::recent::{Queues, Recent, Sleepy};
 use self::requests::Request;
 use super::message::{Trace, What};
 use crate::codec::walk::{Part, RawTerm};
@@ -71,7 +71,7 @@ pub struct Recogniser {
     node: Option<Origin>,
     is_cluster: bool,
     /// Messages in mailboxes, by receiver and [`message::Message::arrival_hash`].
-    arrivals: Queues<u64, Arrival>,
+    arrivals: Sleepy<u64, Arrival>,
     calls: Recent<CallKey, Call>,
     /// Requests whose answers tell more, until they are answered.
     requests: Recent<CallKey, Request>,
@@ -141,7 +141,7 @@ impl Recogniser {
             sends_to_names: Queues::new(OPEN_ENDS_MAX),
             node: None,
             is_cluster: false,
-            arrivals: Queues::new(ARRIVALS_UNTIL_CALLS),
+            arrivals: Sleepy::new(ARRIVALS_UNTIL_CALLS),
             calls: Recent::new(OPEN_ENDS_MAX),
             requests: Recent::new(OPEN_ENDS_MAX),
             manager_calls: Recent::new(OPEN_ENDS_MAX),
@@ -278,7 +278,7 @@ impl Recogniser {
 
     fn emit(&mut self, event: &NewEvent<'_>) -> Seq {
         if event.meta.is_empty() && !self.late_meta.is_empty() {
-            return self.batch.push(&NewEvent { meta: &self.late_meta, ..*event });
+            return self.batch.push_with(event, &self.late_meta, |out| out.extend_from_slice(event.payload));
         }
         self.batch.push(event)
     }
@@ -292,7 +292,7 @@ impl Recogniser {
             return self.emit(&NewEvent { meta: &meta.finish(), ..*event });
         }
         let meta = if event.meta.is_empty() { &self.late_meta[..] } else { event.meta };
-        self.batch.push_with(&NewEvent { meta, ..*event }, |out| {
+        self.batch.push_with(event, meta, |out| {
             write::version(out);
             out.extend_from_slice(payload);
         })

@@ -36,7 +36,9 @@ impl<K: Hash + Eq, V> Recent<K, V> {
 
     pub fn insert(&mut self, key: K, value: V) {
         if self.young.len() * 2 >= self.n_max {
-            self.old = std::mem::take(&mut self.young);
+            // Their memory is used again.
+            std::mem::swap(&mut self.old, &mut self.young);
+            self.young.clear();
         }
         self.old.remove(&key);
         self.young.insert(key, value);
@@ -100,6 +102,43 @@ impl<K: Hash + Eq, V: Copy> Queues<K, V> {
                 }
                 value
             }
+        }
+    }
+}
+
+/// Queues that nobody has asked yet: what is pushed stays a list, the newest of it, until somebody does.
+pub(super) enum Sleepy<K, V> {
+    Asleep { newest: VecDeque<(K, V)>, n_max: usize },
+    Awake(Queues<K, V>),
+}
+
+impl<K: Hash + Eq, V: Copy> Sleepy<K, V> {
+    pub fn new(n_max: usize) -> Sleepy<K, V> {
+        Sleepy::Asleep { newest: VecDeque::new(), n_max }
+    }
+
+    pub fn push(&mut self, key: K, value: V) {
+        match self {
+            Sleepy::Asleep { newest, n_max } => {
+                if newest.len() >= *n_max {
+                    newest.pop_front();
+                }
+                newest.push_back((key, value));
+            }
+            Sleepy::Awake(queues) => queues.push(key, value),
+        }
+    }
+
+    /// The queues, to be asked.
+    pub fn wake(&mut self) -> &mut Queues<K, V> {
+        if let Sleepy::Asleep { newest, n_max } = self {
+            let mut queues = Queues::new(*n_max);
+            newest.drain(..).for_each(|(key, value)| queues.push(key, value));
+            *self = Sleepy::Awake(queues);
+        }
+        match self {
+            Sleepy::Awake(queues) => queues,
+            Sleepy::Asleep { .. } => unreachable!("it was woken above"),
         }
     }
 }
