@@ -2,17 +2,15 @@
 //! numbers; no row is built. Where a posting list knows the answer no column is read. It must not know names.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::ops::AddAssign;
 
 use super::Recording;
-use super::calls::CallStarts;
-use super::columns::{Columns, TIME_BLOCK_EVENTS};
+use super::columns::TIME_BLOCK_EVENTS;
 use super::dictionary::Dictionaries;
 use super::plan::{Query, Selection};
 use super::postings::Role;
 use super::scan::{Candidates, Plan};
-use crate::model::{Actor, Atom, Class, Kind, Seq};
+use crate::model::{Actor, Atom, Class, Kind};
 
 /// Keys whose places in a large table are brought from memory at the same time.
 const LOOKED_UP_TOGETHER: usize = 16;
@@ -353,118 +351,4 @@ impl Drop for Stretch<'_> {
     fn drop(&mut self) {
         self.flush();
     }
-}
-
-/// A number of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Number {
-    /// Its time.
-    AtNs,
-    SizeBytes,
-    /// The time since its cause; events without a known cause have none.
-    SinceCauseNs,
-    /// The time since the request of its call; events without a call, and requests, have none.
-    SinceCallNs,
-}
-
-/// Gives `each` the numbers of the selection's events, in order, many at a time.
-pub fn numbers(recording: &Recording, selection: &Selection<'_>, number: Number, mut each: impl FnMut(&[i64])) {
-    let mut values = Vec::new();
-    each_part(recording, selection, number, |plan, numbers| {
-        plan.each_chunk(|indexes| {
-            values.clear();
-            values.extend(indexes.iter().filter_map(|idx| numbers.get((*idx).into())));
-            each(&values);
-        });
-    });
-}
-
-/// The `n` events with the largest numbers, largest first, of equal ones the earliest. Memory for `n` events.
-pub fn largest(recording: &Recording, selection: &Selection<'_>, number: Number, n: usize) -> Vec<(i64, Seq)> {
-    // The smallest of those kept is on top.
-    let mut kept: BinaryHeap<Reverse<(i64, Reverse<Seq>)>> = BinaryHeap::new();
-    each_part(recording, selection, number, |plan, numbers| {
-        plan.each(|idx| {
-            let Some(value) = numbers.get(idx) else { return };
-            if kept.len() < n || kept.peek().is_some_and(|Reverse((least, _))| *least < value) {
-                kept.push(Reverse((value, Reverse(Seq(plan.columns.start + idx as u64)))));
-                if kept.len() > n {
-                    kept.pop();
-                }
-            }
-        });
-    });
-    kept.into_sorted_vec().into_iter().map(|Reverse((value, Reverse(seq)))| (value, seq)).collect()
-}
-
-/// Gives `each` the plans of a selection with what reads a number of their events.
-fn each_part(
-    recording: &Recording,
-    selection: &Selection<'_>,
-    number: Number,
-    mut each: impl FnMut(&Plan<'_>, &Numbers<'_>),
-) {
-    let query = Query::new(recording, selection);
-    let mut calls = CallStarts::default();
-    let mut times = Vec::new();
-    for part in 0..recording.n_parts() {
-        if number == Number::SinceCallNs {
-            // Requests count wherever they are.
-            if part > 0 {
-                calls.leave(&recording.part_columns(part - 1));
-            }
-            calls.enter(&recording.part_columns(part));
-        }
-        let Some(plan) = query.plan_whole(part) else { continue };
-        let columns = plan.columns;
-        if number == Number::SinceCauseNs {
-            times.clear();
-            if columns.is_sealed() && plan.candidates.len() * 2 > columns.len() {
-                columns.times().read_all(columns.len(), &mut times);
-            }
-        }
-        let sizes = (number == Number::SizeBytes).then(|| plan.payload_sizes()).flatten();
-        each(&plan, &Numbers { recording, columns, number, sizes, times: &times, calls: &calls });
-    }
-}
-
-/// A number of the events of one part.
-struct Numbers<'p> {
-    recording: &'p Recording,
-    columns: Columns<'p>,
-    number: Number,
-    /// By payload number, where that is less work.
-    sizes: Option<Vec<u32>>,
-    /// Of all events of the part, where many are asked for.
-    times: &'p [i64],
-    calls: &'p CallStarts,
-}
-
-impl Numbers<'_> {
-    #[inline]
-    fn get(&self, idx: usize) -> Option<i64> {
-        let columns = &self.columns;
-        match (self.number, &self.sizes) {
-            (Number::AtNs, _) => Some(columns.at_ns(idx)),
-            (Number::SizeBytes, Some(sizes)) => Some(sizes[columns.payload.get(idx)].into()),
-            (Number::SizeBytes, None) => Some(columns.size_bytes(idx).into()),
-            (Number::SinceCauseNs, _) => since_cause_ns(self.recording, columns, self.times, idx),
-            (Number::SinceCallNs, _) => self.calls.since_ns(columns, idx),
-        }
-    }
-}
-
-/// `times` are those of all events of the part, or of none.
-fn since_cause_ns(recording: &Recording, columns: &Columns<'_>, times: &[i64], idx: usize) -> Option<i64> {
-    let distance = columns.cause.get(idx);
-    if distance == 0 {
-        return None;
-    }
-    let at_ns = |idx: usize| times.get(idx).copied().unwrap_or_else(|| columns.at_ns(idx));
-    if distance <= idx && distance != columns.cause_escape() {
-        return Some(at_ns(idx).saturating_sub(at_ns(idx - distance)));
-    }
-    let cause = columns.cause(idx)?;
-    let (_, of_cause, cause_idx) = recording.locate(cause)?;
-    Some(at_ns(idx).saturating_sub(of_cause.at_ns(cause_idx)))
 }

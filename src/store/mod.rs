@@ -6,7 +6,7 @@
 //!
 //! - `columns`: the sections of a segment; `tail` fills them, `segment` keeps them sealed
 //! - `payloads`: deduplication and blocks; `dictionary`: actors and tags by number; `postings`
-//! - `plan`: filters pushed down; `scan`, `group`, `text`, `explain`: what is done with what is left
+//! - `plan`: filters pushed down; `scan`, `group`, `numbers`, `text`, `explain`: what is done with what is left
 //! - `keyframe`, `rows`, `materialise`: the system at any event
 //! - `writer`, `keeper`: sealing and writing on a thread of their own
 //! - `losses`: what is not there; `branches`; `ring`, `states`: recordings that forget; `file`: the `.cinema` file
@@ -30,6 +30,7 @@ mod keyframe;
 mod layout;
 mod losses;
 mod materialise;
+mod numbers;
 mod packed;
 mod paths;
 mod payloads;
@@ -61,10 +62,11 @@ use derived::Derived;
 use dictionary::Dictionaries;
 pub use explain::{Stage, Step};
 pub use file::{Damage, Part, Report, SyncPolicy, ranges, temporary_beside};
-pub use group::{By, GroupKey, Groups, Number};
+pub use group::{By, GroupKey, Groups};
 use keyframe::Keyframes;
 pub use layout::PartBytes;
 pub use losses::Loss;
+pub use numbers::Number;
 use payloads::BlockCache;
 pub use payloads::Payload;
 pub use plan::{Index, Pruned, Selection};
@@ -359,11 +361,11 @@ impl Recording {
     }
     /// Gives `each` a number of every event of a selection, in order, up to 1 024 at a time.
     pub fn numbers(&self, selection: &Selection<'_>, number: Number, each: impl FnMut(&[i64])) {
-        group::numbers(self, selection, number, each);
+        numbers::numbers(self, selection, number, each);
     }
     /// The `n` events of a selection with the largest numbers, largest first, of equal ones the earliest.
     pub fn largest(&self, selection: &Selection<'_>, number: Number, n: usize) -> Vec<(i64, Seq)> {
-        group::largest(self, selection, number, n)
+        numbers::largest(self, selection, number, n)
     }
     /// How a selection is answered, by doing it: what each step leaves.
     pub fn explain(&self, selection: &Selection<'_>) -> Vec<Step> {
