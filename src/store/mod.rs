@@ -6,7 +6,7 @@
 //!
 //! - `columns`: the sections of a segment; `tail` fills them, `segment` keeps them sealed
 //! - `payloads`: deduplication and blocks; `dictionary`: actors and tags by number; `postings`
-//! - `plan`: filters pushed down; `scan`, `group`, `numbers`, `text`, `explain`: what is done with what is left
+//! - `plan`: filters pushed down; `scan`, `group`, `pairs`, `numbers`, `text`, `explain`: what is done with what is left
 //! - `keyframe`, `rows`, `materialise`: the system at any event
 //! - `writer`, `keeper`: sealing and writing on a thread of their own
 //! - `losses`: what is not there; `branches`; `ring`, `states`: recordings that forget; `file`: the `.cinema` file
@@ -19,6 +19,7 @@ mod branches;
 mod bytes;
 mod calls;
 mod columns;
+mod counts;
 mod derived;
 mod dictionary;
 mod explain;
@@ -32,6 +33,7 @@ mod losses;
 mod materialise;
 mod numbers;
 mod packed;
+mod pairs;
 mod paths;
 mod payloads;
 mod plan;
