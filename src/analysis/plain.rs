@@ -67,8 +67,11 @@ fn plain_calls(rec: &Recording) -> Vec<CallRow> {
     rows
 }
 
-fn plain_pairs(rec: &Recording) -> BTreeMap<(Actor, Option<Actor>), (u64, u64, Seq, Seq)> {
-    let mut pairs = BTreeMap::new();
+/// Messages, calls, first and last by ends.
+type Sums = BTreeMap<(Actor, Option<Actor>), (u64, u64, Seq, Seq)>;
+
+fn plain_pairs(rec: &Recording) -> Sums {
+    let mut pairs = Sums::new();
     for event in rec.scan(&Filter::default()) {
         let ends = match event.kind {
             Kind::Receive if event.cause.is_some() => continue,
