@@ -3,16 +3,18 @@
 
 mod join;
 
+use std::cmp::Reverse;
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
-use self::join::MessageJoin;
+use self::join::{MESSAGE_KINDS, MessageJoin};
 use super::Scope;
-use super::join::{CALL_KINDS, CallJoin};
-use super::latency::{CallOutcome, CallRow};
+use super::latency::{CallOutcome, CallRow, for_each_call};
 use super::names::Names;
-use crate::model::{Actor, Atom, CallKey, Class, Event, Filter, Kind, Seq};
-use crate::store::Recording;
+use crate::model::{Actor, Atom, CallKey, Class, Filter, Seq};
+use crate::store::{Recording, Traffic};
 
 /// What became of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
@@ -77,8 +79,8 @@ pub struct PairRow {
     pub from: Actor,
     /// `None`: a name that nobody held.
     pub to: Option<Actor>,
-    pub from_name: String,
-    pub to_name: String,
+    pub from_name: Arc<str>,
+    pub to_name: Arc<str>,
     pub n_messages: u64,
     pub n_calls: u64,
     pub n_casts: u64,
@@ -92,36 +94,43 @@ pub struct PairRow {
     pub last: Seq,
 }
 
-/// Gives each message once its fate is known (the rest at the end). One pass; memory is bounded by the messages under
-/// way, among them those that no recorded callback ever took.
+/// Gives each message once its fate is known, calls first. Memory is bounded by the messages under way, and a bit per event.
 pub fn for_each_message(rec: &Recording, scope: Scope<'_>, filter: &FlowFilter, mut each: impl FnMut(MessageRow)) {
-    let mut kinds = CALL_KINDS.to_vec();
-    kinds.push(Kind::HandleEnd);
-    let events = Filter { ranges: scope.to_vec(), ..Filter::kinds(&kinds) };
-    let mut calls = CallJoin::new(rec);
-    let mut others = MessageJoin::default();
     let mut give = |row: MessageRow| {
         if filter.matches(&row) {
             each(row);
         }
     };
-    for event in rec.scan(&events) {
-        calls.push(&event).map(MessageRow::from).into_iter().for_each(&mut give);
-        others.push(&event).into_iter().for_each(&mut give);
+    // A row of class `call` is one that calls are joined to, and no other is.
+    if filter.classes.is_empty() || filter.classes.contains(&Class::Call) {
+        for_each_call(rec, scope, |call| give(call.into()));
     }
-    calls.finish().into_iter().map(MessageRow::from).for_each(&mut give);
-    others.finish().for_each(&mut give);
+    if filter.classes.is_empty() || filter.classes.iter().any(|class| *class != Class::Call) {
+        let events = Filter { ranges: scope.to_vec(), ..Filter::kinds(&MESSAGE_KINDS) };
+        let mut messages = MessageJoin::new(rec, scope);
+        for event in rec.scan(&events) {
+            messages.push(&event).into_iter().for_each(&mut give);
+        }
+        messages.finish().for_each(give);
+    }
 }
 
 /// The first `n_max` messages by seq, and how many more there are.
 pub fn messages(rec: &Recording, scope: Scope<'_>, filter: &FlowFilter, n_max: usize) -> (Vec<MessageRow>, u64) {
     let mut rows: Vec<MessageRow> = Vec::new();
     let mut n_more = 0;
+    // What comes after it is known not to be among the first.
+    let mut last = Seq(u64::MAX);
     for_each_message(rec, scope, filter, |row| {
+        if row.seq > last {
+            n_more += 1;
+            return;
+        }
         rows.push(row);
         // Cut back at twice the size: amortised, a constant cost per message.
         if rows.len() >= n_max.saturating_mul(2).max(1024) {
             n_more += keep_first(&mut rows, n_max);
+            last = rows.last().map_or(Seq(0), |row| row.seq);
         }
     });
     n_more += keep_first(&mut rows, n_max);
@@ -137,61 +146,44 @@ fn keep_first(rows: &mut Vec<MessageRow>, n_max: usize) -> u64 {
 
 /// Who talks to whom, the busiest pair first.
 pub fn pairs(rec: &Recording, scope: Scope<'_>) -> Vec<PairRow> {
-    let kinds = [Kind::Send, Kind::Reply, Kind::SendToDead, Kind::Receive];
-    let events = Filter { ranges: scope.to_vec(), ..Filter::kinds(&kinds) };
-    let mut pairs: FxHashMap<(Actor, Option<Actor>), PairRow> = FxHashMap::default();
-    for event in rec.scan(&events) {
-        let (from, to) = match event.kind {
-            // An arrival counts only when its send was not recorded.
-            Kind::Receive if event.cause.is_some() => continue,
-            Kind::Receive => match event.peer {
-                Some(sender) => (sender, Some(event.process)),
-                None => continue,
-            },
-            _ => (event.process, event.peer),
-        };
-        pairs.entry((from, to)).or_insert_with(|| PairRow::new(from, to, event.seq)).add(&event);
-    }
+    let traffic = rec.traffic(scope);
     let names = Names::of(rec, scope);
-    let mut rows: Vec<PairRow> = pairs.into_values().collect();
-    for row in &mut rows {
-        row.from_name = names.name(row.from);
-        row.to_name = row.to.map_or_else(|| "nobody".to_string(), |to| names.name(to));
-    }
-    rows.sort_by(|a, b| b.n_messages.cmp(&a.n_messages).then_with(|| (a.from, a.to).cmp(&(b.from, b.to))));
-    rows
+    let mut actors: Vec<Actor> = traffic.iter().flat_map(|pair| [Some(pair.from), pair.to]).flatten().collect();
+    actors.sort_unstable();
+    actors.dedup();
+    let known: FxHashMap<Actor, (usize, Arc<str>)> =
+        (0..).zip(&actors).map(|(rank, actor)| (*actor, (rank, names.name(*actor).into()))).collect();
+    let nobody: Arc<str> = "nobody".into();
+    // Ties are by pid, which ranks compare faster.
+    let rank = |actor: Option<Actor>| actor.map(|actor| known[&actor].0);
+    let order = |pair: &Traffic| (Reverse(pair.sums.n_messages()), rank(Some(pair.from)), rank(pair.to));
+    let mut sorted: Vec<_> = traffic.iter().map(|pair| (order(pair), pair)).collect();
+    sorted.sort_unstable_by_key(|(order, _)| *order);
+    let row = |pair: &Traffic| {
+        let to_name = pair.to.map_or(&nobody, |to| &known[&to].1);
+        PairRow::new(pair, known[&pair.from].1.clone(), to_name.clone())
+    };
+    sorted.into_iter().map(|(_, pair)| row(pair)).collect()
 }
 
 impl PairRow {
-    fn new(from: Actor, to: Option<Actor>, first: Seq) -> PairRow {
+    fn new(pair: &Traffic, from_name: Arc<str>, to_name: Arc<str>) -> PairRow {
+        let sums = &pair.sums;
         PairRow {
-            from,
-            to,
-            from_name: String::new(),
-            to_name: String::new(),
-            n_messages: 0,
-            n_calls: 0,
-            n_casts: 0,
-            n_replies: 0,
-            n_others: 0,
-            n_dead: 0,
-            size_bytes: 0,
-            first,
-            last: first,
+            from: pair.from,
+            to: pair.to,
+            from_name,
+            to_name,
+            n_messages: sums.n_messages(),
+            n_calls: sums.n_calls,
+            n_casts: sums.n_casts,
+            n_replies: sums.n_replies,
+            n_others: sums.n_others,
+            n_dead: sums.n_dead,
+            size_bytes: sums.size_bytes,
+            first: sums.first,
+            last: sums.last,
         }
-    }
-
-    fn add(&mut self, event: &Event) {
-        self.n_messages += 1;
-        match event.class {
-            Class::Call => self.n_calls += 1,
-            Class::Cast => self.n_casts += 1,
-            Class::Reply => self.n_replies += 1,
-            _ => self.n_others += 1,
-        }
-        self.n_dead += u64::from(event.kind == Kind::SendToDead);
-        self.size_bytes += u64::from(event.size_bytes);
-        self.last = event.seq;
     }
 }
 
@@ -235,6 +227,16 @@ impl From<CallRow> for MessageRow {
             },
         }
     }
+}
+
+/// The messages that are no calls as they are when none is known to be over before the end.
+#[cfg(test)]
+pub(super) fn plain(rec: &Recording) -> Vec<MessageRow> {
+    let mut messages = MessageJoin::new(rec, &[]);
+    messages.continued = rec.causes(&Filter::default()).full();
+    let mut rows: Vec<MessageRow> = rec.scan(&Filter::default()).filter_map(|event| messages.push(&event)).collect();
+    rows.extend(messages.finish());
+    rows
 }
 
 #[cfg(test)]

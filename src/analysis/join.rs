@@ -1,17 +1,17 @@
 //! Joins the events of one call into one row, by the call's reference, as a stream.
 //! It must not know who asks: latency, flow and patterns share it.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::Scope;
 use super::latency::{CallOutcome, CallRow};
-use crate::model::{Actor, CallKey, Class, Event, Kind, Seq};
+use crate::model::{Actor, CallKey, Class, Event, Filter, Kind, Seq};
 use crate::store::Recording;
 
-/// The kinds that [`CallJoin::push`] wants to see, in order of seq.
-pub const CALL_KINDS: [Kind; 11] = [
-    Kind::Send,
-    Kind::Receive,
+/// The kinds that [`CallJoin::push`] wants to see, in order of seq: besides sends and arrivals, of which it wants those that bear
+/// a reference.
+pub(super) const CALL_KINDS: [Kind; 9] = [
     Kind::HandleStart,
     Kind::HandleEnd,
     Kind::Reply,
@@ -23,19 +23,60 @@ pub const CALL_KINDS: [Kind; 11] = [
     Kind::Crash,
 ];
 
+/// The events from which calls are joined: few, where most messages are no calls.
+pub struct CallEvents {
+    messages: Filter,
+    others: Filter,
+}
+
+impl CallEvents {
+    pub fn of(scope: Scope<'_>) -> CallEvents {
+        CallEvents::with(scope, &[])
+    }
+    /// With the events of other kinds.
+    pub fn with(scope: Scope<'_>, kinds: &[Kind]) -> CallEvents {
+        let of_kinds = |kinds: &[Kind]| Filter { ranges: scope.to_vec(), ..Filter::kinds(kinds) };
+        let others = of_kinds(&[&CALL_KINDS[..], kinds].concat());
+        CallEvents { messages: of_kinds(&[Kind::Send, Kind::Receive]), others }
+    }
+    /// Those of one call; its callback's begin, and its callee's end, may lack the reference.
+    pub fn one(scope: Scope<'_>, call: CallKey) -> CallEvents {
+        let CallEvents { messages, others } = CallEvents::of(scope);
+        CallEvents { messages: Filter { call: Some(call), ..messages }, others: Filter { call: Some(call), ..others } }
+    }
+
+    pub fn iter<'a>(&'a self, rec: &'a Recording) -> impl Iterator<Item = Event> + 'a {
+        in_order(rec.scan_calls(&self.messages), rec.scan(&self.others))
+    }
+}
+
+/// Events of two sequences, each in order of seq, as one; what is in both comes once.
+pub fn in_order(one: impl Iterator<Item = Event>, other: impl Iterator<Item = Event>) -> impl Iterator<Item = Event> {
+    let (mut one, mut other) = (one.peekable(), other.peekable());
+    std::iter::from_fn(move || match (one.peek(), other.peek()) {
+        (Some(first), Some(second)) if first.seq == second.seq => {
+            other.next();
+            one.next()
+        }
+        (Some(first), Some(second)) if second.seq < first.seq => other.next(),
+        (None, _) => other.next(),
+        _ => one.next(),
+    })
+}
+
 /// The calls under way. Memory: the calls that are open or whose late reply may still come.
 #[derive(Debug)]
 pub struct CallJoin<'r> {
     rec: &'r Recording,
+    scope: Scope<'r>,
     open: FxHashMap<CallKey, Open>,
     /// Arrivals of calls that wait for their callback.
     arrivals: FxHashMap<Seq, CallKey>,
     /// Open calls per caller; nearly always one.
     callers: FxHashMap<Actor, SmallVec<[CallKey; 1]>>,
     ends: FxHashMap<Actor, Seq>,
-    /// Processes whose sends are recorded.
-    senders: FxHashSet<Actor>,
-    last_sender: Option<Actor>,
+    /// What callees sent first.
+    first_sent: FxHashMap<Actor, Option<Seq>>,
 }
 
 /// A call under way, with the times that its row does not keep.
@@ -48,24 +89,20 @@ struct Open {
 }
 
 impl<'r> CallJoin<'r> {
-    pub fn new(rec: &'r Recording) -> CallJoin<'r> {
+    pub fn new(rec: &'r Recording, scope: Scope<'r>) -> CallJoin<'r> {
         CallJoin {
             rec,
+            scope,
             open: FxHashMap::default(),
             arrivals: FxHashMap::default(),
             callers: FxHashMap::default(),
             ends: FxHashMap::default(),
-            senders: FxHashSet::default(),
-            last_sender: None,
+            first_sent: FxHashMap::default(),
         }
     }
 
     /// Takes the next event; gives the call that is over with it.
     pub fn push(&mut self, event: &Event) -> Option<CallRow> {
-        if event.kind.is_sending() && self.last_sender != Some(event.process) {
-            self.last_sender = Some(event.process);
-            self.senders.insert(event.process);
-        }
         match (event.kind, event.class, event.call) {
             (Kind::Send, Class::Call, Some(key)) => self.sent(event, key),
             (Kind::SendToDead, Class::Call, Some(key)) => {
@@ -149,13 +186,24 @@ impl<'r> CallJoin<'r> {
 
     /// The callback is over: nothing more will be heard of a call whose caller, and whose callee's sends, are not recorded.
     fn handled(&mut self, event: &Event, key: CallKey) -> Option<CallRow> {
-        let open = self.open.get_mut(&key)?;
-        if open.row.send_seq.is_some() || self.senders.contains(&event.process) {
+        if self.open.get(&key)?.row.send_seq.is_some() || self.has_sent(event) {
             return None;
         }
+        let open = self.open.get_mut(&key)?;
         open.row.handling_ns = open.started_ns.map(|started| since(started, event.at_ns));
         open.row.outcome = CallOutcome::Served;
         self.remove(key)
+    }
+
+    /// Whether a send of the event's process is recorded before the event.
+    fn has_sent(&mut self, event: &Event) -> bool {
+        let (rec, scope) = (self.rec, self.scope);
+        let first = self.first_sent.entry(event.process).or_insert_with(|| {
+            let sends = [Kind::Send, Kind::Reply, Kind::SendToDead];
+            let filter = Filter { ranges: scope.to_vec(), ..Filter::kinds(&sends) }.process(event.process);
+            rec.scan(&filter).next().map(|sent| sent.seq)
+        });
+        first.is_some_and(|first| first < event.seq)
     }
 
     fn given_up(&mut self, event: &Event, key: CallKey) -> Option<CallRow> {
@@ -179,7 +227,8 @@ impl<'r> CallJoin<'r> {
     fn down(&mut self, event: &Event, key: Option<CallKey>) -> Option<CallRow> {
         let key = key.filter(|key| self.open.contains_key(key)).or_else(|| {
             let keys = self.callers.get(&event.process)?;
-            keys.iter().copied().find(|key| event.peer.is_some() && self.open[key].row.callee == event.peer)
+            let is_to = |key: &CallKey| self.open.get(key).is_some_and(|open| open.row.callee == event.peer);
+            keys.iter().copied().find(|key| event.peer.is_some() && is_to(key))
         })?;
         if self.open[&key].row.outcome != CallOutcome::Open {
             return None;

@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 use super::Scope;
-use super::join::{CALL_KINDS, CallJoin};
+use super::join::{CallEvents, CallJoin};
 use super::names::Names;
 use crate::model::{Actor, Atom, CallKey, Class, Event, Filter, Kind, Seq};
 use crate::store::Recording;
@@ -92,9 +92,8 @@ pub struct LatencyRow {
 /// Gives each call once it is over (the open ones at the end). One pass; memory is bounded by the calls that are open
 /// or wait for a late reply.
 pub fn for_each_call(rec: &Recording, scope: Scope<'_>, mut each: impl FnMut(CallRow)) {
-    let filter = Filter { ranges: scope.to_vec(), ..Filter::kinds(&CALL_KINDS) };
-    let mut join = CallJoin::new(rec);
-    for event in rec.scan(&filter) {
+    let mut join = CallJoin::new(rec, scope);
+    for event in CallEvents::of(scope).iter(rec) {
         if let Some(row) = join.push(&event) {
             each(row);
         }
@@ -116,9 +115,7 @@ pub fn call_of(rec: &Recording, scope: Scope<'_>, seq: Seq) -> Option<CallRow> {
     let by_cause = || event.cause.and_then(|cause| rec.event(cause)).filter(|_| event.class == Class::Call);
     let key = event.call.or_else(|| by_cause()?.call)?;
     let mine = |row: &CallRow| row.key == key;
-    // Only the callback's begin, and a callee's end, may lack the reference.
-    let filter = Filter { ranges: scope.to_vec(), call: Some(key), ..Filter::kinds(&CALL_KINDS) };
-    let mut events: Vec<Event> = rec.scan(&filter).collect();
+    let mut events: Vec<Event> = CallEvents::one(scope, key).iter(rec).collect();
     let arrival = events.iter().find(|e| e.kind == Kind::Receive && e.class == Class::Call).map(|e| e.seq);
     if arrival.is_some() {
         let start = Filter { ranges: scope.to_vec(), cause: arrival, ..Filter::kind(Kind::HandleStart) };
@@ -127,15 +124,12 @@ pub fn call_of(rec: &Recording, scope: Scope<'_>, seq: Seq) -> Option<CallRow> {
     let last = events.iter().rfind(|e| e.kind == Kind::Receive || e.kind == Kind::Send);
     let callee = last.map(|e| if e.kind == Kind::Receive { Some(e.process) } else { e.peer })?;
     if let Some(callee) = callee {
-        // Whether what the callee sends is recorded at all.
-        let sends = Filter { ranges: scope.to_vec(), ..Filter::kinds(&[Kind::Send, Kind::Reply]) }.process(callee);
-        events.extend(rec.scan(&sends).next());
         let ends = Filter { ranges: scope.to_vec(), ..Filter::kinds(&[Kind::Exit, Kind::Crash]) }.process(callee);
         events.extend(rec.scan(&ends));
     }
     events.sort_unstable_by_key(|e| e.seq);
     events.dedup_by_key(|e| e.seq);
-    let mut join = CallJoin::new(rec);
+    let mut join = CallJoin::new(rec, scope);
     events.iter().filter_map(|event| join.push(event)).find(mine).or_else(|| join.finish().into_iter().find(mine))
 }
 

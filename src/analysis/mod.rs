@@ -14,6 +14,8 @@ mod join;
 pub mod latency;
 pub mod names;
 pub mod patterns;
+#[cfg(test)]
+mod plain;
 pub mod process;
 pub mod pyramid;
 mod reason;

@@ -9,7 +9,7 @@ use super::Scope;
 use crate::model::display::Syntax;
 use crate::model::quote::is_safe;
 use crate::model::system::label_of;
-use crate::model::{Actor, Atom, Event, Filter, Kind, Origin, ProcessRow, Seq, Status, Term};
+use crate::model::{Actor, Atom, Event, Filter, Kind, Origin, ProcessRow, Seq, Status, SystemState, Term};
 use crate::store::Recording;
 
 /// The names of a scope's processes.
@@ -51,20 +51,39 @@ impl Names {
             names.spawns.keys().chain(names.taken.keys()).chain(names.modules.keys()).map(|actor| actor.origin());
         names.nodes = suffixes(acting.collect());
         names.labels.extend(names.set_labels.iter().map(|(actor, label)| (*actor, *label)));
-        let needs_label = |(actor, spawn): &(&Actor, &Event)| spawn.size_bytes > 0 && !names.taken.contains_key(*actor);
-        let mut spawns: Vec<(&Actor, &Event)> = names.spawns.iter().filter(needs_label).collect();
-        // In the order of the events: payloads that stand together are decompressed together.
-        spawns.sort_unstable_by_key(|(_, spawn)| spawn.seq);
-        for (actor, spawn) in spawns {
-            let payload = rec.term(spawn.seq);
-            let field = |key| payload.as_ref()?.as_map()?.get_atom(key);
-            let label =
-                field("label").and_then(|label| label_of(label, names.syntax)).or_else(|| field("name")?.as_atom());
-            if let Some(label) = names.set_labels.get(actor).copied().or(label) {
-                names.labels.insert(*actor, label);
-            }
-        }
+        let labels = names.labels_of_spawns(rec, scope);
+        names.labels.extend(labels);
         names
+    }
+
+    /// The labels that processes without a registered name were started with, or gave themselves.
+    fn labels_of_spawns(&self, rec: &Recording, scope: Scope<'_>) -> Vec<(Actor, Atom)> {
+        let is_unnamed = |(actor, spawn): &(&Actor, &Event)| spawn.size_bytes > 0 && !self.taken.contains_key(actor);
+        let mut spawns: Vec<(&Actor, &Event)> = self.spawns.iter().filter(is_unnamed).collect();
+        // Neighbours share a block of payloads.
+        spawns.sort_unstable_by_key(|(_, spawn)| spawn.seq);
+        let Some((_, newest)) = spawns.last() else { return Vec::new() };
+        // The fold of the system has read them all; it writes labels that are no atoms as Erlang does.
+        let at = scope.last().map_or(newest.seq, |range| Seq(range.end.saturating_sub(1)));
+        let is_folded = self.syntax == Syntax::Erlang;
+        let system = if is_folded { rec.materialise(at) } else { SystemState::default() };
+        let label = |actor: &Actor, spawn: &Event| {
+            if let Some(label) = self.set_labels.get(actor) {
+                return Some(*label);
+            }
+            match system.processes.get(actor).filter(|row| row.spawned == Some(spawn.seq)) {
+                Some(row) => row.label,
+                None => self.label_of_spawn(rec, spawn.seq),
+            }
+        };
+        spawns.iter().filter_map(|(actor, spawn)| Some((**actor, label(actor, spawn)?))).collect()
+    }
+
+    fn label_of_spawn(&self, rec: &Recording, spawn: Seq) -> Option<Atom> {
+        let payload = rec.term(spawn)?;
+        let fields = payload.as_map()?;
+        let label = fields.get_atom("label").and_then(|label| label_of(label, self.syntax));
+        label.or_else(|| fields.get_atom("name")?.as_atom())
     }
 
     /// What is known of the processes at the start of a recording whose first events are gone.

@@ -2,20 +2,16 @@
 //! numbers; no row is built. Where a posting list knows the answer no column is read. It must not know names.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::ops::AddAssign;
 
 use super::Recording;
-use super::calls::CallStarts;
-use super::columns::{Columns, TIME_BLOCK_EVENTS};
+use super::columns::TIME_BLOCK_EVENTS;
+use super::counts::Counts;
 use super::dictionary::Dictionaries;
+use super::pairs::PairCounts;
 use super::plan::{Query, Selection};
 use super::postings::Role;
 use super::scan::{Candidates, Plan};
-use crate::model::{Actor, Atom, Class, Kind, Seq};
-
-/// Keys whose places in a large table are brought from memory at the same time.
-const LOOKED_UP_TOGETHER: usize = 16;
+use crate::model::{Actor, Atom, Class, Kind};
 
 /// By what events are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +66,7 @@ pub struct Groups {
 }
 
 /// Counts a selection's events by group; of the groups the `n_max` largest are given. About 1 ns per event by one column, less where
-/// postings have the answer; by pairs 3 ns and 50 ns per pair and segment.
+/// postings have the answer; by pairs 3 ns and 10 ns per pair and segment.
 pub fn group(recording: &Recording, selection: &Selection<'_>, by: By, n_max: usize) -> Groups {
     let query = Query::new(recording, selection);
     let mut sums = Sums::new(by, &recording.dictionaries);
@@ -87,14 +83,9 @@ struct Sums {
     by: By,
     /// By kind, class, or dictionary number plus one (0: none).
     dense: Vec<u64>,
-    /// By pair, both as dictionary numbers, process first; or by stretch.
+    /// By stretch.
     sparse: Counts<u64>,
-    /// By pair of local numbers, in one part.
-    pairs: Counts<u32>,
-    /// The same by dictionary numbers.
-    sums_of_part: Vec<(u64, u64)>,
-    /// The numbers of a part's processes and peers.
-    read: [Vec<u16>; 2],
+    pairs: PairCounts,
 }
 
 impl Sums {
@@ -105,14 +96,7 @@ impl Sums {
             By::Process | By::Peer => dictionaries.actors.items().len() + 1,
             By::Pair | By::Time { .. } => 0,
         };
-        Sums {
-            by,
-            dense: vec![0; n_dense],
-            sparse: Counts::new(),
-            pairs: Counts::new(),
-            sums_of_part: Vec::new(),
-            read: Default::default(),
-        }
+        Sums { by, dense: vec![0; n_dense], sparse: Counts::new(), pairs: PairCounts::new() }
     }
 
     fn add(&mut self, plan: &Plan<'_>) {
@@ -124,7 +108,7 @@ impl Sums {
             By::Tag => self.add_numbers(plan, Role::Tag, columns.tags, |idx| tag.get(idx)),
             By::Process => self.add_numbers(plan, Role::Process, columns.actors, |idx| process.get(idx) + 1),
             By::Peer => self.add_numbers(plan, Role::Peer, columns.actors, |idx| peer.get(idx)),
-            By::Pair => self.add_pairs(plan),
+            By::Pair => self.pairs.add(plan),
             By::Time { origin_ns, width_ns } => self.add_times(plan, origin_ns, width_ns),
         }
     }
@@ -144,37 +128,6 @@ impl Sums {
         self.dense[0] += counts[0];
         for (global, count) in globals.iter().zip(&counts[1..]) {
             self.dense[u32::from_le_bytes(*global) as usize + 1] += count;
-        }
-    }
-
-    /// Counts by local numbers in a table that stays in the cache, then adds up by those of the dictionary.
-    fn add_pairs(&mut self, plan: &Plan<'_>) {
-        let columns = &plan.columns;
-        match (&plan.tests[..], &plan.candidates) {
-            ([], Candidates::Ranges(ranges)) => {
-                for (column, read) in [columns.process, columns.peer].into_iter().zip(&mut self.read) {
-                    column.read_u16s(columns.len(), read);
-                }
-                let [processes, peers] = &self.read;
-                for range in ranges.iter().map(|range| range.start as usize..range.end as usize) {
-                    let pairs = processes[range.clone()].iter().zip(&peers[range]);
-                    pairs.for_each(|(process, peer)| self.pairs.add(u32::from(*process) << 16 | u32::from(*peer), 1));
-                }
-            }
-            _ => plan.each(|idx| {
-                self.pairs.add((columns.process.get(idx) as u32) << 16 | columns.peer.get(idx) as u32, 1);
-            }),
-        }
-        let global = |local: u64| u64::from(u32::from_le_bytes(columns.actors[local as usize]));
-        let sums = &mut self.sparse;
-        self.sums_of_part.clear();
-        self.pairs.drain(|pair, n| {
-            let peer = (pair & 0xFFFF).checked_sub(1).map_or(0, |local| global(local) + 1);
-            self.sums_of_part.push((global(pair >> 16) << 32 | peer, n));
-        });
-        for pairs in self.sums_of_part.chunks(LOOKED_UP_TOGETHER) {
-            pairs.iter().for_each(|(pair, _)| sums.touch(*pair));
-            pairs.iter().for_each(|(pair, n)| sums.add(*pair, *n));
         }
     }
 
@@ -205,6 +158,7 @@ impl Sums {
         let dense = (0u64..).zip(&self.dense).filter(|(_, n)| **n > 0);
         let mut counts: Vec<(u64, u64)> = dense.map(|(number, n)| (number, *n)).collect();
         self.sparse.drain(|number, n| counts.push((number, n)));
+        self.pairs.drain(|process, peer, n| counts.push((u64::from(process) << 32 | u64::from(peer), n)));
         let (n_groups, n_events) = (counts.len() as u64, counts.iter().map(|(_, n)| n).sum());
         if n_max < counts.len() {
             // Of groups of the same size those that appeared first are kept.
@@ -235,76 +189,6 @@ impl Plan<'_> {
     #[inline]
     fn each_value(&self, counts: &mut [u64], number: impl Fn(usize) -> usize) {
         self.each(|idx| counts[number(idx)] += 1);
-    }
-}
-
-/// Counts by key: a table with open addressing. `W` is wide enough for the keys and for the counts.
-struct Counts<W> {
-    /// Key and count; a count of 0 is a free place. A power of two of them, half of them free at least.
-    places: Vec<[W; 2]>,
-    n_used: usize,
-}
-
-impl<W: Copy + Default + PartialEq + AddAssign + From<u32> + Into<u64>> Counts<W> {
-    fn new() -> Counts<W> {
-        Counts { places: vec![[W::default(); 2]; 1024], n_used: 0 }
-    }
-
-    #[inline]
-    fn add(&mut self, key: W, n: W) {
-        let place = self.find(key);
-        let [found, count] = &mut self.places[place];
-        if *count != W::default() {
-            *count += n;
-            return;
-        }
-        [*found, *count] = [key, n];
-        self.n_used += 1;
-        if self.n_used * 2 > self.places.len() {
-            self.grow();
-        }
-    }
-
-    /// The place of a key, or the free one where it belongs.
-    #[inline]
-    fn find(&self, key: W) -> usize {
-        let mask = self.places.len() - 1;
-        let mut place = self.first_place(key);
-        while self.places[place][0] != key && self.places[place][1] != W::default() {
-            place = (place + 1) & mask;
-        }
-        place
-    }
-    #[inline]
-    fn first_place(&self, key: W) -> usize {
-        let hash = key.into().wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        (hash >> 32) as usize & (self.places.len() - 1)
-    }
-
-    /// Has the place of a key brought into the cache while the caller goes on.
-    #[inline]
-    fn touch(&self, key: W) {
-        std::hint::black_box(self.places[self.first_place(key)][1]);
-    }
-
-    #[cold]
-    fn grow(&mut self) {
-        let wider = vec![[W::default(); 2]; self.places.len() * 2];
-        for pair in std::mem::replace(&mut self.places, wider) {
-            if pair[1] != W::default() {
-                let place = self.find(pair[0]);
-                self.places[place] = pair;
-            }
-        }
-    }
-
-    /// Gives all counts and forgets them.
-    fn drain(&mut self, mut each: impl FnMut(u64, u64)) {
-        for [key, count] in self.places.iter_mut().filter(|[_, count]| *count != W::default()) {
-            each((*key).into(), (*count).into());
-            *count = W::default();
-        }
-        self.n_used = 0;
     }
 }
 
@@ -353,118 +237,4 @@ impl Drop for Stretch<'_> {
     fn drop(&mut self) {
         self.flush();
     }
-}
-
-/// A number of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Number {
-    /// Its time.
-    AtNs,
-    SizeBytes,
-    /// The time since its cause; events without a known cause have none.
-    SinceCauseNs,
-    /// The time since the request of its call; events without a call, and requests, have none.
-    SinceCallNs,
-}
-
-/// Gives `each` the numbers of the selection's events, in order, many at a time.
-pub fn numbers(recording: &Recording, selection: &Selection<'_>, number: Number, mut each: impl FnMut(&[i64])) {
-    let mut values = Vec::new();
-    each_part(recording, selection, number, |plan, numbers| {
-        plan.each_chunk(|indexes| {
-            values.clear();
-            values.extend(indexes.iter().filter_map(|idx| numbers.get((*idx).into())));
-            each(&values);
-        });
-    });
-}
-
-/// The `n` events with the largest numbers, largest first, of equal ones the earliest. Memory for `n` events.
-pub fn largest(recording: &Recording, selection: &Selection<'_>, number: Number, n: usize) -> Vec<(i64, Seq)> {
-    // The smallest of those kept is on top.
-    let mut kept: BinaryHeap<Reverse<(i64, Reverse<Seq>)>> = BinaryHeap::new();
-    each_part(recording, selection, number, |plan, numbers| {
-        plan.each(|idx| {
-            let Some(value) = numbers.get(idx) else { return };
-            if kept.len() < n || kept.peek().is_some_and(|Reverse((least, _))| *least < value) {
-                kept.push(Reverse((value, Reverse(Seq(plan.columns.start + idx as u64)))));
-                if kept.len() > n {
-                    kept.pop();
-                }
-            }
-        });
-    });
-    kept.into_sorted_vec().into_iter().map(|Reverse((value, Reverse(seq)))| (value, seq)).collect()
-}
-
-/// Gives `each` the plans of a selection with what reads a number of their events.
-fn each_part(
-    recording: &Recording,
-    selection: &Selection<'_>,
-    number: Number,
-    mut each: impl FnMut(&Plan<'_>, &Numbers<'_>),
-) {
-    let query = Query::new(recording, selection);
-    let mut calls = CallStarts::default();
-    let mut times = Vec::new();
-    for part in 0..recording.n_parts() {
-        if number == Number::SinceCallNs {
-            // Requests count wherever they are.
-            if part > 0 {
-                calls.leave(&recording.part_columns(part - 1));
-            }
-            calls.enter(&recording.part_columns(part));
-        }
-        let Some(plan) = query.plan_whole(part) else { continue };
-        let columns = plan.columns;
-        if number == Number::SinceCauseNs {
-            times.clear();
-            if columns.is_sealed() && plan.candidates.len() * 2 > columns.len() {
-                columns.times().read_all(columns.len(), &mut times);
-            }
-        }
-        let sizes = (number == Number::SizeBytes).then(|| plan.payload_sizes()).flatten();
-        each(&plan, &Numbers { recording, columns, number, sizes, times: &times, calls: &calls });
-    }
-}
-
-/// A number of the events of one part.
-struct Numbers<'p> {
-    recording: &'p Recording,
-    columns: Columns<'p>,
-    number: Number,
-    /// By payload number, where that is less work.
-    sizes: Option<Vec<u32>>,
-    /// Of all events of the part, where many are asked for.
-    times: &'p [i64],
-    calls: &'p CallStarts,
-}
-
-impl Numbers<'_> {
-    #[inline]
-    fn get(&self, idx: usize) -> Option<i64> {
-        let columns = &self.columns;
-        match (self.number, &self.sizes) {
-            (Number::AtNs, _) => Some(columns.at_ns(idx)),
-            (Number::SizeBytes, Some(sizes)) => Some(sizes[columns.payload.get(idx)].into()),
-            (Number::SizeBytes, None) => Some(columns.size_bytes(idx).into()),
-            (Number::SinceCauseNs, _) => since_cause_ns(self.recording, columns, self.times, idx),
-            (Number::SinceCallNs, _) => self.calls.since_ns(columns, idx),
-        }
-    }
-}
-
-/// `times` are those of all events of the part, or of none.
-fn since_cause_ns(recording: &Recording, columns: &Columns<'_>, times: &[i64], idx: usize) -> Option<i64> {
-    let distance = columns.cause.get(idx);
-    if distance == 0 {
-        return None;
-    }
-    let at_ns = |idx: usize| times.get(idx).copied().unwrap_or_else(|| columns.at_ns(idx));
-    if distance <= idx && distance != columns.cause_escape() {
-        return Some(at_ns(idx).saturating_sub(at_ns(idx - distance)));
-    }
-    let cause = columns.cause(idx)?;
-    let (_, of_cause, cause_idx) = recording.locate(cause)?;
-    Some(at_ns(idx).saturating_sub(of_cause.at_ns(cause_idx)))
 }

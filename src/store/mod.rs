@@ -6,7 +6,7 @@
 //!
 //! - `columns`: the sections of a segment; `tail` fills them, `segment` keeps them sealed
 //! - `payloads`: deduplication and blocks; `dictionary`: actors and tags by number; `postings`
-//! - `plan`: filters pushed down; `scan`, `group`, `text`, `explain`: what is done with what is left
+//! - `plan`: filters pushed down; `scan`, `group`, `pairs`, `numbers`, `causes`, `traffic`, `text`, `explain`: what is done with what is left
 //! - `keyframe`, `rows`, `materialise`: the system at any event
 //! - `writer`, `keeper`: sealing and writing on a thread of their own
 //! - `losses`: what is not there; `branches`; `ring`, `states`: recordings that forget; `file`: the `.cinema` file
@@ -18,7 +18,9 @@ mod archive;
 mod branches;
 mod bytes;
 mod calls;
+mod causes;
 mod columns;
+mod counts;
 mod derived;
 mod dictionary;
 mod explain;
@@ -30,7 +32,9 @@ mod keyframe;
 mod layout;
 mod losses;
 mod materialise;
+mod numbers;
 mod packed;
+mod pairs;
 mod paths;
 mod payloads;
 mod plan;
@@ -46,6 +50,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod text;
+mod traffic;
 mod wire;
 mod writer;
 
@@ -56,15 +61,17 @@ use std::sync::Arc;
 use crate::codec::etf;
 use crate::model::{Actor, Event, Filter, Kind, Outcome, Path, Seq, Term, limits};
 pub use branches::Branch;
+pub use causes::SeqSet;
 use columns::{Columns, TIME_BLOCK_EVENTS};
 use derived::Derived;
 use dictionary::Dictionaries;
 pub use explain::{Stage, Step};
 pub use file::{Damage, Part, Report, SyncPolicy, ranges, temporary_beside};
-pub use group::{By, GroupKey, Groups, Number};
+pub use group::{By, GroupKey, Groups};
 use keyframe::{Keyframes, Live};
 pub use layout::PartBytes;
 pub use losses::Loss;
+pub use numbers::Number;
 use payloads::BlockCache;
 pub use payloads::Payload;
 pub use plan::{Index, Pruned, Selection};
@@ -72,6 +79,7 @@ pub use ring::{Evicted, RingLimits};
 use segment::Segment;
 use tail::Tail;
 pub use text::{Searched, Text};
+pub use traffic::{Sums, Traffic};
 use writer::{Pending, Writer};
 
 /// Where a recording comes from and how to read its clock.
@@ -342,6 +350,14 @@ impl Recording {
     ) -> impl DoubleEndedIterator<Item = Event> + 'r {
         scan::events(self, &Selection { path: Some(path), ..Selection::of(filter) })
     }
+    /// Events that match and bear the reference of a call.
+    pub fn scan_calls<'r>(&'r self, filter: &'r Filter) -> impl DoubleEndedIterator<Item = Event> + 'r {
+        scan::events(self, &Selection { is_of_call: true, ..Selection::of(filter) })
+    }
+    /// The events that those which match name as their causes.
+    pub fn causes(&self, filter: &Filter) -> SeqSet {
+        causes::causes(self, &Selection::of(filter))
+    }
     /// How many events match; for one process, peer or range without looking at an event.
     pub fn count(&self, filter: &Filter) -> u64 {
         self.count_of(&Selection::of(filter))
@@ -360,13 +376,17 @@ impl Recording {
     pub fn group(&self, selection: &Selection<'_>, by: By, n_max: usize) -> Groups {
         group::group(self, selection, by, n_max)
     }
+    /// How much the processes of a scope sent to each other, each pair once, in order of the first message.
+    pub fn traffic(&self, scope: &[Range<u64>]) -> Vec<Traffic> {
+        traffic::traffic(self, scope)
+    }
     /// Gives `each` a number of every event of a selection, in order, up to 1 024 at a time.
     pub fn numbers(&self, selection: &Selection<'_>, number: Number, each: impl FnMut(&[i64])) {
-        group::numbers(self, selection, number, each);
+        numbers::numbers(self, selection, number, each);
     }
     /// The `n` events of a selection with the largest numbers, largest first, of equal ones the earliest.
     pub fn largest(&self, selection: &Selection<'_>, number: Number, n: usize) -> Vec<(i64, Seq)> {
-        group::largest(self, selection, number, n)
+        numbers::largest(self, selection, number, n)
     }
     /// How a selection is answered, by doing it: what each step leaves.
     pub fn explain(&self, selection: &Selection<'_>) -> Vec<Step> {

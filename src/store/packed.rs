@@ -52,15 +52,19 @@ impl Packed<'_> {
 
     /// As [`Packed::to_u16s`], instead of what was in `out`.
     pub fn read_u16s(self, n: usize, out: &mut Vec<u16>) {
-        out.clear();
         match (self.width, self.bytes.as_chunks().0.get(..n)) {
-            (16, Some(values)) => out.extend(values.iter().map(|value| u16::from_le_bytes(*value))),
-            (width, _) => {
-                let (width, mask) = (width as usize, (1u64 << width) - 1);
-                let value = |bit: usize| (word_at(self.bytes, bit / 8) >> (bit % 8) & mask) as u16;
-                out.extend((0..n).map(|idx| value(idx * width)));
+            (16, Some(values)) => {
+                out.clear();
+                out.extend(values.iter().map(|value| u16::from_le_bytes(*value)));
             }
+            _ => self.read_all(n, out, |value| value as u16),
         }
+    }
+
+    /// What `make` makes of the first `n` values, instead of what was in `out`: half a nanosecond each.
+    pub fn read_all<T: Clone + Default>(self, n: usize, out: &mut Vec<T>, make: impl Fn(u64) -> T) {
+        out.resize(n, T::default());
+        unpack(self.bytes, self.width, out, make);
     }
 
     /// Calls `each` with the places of a value in `range`, ascending. Where values are nibbles, 16 are passed over at once.
@@ -97,9 +101,56 @@ impl Packed<'_> {
         bit / 8..(bit + self.width as usize).div_ceil(8)
     }
 
+    /// Calls `each` with the first `n` values, in order, many at a time.
+    pub fn each_chunk(self, n: usize, mut each: impl FnMut(&[u32])) {
+        // A whole number of bytes, whatever the width.
+        let mut values = [0; 8 * BLOCK];
+        let chunk_bytes = BLOCK * self.width as usize;
+        for (chunk, first) in (0..n).step_by(values.len()).enumerate() {
+            let values = &mut values[..(n - first).min(8 * BLOCK)];
+            let bytes = self.bytes.get(chunk * chunk_bytes..).unwrap_or_default();
+            unpack(bytes, self.width, values, |value| value as u32);
+            each(values);
+        }
+    }
+
     /// The largest of `n` values.
     pub fn max(self, n: usize) -> usize {
-        (0..n).map(|idx| self.get(idx)).max().unwrap_or(0)
+        let mut max = 0;
+        self.each_chunk(n, |values| max = values.iter().copied().fold(max, u32::max));
+        max as usize
+    }
+}
+
+/// What `make` makes of as many values of `width` bits as there are places in `out`.
+#[inline]
+fn unpack<T>(bytes: &[u8], width: u32, out: &mut [T], make: impl Fn(u64) -> T) {
+    match width {
+        0..=7 => unpack_by::<8, T>(bytes, width, out, make),
+        8..=14 => unpack_by::<4, T>(bytes, width, out, make),
+        15..=28 => unpack_by::<2, T>(bytes, width, out, make),
+        _ => unpack_by::<1, T>(bytes, width, out, make),
+    }
+}
+
+/// The same, `N` values from each load of a word: so many that they and the bits before them fit it.
+#[inline]
+fn unpack_by<const N: usize, T>(bytes: &[u8], width: u32, out: &mut [T], make: impl Fn(u64) -> T) {
+    let mask = if width == 0 { 0 } else { u64::MAX >> (u64::BITS - width) };
+    let word_of = |place: usize| {
+        let bit = place * width as usize;
+        word_at(bytes, bit / 8) >> (bit % 8)
+    };
+    let n_whole = out.len() / N * N;
+    let (many, rest) = out.as_chunks_mut::<N>();
+    for (place, values) in many.iter_mut().enumerate() {
+        let word = word_of(place * N);
+        for (k, value) in (0..).zip(values) {
+            *value = make(word >> (k * width) & mask);
+        }
+    }
+    for (place, value) in (n_whole..).zip(rest) {
+        *value = make(word_of(place) & mask);
     }
 }
 
@@ -174,20 +225,14 @@ pub struct Blocked<'a> {
 }
 
 impl Blocked<'_> {
-    /// All `n` values, instead of what was in `out`: 1 ns each.
+    /// All `n` values, instead of what was in `out`: half a nanosecond each.
     pub fn read_all(self, n: usize, out: &mut Vec<i64>) {
-        out.clear();
-        out.reserve(n);
-        for (block, (start, base)) in self.starts.iter().zip(self.base).enumerate() {
+        out.resize(n, 0);
+        for ((block, start), base) in out.chunks_mut(BLOCK).zip(self.starts).zip(self.base) {
             let start = u32::from_le_bytes(*start);
-            let (at, width, base) = ((start >> 8) as usize, (start & 0xFF) as usize, i64::from_le_bytes(*base));
-            let mask = (u64::MAX >> (64 - width.max(1))) & u64::from(width > 0).wrapping_neg();
-            let bytes = self.bits.as_flattened().get(at..).unwrap_or_default();
-            let n_values = n.saturating_sub(block * BLOCK).min(BLOCK);
-            out.extend((0..n_values).map(|place| {
-                let bit = place * width;
-                base.wrapping_add_unsigned(word_at(bytes, bit / 8) >> (bit % 8) & mask)
-            }));
+            let base = i64::from_le_bytes(*base);
+            let bytes = self.bits.as_flattened().get((start >> 8) as usize..).unwrap_or_default();
+            unpack(bytes, start & 0xFF, block, |difference| base.wrapping_add_unsigned(difference));
         }
     }
 
@@ -264,13 +309,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn packed_values_read_back(values in proptest::collection::vec(0u64..1 << 32, 0..400), shift in 0u32..32) {
+        fn packed_values_read_back(values in proptest::collection::vec(0u64..1 << 32, 0..2400), shift in 0u32..32) {
             let values: Vec<usize> = values.into_iter().map(|value| (value >> shift) as usize).collect();
             let width = width_of(values.iter().copied().max().unwrap_or(0) as u64);
             let buf = PackedBuf::of_width(values.iter().map(|value| *value as u64), width);
             prop_assert!(buf.view().is_sound(values.len()));
             let read: Vec<usize> = (0..values.len()).map(|idx| buf.view().get(idx)).collect();
             prop_assert_eq!(&read, &values);
+            let mut all = vec![7; 9];
+            buf.view().read_all(values.len(), &mut all, |value| value as usize);
+            prop_assert_eq!(&all, &values);
+            prop_assert_eq!(buf.view().max(values.len()), values.iter().copied().max().unwrap_or(0));
             if width <= 16 {
                 let narrow = buf.view().to_u16s(values.len());
                 let again = PackedBuf::of(&narrow);

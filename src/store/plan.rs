@@ -20,13 +20,15 @@ pub struct Selection<'a> {
     pub texts: &'a [Text],
     /// Only state changes that may have written this field: all that did, and some that did not.
     pub path: Option<&'a Path>,
+    /// Only events that bear the reference of a call.
+    pub is_of_call: bool,
     /// When somebody sets it, the search ends and its answer is only a part: who sets it asks no further.
     pub stop: Option<&'a AtomicBool>,
 }
 
 impl<'a> Selection<'a> {
     pub fn of(filter: &'a Filter) -> Selection<'a> {
-        Selection { filter, texts: &[], path: None, stop: None }
+        Selection { filter, texts: &[], path: None, is_of_call: false, stop: None }
     }
     pub fn texts(self, texts: &'a [Text]) -> Selection<'a> {
         Selection { texts, ..self }
@@ -80,6 +82,7 @@ pub struct Query<'r> {
     involved: Option<Vec<u32>>,
     tags: Option<Vec<u32>>,
     path_key: Option<u32>,
+    is_of_call: bool,
     /// Tags that have each text.
     pub tags_with_text: Vec<Vec<u32>>,
 }
@@ -109,6 +112,7 @@ impl<'r> Query<'r> {
             involved: actors(&filter.involved),
             tags: (!filter.tags.is_empty()).then(|| filter.tags.iter().filter_map(|tag| tags.find(*tag)).collect()),
             path_key: selection.path.and_then(|path| path.steps.first()).map(paths::key_of),
+            is_of_call: selection.is_of_call,
             tags_with_text: selection.texts.iter().map(having).collect(),
         }
     }
@@ -154,6 +158,7 @@ impl<'r> Query<'r> {
             && self.texts.is_empty()
             && self.classes == 0
             && self.involved.is_none()
+            && !self.is_of_call
             && (&filter.time_ns, filter.call, filter.cause, filter.size_bytes_min) == (&None, None, None, None);
         if !is_alone || self.outside(part).is_some() {
             return None;
@@ -298,6 +303,12 @@ impl<'r> Query<'r> {
         }
         if self.classes != 0 {
             plan.tests.push(Test::Classes(self.classes));
+        }
+        if self.is_of_call {
+            if columns.calls.is_empty() {
+                return Err(Pruned::Call);
+            }
+            plan.tests.push(Test::HasCall);
         }
         if let Some(call) = self.filter.call {
             let place = match columns.is_sealed() {

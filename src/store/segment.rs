@@ -342,11 +342,16 @@ fn are_numbers_sound(columns: &Columns<'_>, head: &Head) -> bool {
     let mut seen = [false; 256];
     columns.kind.iter().for_each(|kind| seen[usize::from(kind[0])] = true);
     let are_kinds = (0u8..=255).all(|byte| !seen[usize::from(byte)] || Kind::from_byte(byte).is_some());
-    let are_classes = (0..n).all(|idx| Class::from_byte(columns.class.get(idx) as u8).is_some());
+    let mut are_classes = true;
+    columns.class.each_chunk(n, |classes| {
+        are_classes &= classes.iter().fold(true, |all, class| all & Class::from_byte(*class as u8).is_some());
+    });
 
     let metas = columns.meta.iter().map(|m| usize::from(u16::from_le_bytes([m[2], m[3]])));
     let is_index = |list: &[[u8; 2]], n: usize| list.iter().all(|idx| usize::from(u16::from_le_bytes(*idx)) < n);
-    let are_ends = (1..columns.n_payloads).all(|k| columns.ends().get(k - 1) <= columns.ends().get(k));
+    let mut ends = Vec::new();
+    columns.ends().read_all(columns.n_payloads, &mut ends);
+    let are_ends = ends.is_sorted();
     let postings = [
         (columns.process_starts, columns.process_lists, columns.actors.len()),
         (columns.peer_starts, columns.peer_lists, columns.actors.len()),
@@ -365,8 +370,8 @@ fn are_numbers_sound(columns: &Columns<'_>, head: &Head) -> bool {
         && ascending32(columns.tags)
         && below(columns.tags, head.n_tags)
         && are_ends
-        && (columns.n_payloads == 0 || (0..1 << 32).contains(&columns.ends().get(columns.n_payloads - 1)))
-        && (columns.n_payloads == 0 || columns.ends().get(0) >= 0)
+        && ends.first().is_none_or(|first| *first >= 0)
+        && ends.last().is_none_or(|last| *last < 1 << 32)
         && postings.iter().all(|(starts, lists, n_numbers)| postings::are_sound(starts, lists, *n_numbers, n))
         && columns.cause_far.iter().all(|entry| far(entry).0 < n)
         && is_index(columns.cause_order, columns.cause_far.len())

@@ -19,12 +19,15 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use self::watch::{Done, Watch};
-use super::join::{CALL_KINDS, CallJoin};
+#[cfg(test)]
+use super::join::CALL_KINDS;
+use super::join::{CallEvents, CallJoin, in_order};
 use super::latency::CallRow;
 use super::names::Names;
+use super::process::is_exact;
 use super::{Scope, within};
 use crate::model::{Actor, Event, Failure, Filter, Kind, Outcome, Seq, Style, Syntax, Term};
-use crate::store::Recording;
+use crate::store::{By, GroupKey, Recording, Selection};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
@@ -182,23 +185,44 @@ pub fn patterns(rec: &Recording, scope: Scope<'_>, options: &Options) -> Outcome
     let mut running: Vec<Box<dyn Detector>> =
         DETECTORS.iter().filter(is_wanted).map(|entry| (entry.make)(&options.thresholds)).collect();
     run(rec, scope, &mut running);
+    Ok(finish(rec, scope, running))
+}
+
+fn finish(rec: &Recording, scope: Scope<'_>, detectors: Vec<Box<dyn Detector>>) -> Vec<Finding> {
     let facts = Facts::new(rec, scope);
-    let mut findings: Vec<Finding> = running.into_iter().flat_map(|detector| detector.finish(&facts)).collect();
+    let mut findings: Vec<Finding> = detectors.into_iter().flat_map(|detector| detector.finish(&facts)).collect();
     findings.sort_by(|a, b| {
         let by_severity = b.severity.cmp(&a.severity);
         by_severity.then_with(|| (a.first, a.pattern, &a.title).cmp(&(b.first, b.pattern, &b.title)))
     });
-    Ok(findings)
+    findings
 }
 
-/// The shared pass.
+/// The kinds that detectors want to see besides those of calls.
+const OTHER_KINDS: [Kind; 4] = [Kind::HandleEnd, Kind::TimerFire, Kind::ExitSignal, Kind::SupervisorRestart];
+
+/// The shared pass. Of arrivals that are no part of a call it reads those of processes that are seen taking messages: only there
+/// something is known of the mailbox, but on the sim, where everything is.
 fn run(rec: &Recording, scope: Scope<'_>, detectors: &mut [Box<dyn Detector>]) {
-    let mut kinds = CALL_KINDS.to_vec();
-    kinds.extend([Kind::HandleEnd, Kind::TimerFire, Kind::ExitSignal, Kind::SupervisorRestart]);
-    let filter = Filter { ranges: scope.to_vec(), ..Filter::kinds(&kinds) };
-    let mut calls = CallJoin::new(rec);
+    let of_kind = |kind| Filter { ranges: scope.to_vec(), ..Filter::kind(kind) };
+    let mut arrivals = of_kind(Kind::Receive);
+    let mut are_all_of_calls = false;
+    if !is_exact(rec) {
+        let taken = rec.group(&Selection::of(&of_kind(Kind::HandleStart)), By::Process, usize::MAX);
+        let taker = |(key, _): &(GroupKey, u64)| if let GroupKey::Actor(actor) = key { *actor } else { None };
+        arrivals.processes = taken.largest.iter().filter_map(taker).collect();
+        are_all_of_calls = arrivals.processes.is_empty();
+    }
+    let call_events = CallEvents::with(scope, &OTHER_KINDS);
+    let arrived = (!are_all_of_calls).then(|| rec.scan(&arrivals)).into_iter().flatten();
+    feed(rec, scope, in_order(call_events.iter(rec), arrived), detectors);
+}
+
+/// Gives events to detectors, with what they lead to.
+fn feed(rec: &Recording, scope: Scope<'_>, events: impl Iterator<Item = Event>, detectors: &mut [Box<dyn Detector>]) {
+    let mut calls = CallJoin::new(rec, scope);
     let mut watch = Watch::new(rec, scope);
-    for event in rec.scan(&filter) {
+    for event in events {
         let done = watch.push(&event);
         let call = calls.push(&event);
         for detector in detectors.iter_mut() {
@@ -211,7 +235,8 @@ fn run(rec: &Recording, scope: Scope<'_>, detectors: &mut [Box<dyn Detector>]) {
             }
         }
     }
-    for done in watch.finish() {
+    let messages = Filter { ranges: scope.to_vec(), ..Filter::kinds(&[Kind::Send, Kind::Receive]) };
+    for done in watch.finish(rec.scan(&messages).next_back()) {
         detectors.iter_mut().for_each(|detector| detector.done(&done));
     }
     for call in calls.finish() {
@@ -270,3 +295,13 @@ fn evidence(seqs: impl IntoIterator<Item = Seq>) -> Vec<Seq> {
 
 #[cfg(test)]
 mod tests;
+
+/// Findings as they are when every event is looked at.
+#[cfg(test)]
+pub(super) fn plain(rec: &Recording, thresholds: &Thresholds) -> Vec<Finding> {
+    let mut running: Vec<Box<dyn Detector>> = DETECTORS.iter().map(|entry| (entry.make)(thresholds)).collect();
+    let mut kinds = [&CALL_KINDS[..], &OTHER_KINDS].concat();
+    kinds.extend([Kind::Send, Kind::Receive]);
+    feed(rec, &[], rec.scan(&Filter::kinds(&kinds)), &mut running);
+    finish(rec, &[], running)
+}

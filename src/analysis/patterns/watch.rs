@@ -136,8 +136,11 @@ impl Watch {
         None
     }
 
-    /// The callbacks that still run.
-    pub fn finish(self) -> Vec<Done> {
+    /// The callbacks that still run. `last` is the scope's last message, which may not have been pushed.
+    pub fn finish(mut self, last: Option<Event>) -> Vec<Done> {
+        if let Some(last) = last.filter(|last| last.seq > self.last) {
+            (self.now_ns, self.last) = (last.at_ns, last.seq);
+        }
         let (now_ns, last, is_exact) = (self.now_ns, self.last, self.is_exact);
         let still = |live: Live| {
             let n_waiting = live.waiting.len() as u64;

@@ -146,8 +146,8 @@ pub fn pairs(rows: &[PairRow]) -> Table {
     let mut table = Table::new("pairs", &columns);
     for row in rows {
         table.push(vec![
-            text(&row.from_name),
-            text(&row.to_name),
+            text(&*row.from_name),
+            text(&*row.to_name),
             count(row.n_messages),
             count(row.n_calls),
             count(row.n_casts),

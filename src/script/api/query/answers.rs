@@ -30,8 +30,9 @@ impl Query {
         if n_groups > largest.len() as u64 {
             table.notes.push(format!("the {} largest of {n_groups} groups", largest.len()));
         }
-        let names = self.context.names(Seq(self.context.recording().borrow().len().saturating_sub(1)));
-        let name = |actor: Option<_>| actor.map_or(Cell::Empty, |actor| Cell::Text(names.name(actor)));
+        let last = Seq(self.context.recording().borrow().len().saturating_sub(1));
+        let name =
+            |actor: Option<_>| actor.map_or(Cell::Empty, |actor| Cell::Text(self.context.names(last).name(actor)));
         for (key, n) in largest {
             let mut row = match key {
                 GroupKey::Kind(_) | GroupKey::Class(_) => vec![Cell::Text(word(key).into())],
