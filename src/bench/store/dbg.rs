@@ -16,8 +16,11 @@ use crate::view::Table;
 const READER: &str = "[File] = init:get_plain_arguments(), Self = self(), \
     Count = fun(end_of_trace, N) -> Self ! {read, N}, N; (_, N) -> N + 1 end, \
     Begun = erlang:monotonic_time(nanosecond), \
-    dbg:trace_client(file, File, {Count, 0}), \
-    receive {read, N} -> io:format(\"~w ~w~n\", [N, erlang:monotonic_time(nanosecond) - Begun]) end, halt().";
+    Ref = monitor(process, dbg:trace_client(file, File, {Count, 0})), \
+    receive \
+        {read, N} -> io:format(\"~w ~w~n\", [N, erlang:monotonic_time(nanosecond) - Begun]); \
+        {'DOWN', Ref, _, _, Why} -> io:format(\"ended: ~0P~n\", [Why, 8]) \
+    end, halt().";
 
 /// Times both on `trace`. Errors: it cannot be imported; a missing Erlang is a note.
 pub fn import(options: &Options, trace: &Path) -> Outcome<Table> {
@@ -66,7 +69,7 @@ fn erlang(trace: &Path, n_rounds: usize) -> Outcome<(u64, Vec<Duration>)> {
         let output = command.output().map_err(|error| Failure::not_found(format!("erl does not run: {error}")))?;
         let printed = String::from_utf8_lossy(&output.stdout);
         let numbers: Vec<u64> = printed.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-        let [n, ns] = numbers[..] else { return Err(Failure::not_found(format!("erl printed {printed:?}"))) };
+        let [n, ns] = numbers[..] else { return Err(Failure::bad_input(format!("it {}", printed.trim()))) };
         n_frames = n;
         took.push(Duration::from_nanos(ns));
     }
