@@ -144,14 +144,14 @@ fn a_timeout_is_explained() {
             #21   197 µs  erl_eval <0.88.0>  shop    buy    received          3 µs      4 µs   5 µs    16 µs
             #28   216 µs  erl_eval <0.88.0>  shop    buy    received          7 µs      4 µs   6 µs    22 µs
             #42   284 µs  shop <0.90.0>      shop    audit  received          9 µs    152 ms  90 µs   152 ms
-            #48  12.5 ms  erl_eval <0.88.0>  shop    buy    timeout   late  140 ms     10 µs           51 ms
+            #48  12.5 ms  erl_eval <0.88.0>  shop    buy    timeout   late  140 ms     10 µs         51.0 ms
             #61   265 ms  erl_eval <0.88.0>  shop    boom   exit             19 µs                   13.3 ms
             > latency()
             latency (3 rows)
             callee  tag    calls  timeouts  failed  late  queue_p50  queue_max  handling_p50  handling_max  total_p50  total_p99  total_max
             ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
             shop    audit      1         0       0     0       9 µs       9 µs        152 ms        152 ms     152 ms     152 ms     152 ms
-            shop    buy        5         1       0     1       5 µs     140 ms          4 µs         10 µs      22 µs      51 ms      51 ms
+            shop    buy        5         1       0     1       5 µs     140 ms          4 µs         10 µs      22 µs    51.0 ms    51.0 ms
             shop    boom       1         0       1     0      19 µs      19 µs                                13.3 ms    13.3 ms    13.3 ms
             > events().kind("timeout").all()
             events (1 row)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::model::time::parse_duration_ns;
 use crate::model::{Failure, Outcome};
@@ -291,35 +291,42 @@ pub enum Format {
 /// Flags of [`Options`] besides `--no-color`, which does no harm anywhere.
 const FORMAT: &[&str] = &["--format", "--json"];
 const SCRIPT: &[&str] = &["--format", "--json", "--seed"];
+/// All of them.
 const SHELL: &[&str] = &["--format", "--json", "--seed", "--eval", "--serve", "--echo"];
 
+/// The flags of [`Options`] that a command does something with.
+fn flags_of(command: &str) -> &'static [&'static str] {
+    match command {
+        "open" | "attach" | "beam" => SHELL,
+        "demo" | "run" | "serve" | "mcp" => SCRIPT,
+        "play" | "reference" => &[],
+        _ => FORMAT,
+    }
+}
+
 impl Command {
-    /// The flags of [`Options`] that it does something with.
-    fn flags(&self) -> &'static [&'static str] {
+    /// Whether it runs a script where it could open the shell.
+    fn has_script(&self) -> bool {
         match self {
             Command::Open { script, .. } | Command::Attach { script, .. } | Command::Beam { script, .. } => {
-                if script.is_some() { SCRIPT } else { SHELL }
+                script.is_some()
             }
-            Command::Demo | Command::Run { .. } | Command::Serve { .. } | Command::Mcp { .. } => SCRIPT,
-            Command::Record { .. } | Command::Import { .. } | Command::Soak { .. } | Command::Bench { .. } => FORMAT,
-            Command::Fsck { .. } | Command::Repair { .. } | Command::Compact { .. } => FORMAT,
-            Command::Play { .. } | Command::Reference => &[],
+            _ => false,
         }
     }
 }
 
 impl Options {
-    /// The flags that were given.
-    fn given(&self) -> impl Iterator<Item = &'static str> {
-        let given = [
+    /// Its flags besides `--no-color`, and whether they were given.
+    fn flags(&self) -> [(&'static str, bool); 6] {
+        [
             ("--format", self.format != Format::Auto),
             ("--json", self.json),
             ("--seed", self.seed.is_some()),
             ("--eval", !self.eval.is_empty()),
             ("--serve", self.serve),
             ("--echo", self.echo),
-        ];
-        given.into_iter().filter(|(_, is_given)| *is_given).map(|(flag, _)| flag)
+        ]
     }
 
     /// The format to use where output is, or is not, a terminal.
@@ -335,7 +342,7 @@ impl Options {
 
 /// Reads the command line. The error is the exit code; what there is to say has been said.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, u8> {
-    Cli::try_parse_from(args).and_then(used).map_err(|error| {
+    read(args).map_err(|error| {
         // `--help` and `--version` come as errors, too.
         super::console::or_end(error.print());
         if let Some(hint) = hint(&error) {
@@ -343,6 +350,27 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, u8> {
         }
         if error.use_stderr() { EXIT_USAGE } else { 0 }
     })
+}
+
+/// The command line as clap knows it: the help of a command has only those flags of all commands that it does something with.
+fn words() -> clap::Command {
+    let mut words = Cli::command();
+    // Only then have commands the flags of all commands.
+    words.build();
+    words.mut_subcommands(|command| {
+        let used = flags_of(command.get_name());
+        command.mut_args(|arg| {
+            let is = |flag: &&&str| flag.strip_prefix("--") == arg.get_long();
+            let is_unused = SHELL.iter().find(is).is_some_and(|flag| !used.contains(flag));
+            if is_unused { arg.hide(true) } else { arg }
+        })
+    })
+}
+
+fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut words = words();
+    let matches = words.try_get_matches_from_mut(args)?;
+    used(Cli::from_arg_matches(&matches)?, matches.subcommand_name(), &mut words)
 }
 
 /// A duration that is longer than nothing.
@@ -353,15 +381,18 @@ fn some_time_ns(text: &str) -> Outcome<i64> {
     }
 }
 
-/// Errors: a flag that the command does nothing with.
-fn used(cli: Cli) -> Result<Cli, clap::Error> {
-    let flags = cli.command.as_ref().map_or(SHELL, Command::flags);
-    let Some(flag) = cli.options.given().find(|flag| !flags.contains(flag)) else { return Ok(cli) };
-    let what = match &cli.command {
-        Some(Command::Open { .. } | Command::Attach { .. } | Command::Beam { .. }) => "a run of a script",
-        _ => "this command",
+/// Errors: a flag that the command, of this name, does nothing with.
+fn used(cli: Cli, name: Option<&str>, words: &mut clap::Command) -> Result<Cli, clap::Error> {
+    let has_script = cli.command.as_ref().is_some_and(Command::has_script);
+    let flags = if has_script { SCRIPT } else { name.map_or(SHELL, flags_of) };
+    let given = cli.options.flags().into_iter().find(|(flag, is_given)| *is_given && !flags.contains(flag));
+    let Some((flag, _)) = given else { return Ok(cli) };
+    let what = if has_script { "a run of a script" } else { "this command" };
+    let words = match name.and_then(|name| words.find_subcommand_mut(name)) {
+        Some(command) => command,
+        None => return Ok(cli),
     };
-    Err(Cli::command().error(ErrorKind::ArgumentConflict, format!("{flag} does nothing for {what}")))
+    Err(words.error(ErrorKind::ArgumentConflict, format!("{flag} does nothing for {what}")))
 }
 
 /// What the user may have meant where clap cannot know: a file given without its command.
@@ -401,8 +432,18 @@ mod tests {
     }
 
     #[test]
+    fn the_help_of_a_command_has_its_flags() {
+        let mut words = words();
+        let mut help = |name: &str| words.find_subcommand_mut(name).unwrap().render_long_help().to_string();
+        assert!(!help("fsck").contains("--eval") && help("fsck").contains("--format"));
+        assert!(
+            help("open").contains("--eval") && help("open").contains("--serve") && !help("play").contains("--json")
+        );
+    }
+
+    #[test]
     fn a_flag_that_does_nothing_is_refused() {
-        let refused = |words: &str| used(parse_words(words)).err().map(|error| error.to_string());
+        let refused = |words: &str| read(words.split(' ').map(OsString::from)).err().map(|error| error.to_string());
         for words in ["cinema fsck f --format csv --no-color", "cinema open f -e x --serve", "cinema run s --seed 1"] {
             assert_eq!(refused(words), None, "{words}");
         }
@@ -414,6 +455,8 @@ mod tests {
             ("cinema reference --json", "--json does nothing for this command"),
         ] {
             assert!(refused(words).is_some_and(|text| text.contains(told)), "{words}: {:?}", refused(words));
+            let command = words.split(' ').take(2).collect::<Vec<_>>().join(" ");
+            assert!(refused(words).is_some_and(|text| text.contains(&format!("Usage: {command}"))), "{words}");
         }
     }
 

@@ -69,18 +69,18 @@ pub fn compact(file: &Path, out: &Path, is_forced: bool, options: &Options) -> O
     compacted?;
     let (before, after) = (size(file)?, size(out)?);
     let n_events = recording.n_held();
-    let per_event = |n_bytes: u64| n_bytes as f64 / n_events.max(1) as f64;
+    let per_event = |n_bytes: u64| n_bytes as f64 / n_events as f64;
     let document = json!({
         "file": file.display().to_string(), "out": out.display().to_string(),
         "events": n_events, "bytes_before": before, "bytes_after": after,
     });
     print(&document, "", options, || {
-        format!(
-            "{before} bytes, now {after} ({:.0} %): {:.1} bytes per event, now {:.1}\n",
-            100.0 * after as f64 / before.max(1) as f64,
-            per_event(before),
-            per_event(after)
-        )
+        let share = 100.0 * after as f64 / before.max(1) as f64;
+        let each = match n_events {
+            0 => "no events".to_string(),
+            _ => format!("{:.1} bytes per event, now {:.1}", per_event(before), per_event(after)),
+        };
+        format!("{before} bytes, now {after} ({share:.0} %): {each}\n")
     });
     Ok(0)
 }
@@ -120,8 +120,7 @@ fn csv(columns: &[&str], rows: &[Json]) -> String {
 }
 
 fn size(path: &Path) -> Outcome<u64> {
-    let failed = |error| Failure::io(format!("cannot read {}: {error}", path.display()));
-    std::fs::metadata(path).map(|meta| meta.len()).map_err(failed)
+    std::fs::metadata(path).map(|meta| meta.len()).map_err(|error| Failure::unreadable(path, &error))
 }
 
 /// Errors: there is a file at `out` already, unless it `is_forced`; `file` itself whatever is said.
@@ -138,7 +137,7 @@ fn check_out(file: &Path, out: &Path, is_forced: bool) -> Outcome<()> {
 fn summary(file: &Path, report: &Report) -> String {
     let n_events = report.seqs.end - report.seqs.start;
     let seqs = match report.seqs.end.checked_sub(1).filter(|_| n_events > 0) {
-        Some(last) => format!("{n_events} events, #{} to #{last}", report.seqs.start),
+        Some(last) => format!("{}, #{} to #{last}", counted(n_events, "event"), report.seqs.start),
         None => "no events".to_string(),
     };
     let form = if report.is_archive { "archive form" } else { "plain form" };
@@ -148,13 +147,13 @@ fn summary(file: &Path, report: &Report) -> String {
         (false, false) => "without its end",
     };
     let mut text = format!(
-        "{}: version {}, {form}, {} bytes, {end}\n{seqs} in {} segments; {} keyframes, {} marks\n",
+        "{}: version {}, {form}, {} bytes, {end}\n{seqs} in {}; {}, {}\n",
         file.display(),
         report.version,
         report.n_bytes,
-        report.n_segments,
-        report.n_keyframes,
-        report.n_marks
+        counted(report.n_segments as u64, "segment"),
+        counted(report.n_keyframes as u64, "keyframe"),
+        counted(report.n_marks as u64, "mark")
     );
     if let Some(unfinished) = report.unfinished(&file.display().to_string()) {
         text.push_str(&format!("{unfinished}\n"));

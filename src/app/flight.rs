@@ -27,31 +27,31 @@ pub struct Flight {
     #[arg(long, value_name = "CONDITION")]
     trigger: Option<String>,
     /// How much before a trigger is saved; 30s
-    #[arg(long, value_name = "TIME", value_parser = time, requires = "trigger")]
+    #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true, requires = "trigger")]
     before: Option<String>,
     /// How much after a trigger is saved; 10s
-    #[arg(long, value_name = "TIME", value_parser = time, requires = "trigger")]
+    #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true, requires = "trigger")]
     after: Option<String>,
     /// End at the first trigger; FILE has it
     #[arg(long, requires = "trigger")]
     once: bool,
     /// Begin a new file after so much
-    #[arg(long, value_name = "SIZE|TIME|EVENTS", value_parser = amount, conflicts_with_all = ["ring", "trigger"])]
+    #[arg(long, value_name = "SIZE|TIME|EVENTS", value_parser = some_amount, conflicts_with_all = ["ring", "trigger"])]
     rotate: Option<String>,
     /// How many files of the rotation stay
-    #[arg(long, value_name = "N", requires = "rotate")]
+    #[arg(long, value_name = "N", requires = "rotate", value_parser = clap::value_parser!(u32).range(1..))]
     keep: Option<u32>,
-    /// End after so many events
-    #[arg(long, value_name = "N")]
+    /// End after so many events; what comes in the same moment is kept, too
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     events: Option<u64>,
     /// End after so long
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = some_time, allow_hyphen_values = true)]
     time: Option<String>,
     /// End after so much in files and memory
-    #[arg(long, value_name = "SIZE", value_parser = amount)]
+    #[arg(long, value_name = "SIZE", value_parser = some_amount)]
     size: Option<String>,
     /// How often to say how far it is; 5s; none for never
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = interval, allow_hyphen_values = true)]
     progress: Option<String>,
     #[command(flatten)]
     safety: Safety,
@@ -72,12 +72,33 @@ fn ring(value: &str) -> Result<String, String> {
     Amount::parse(value).and_then(Amount::ring).map(|_| written).map_err(|failure| failure.error)
 }
 
-/// A time as a script writes it; `()` for none.
-fn time(value: &str) -> Result<String, String> {
-    match value {
-        "none" => Ok("()".to_string()),
-        _ => parse_duration_ns(value).map(|_| text(value)).map_err(|_| "5s, 1min or 2h".to_string()),
+/// An amount that is more than nothing.
+fn some_amount(value: &str) -> Result<String, String> {
+    let written = amount(value)?;
+    let is_nothing =
+        matches!(Amount::parse(value), Ok(Amount::Bytes(0) | Amount::Events(0) | Amount::Ns(i64::MIN..=0)));
+    if is_nothing { Err(format!("{value} is nothing at all")) } else { Ok(written) }
+}
+
+/// A time as a script writes it, of at least `ns_min`.
+fn time_from(value: &str, ns_min: i64) -> Result<String, String> {
+    match parse_duration_ns(value) {
+        Ok(ns) if ns >= ns_min => Ok(text(value)),
+        Ok(_) if ns_min > 0 => Err(format!("{value} is no time at all")),
+        Ok(_) => Err(format!("{value} is less than nothing")),
+        Err(_) => Err("5s, 1min or 2h".to_string()),
     }
+}
+fn time(value: &str) -> Result<String, String> {
+    time_from(value, 0)
+}
+fn some_time(value: &str) -> Result<String, String> {
+    time_from(value, 1)
+}
+
+/// A time between two lines; `()` for none.
+fn interval(value: &str) -> Result<String, String> {
+    if value == "none" { Ok("()".to_string()) } else { some_time(value) }
 }
 
 fn file(value: &str) -> Result<PathBuf, String> {
@@ -102,6 +123,7 @@ pub fn record(worker: &Worker<Live>, target: &Target, trace: &Trace, flight: &Fl
     if !is_whole {
         options.put("out", text(path_text(&flight.out)?));
     }
+    options.put("stop", "true");
     let given = [
         ("ring", flight.ring.clone()),
         ("trigger", flight.trigger.as_ref().map(|_| "trigger".to_string())),

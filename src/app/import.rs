@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::cli::Options;
 use super::{console, files, interrupt};
-use crate::model::{Failure, FailureKind, Outcome, time};
+use crate::model::{Failure, Outcome, time};
 use crate::render::text::counted;
 use crate::session::import::ClockOffset;
 use crate::session::{check_new, import};
@@ -32,15 +32,12 @@ pub fn run(paths: &[PathBuf], offsets: &[ClockOffset], out: &Path, is_forced: bo
         !token.load(Ordering::Relaxed)
     });
     bar.finish_and_clear();
-    let imported = imported.map_err(|failure| match failure.kind {
-        FailureKind::Interrupted => failure.hint(format!("{} has what was read until then", out.display())),
-        _ => failure,
-    })?;
+    let imported = imported?;
     imported.damage.iter().for_each(|line| console::talk(&format!("damaged: {line}")));
-    imported.assumed.iter().for_each(|line| console::talk(&format!("warning: {line}")));
+    imported.assumed.iter().chain(&imported.left_out).for_each(|line| console::talk(&format!("warning: {line}")));
     let document = json!({
         "out": out.display().to_string(), "events": imported.n_events, "messages": imported.n_frames,
-        "damaged": imported.damage, "assumed": imported.assumed,
+        "damaged": imported.damage, "assumed": imported.assumed, "left_out": imported.left_out,
     });
     let damaged = if imported.damage.is_empty() { "" } else { ", not whole: loss() lists what is damaged" };
     let (events, messages) = (counted(imported.n_events, "event"), counted(imported.n_frames, "message"));

@@ -1,5 +1,5 @@
 //! Ctrl-C: sets the one token that scripts and native loops poll. A second one within a second
-//! ends the program. Where that is wanted, being asked to end (SIGTERM) is the same. It must not know what is being
+//! ends the program, as does being asked to end (SIGTERM); where that is wanted, it is the same as Ctrl-C. It must not know what is being
 //! interrupted.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Exit code of a run that Ctrl-C ended.
 pub const EXIT_INTERRUPTED: u8 = 130;
+
+/// What a shell adds to a signal's number for the exit code of whom it ended.
+const EXIT_SIGNAL: i32 = 128;
 
 /// What a program is sent that would make a file larger than it may; the same number on Linux and macOS.
 const SIGXFSZ: i32 = 25;
@@ -32,9 +35,11 @@ pub type Token = Arc<AtomicBool>;
 
 /// Starts the thread that listens for Ctrl-C and gives the token that it sets.
 ///
+/// SIGTERM and SIGHUP end the program at once, and what it is writing is not left half. With `is_ended_gently` they set the
+/// token, too, for who saves something then.
+///
 /// On return the listening has begun: the line editor saves and restores the signal's handler around each
-/// line, and must find ours. Where signals cannot be had, Ctrl-C ends the program as usual. With `is_ended_gently`,
-/// SIGTERM and SIGHUP set the token, too, for who saves something then.
+/// line, and must find ours. Where signals cannot be had, Ctrl-C ends the program as usual.
 pub fn listen(is_ended_gently: bool) -> Token {
     let token = Token::default();
     let shared = Arc::clone(&token);
@@ -47,6 +52,20 @@ pub fn listen(is_ended_gently: bool) -> Token {
     token
 }
 
+/// Ends the program, whatever it is doing.
+fn end(code: i32) -> ! {
+    super::terminal::restore();
+    crate::store::remove_temporaries();
+    std::process::exit(code)
+}
+
+/// Whether who started us wants that nothing comes of a signal, as `nohup` does; known where the system has `/proc`.
+fn is_ignored(kind: SignalKind) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (kind.as_raw_value() - 1) & 1 == 1)
+}
+
 /// Says by `ready` that the handler is installed; dropping it says that it cannot be.
 fn wait_for_signals(token: &Token, ready: &Sender<()>, is_ended_gently: bool) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
@@ -54,12 +73,14 @@ fn wait_for_signals(token: &Token, ready: &Sender<()>, is_ended_gently: bool) {
         let Ok(mut signals) = signal(SignalKind::interrupt()) else { return };
         // With a handler, a limit of the shell (ulimit -f) is an error of the write, told like a full disk.
         let _large_files = signal(SignalKind::from_raw(SIGXFSZ));
-        let others = if is_ended_gently { &[SignalKind::terminate(), SignalKind::hangup()][..] } else { &[] };
-        for kind in others {
-            let Ok(mut signals) = signal(*kind) else { return };
+        for kind in [SignalKind::terminate(), SignalKind::hangup()].into_iter().filter(|kind| !is_ignored(*kind)) {
+            let Ok(mut signals) = signal(kind) else { return };
             let token = Arc::clone(token);
             tokio::spawn(async move {
                 while signals.recv().await.is_some() {
+                    if !is_ended_gently {
+                        end(EXIT_SIGNAL + kind.as_raw_value());
+                    }
                     token.store(true, Ordering::Relaxed);
                 }
             });
@@ -69,8 +90,7 @@ fn wait_for_signals(token: &Token, ready: &Sender<()>, is_ended_gently: bool) {
         }
         while signals.recv().await.is_some() {
             if insists() {
-                super::terminal::restore();
-                std::process::exit(i32::from(EXIT_INTERRUPTED));
+                end(i32::from(EXIT_INTERRUPTED));
             }
             token.store(true, Ordering::Relaxed);
         }

@@ -141,7 +141,7 @@ fn drive(
         Some(Command::Open { file, script, args }) => {
             batch::check_script(script.as_deref())?;
             let told = batch::open(worker, &file)?;
-            if let Some(code) = run_on(worker, &told, script, args, is_shell)? {
+            if let Some(code) = run_on(worker, &told, script, args, terminal.is_some())? {
                 return Ok(code);
             }
         }
@@ -149,14 +149,14 @@ fn drive(
         Some(Command::Attach { target, trace, keep, script, args }) => {
             batch::check_script(script.as_deref())?;
             let told = nodes::attach(worker, &target, &trace, &keep)?;
-            if let Some(code) = run_on(worker, &told, script, args, is_shell)? {
+            if let Some(code) = run_on(worker, &told, script, args, terminal.is_some())? {
                 return Ok(code);
             }
         }
         Some(Command::Beam { launch, trace, keep, script, flags }) => {
             batch::check_script(script.as_deref())?;
             let told = nodes::launch(worker, &launch, &trace, &keep, &flags)?;
-            if let Some(code) = run_on(worker, &told, script, Vec::new(), is_shell)? {
+            if let Some(code) = run_on(worker, &told, script, Vec::new(), terminal.is_some())? {
                 return Ok(code);
             }
         }
@@ -205,15 +205,15 @@ fn go_on(
     })
 }
 
-/// Runs the script on what was opened and gives its exit code; without one, tells a user of the shell what that is.
+/// Runs the script on what was opened and gives its exit code; without one, tells a user at a terminal what that is.
 fn run_on(
     worker: &Worker<Live>,
     told: &str,
     script: Option<std::path::PathBuf>,
     args: Vec<String>,
-    is_shell: bool,
+    is_at_terminal: bool,
 ) -> Outcome<Option<u8>> {
-    if is_shell {
+    if is_at_terminal {
         console::talk(told);
     }
     script.map(|script| batch::run_script(worker, &script, args)).transpose()

@@ -49,7 +49,7 @@ pub struct Trace {
     #[arg(long, value_enum, value_name = "HOW")]
     capture: Option<Capture>,
     /// A limit that ends the tracing: time=1min, events=N, rate=N, queue=N, memory_bytes=N; `none` lifts it
-    #[arg(long = "limit", value_name = "NAME=VALUE")]
+    #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = limit)]
     limits: Vec<String>,
     #[command(flatten)]
     redact: Redact,
@@ -125,10 +125,24 @@ pub struct Safety {
 }
 
 fn sync(value: &str) -> Result<String, String> {
-    if ["none", "segment"].contains(&value) { Ok(value.to_string()) } else { duration(value) }
+    match parse_duration_ns(value) {
+        _ if ["none", "segment"].contains(&value) => Ok(value.to_string()),
+        Ok(ns) if ns <= 0 => Err(format!("{value} is no time at all")),
+        _ => duration(value),
+    }
 }
 fn duration(value: &str) -> Result<String, String> {
     parse_duration_ns(value).map(|_| value.to_string()).map_err(|_| "100ms, 1s or 1min".to_string())
+}
+
+/// A limit by its name. Errors: it is none, or of nothing.
+fn limit(value: &str) -> Result<String, String> {
+    let (_, amount) = value.split_once('=').ok_or("a name and a value: time=1min, events=100000")?;
+    let number = amount.trim_end_matches(|c: char| !c.is_ascii_digit()).replace('_', "");
+    if number.parse::<i64>().is_ok_and(|n| n <= 0) {
+        return Err(format!("{amount} lets nothing through; none lifts a limit"));
+    }
+    Ok(value.to_string())
 }
 
 impl Keep {
@@ -269,10 +283,7 @@ impl Trace {
         }
         let mut limits = Options::default();
         for limit in &self.limits {
-            let (name, value) = limit.split_once('=').ok_or_else(|| {
-                Failure::usage(format!("--limit {limit}: a name and a value"))
-                    .hint("--limit time=1min --limit events=100000")
-            })?;
+            let Some((name, value)) = limit.split_once('=') else { continue };
             let is_number = value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_') && !value.is_empty();
             let value = match value {
                 "none" => "()".to_string(),

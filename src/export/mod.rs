@@ -14,7 +14,7 @@ pub use chrome::chrome_trace;
 pub use csv::{csv, csv_line};
 pub use diagram::{dot, mermaid};
 pub use events::events_jsonl;
-pub use json::{cell_json, json, jsonl};
+pub use json::{cell_json, fields, json, jsonl};
 pub use stream::{TableFormat, TableWriter};
 
 #[cfg(test)]

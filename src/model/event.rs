@@ -287,8 +287,13 @@ impl Event {
     }
 }
 
-/// The `reason` of a [`Kind::Loss`] of what damage of a file took, in its payload; other losses were dropped while recording.
+/// The `reason` of a [`Kind::Loss`] of what damage of a file took, in its payload; losses without a reason were dropped while recording.
 pub const DAMAGE: &str = "damage";
+/// The `reason` of a [`Kind::Loss`] at the end of an import that was interrupted.
+pub const INTERRUPTED: &str = "interrupted";
+
+/// In the metadata of an event whose payload was too large to be kept: its size.
+pub const OMITTED_BYTES: &str = "omitted_bytes";
 
 impl Kind {
     /// Whether this event puts a message into `process`'s mailbox ([`Kind::ExitSignal`] only with tag `EXIT`).

@@ -2,6 +2,8 @@
 //! It must not know how it is shown.
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 
 /// What sort of failure this is; it decides the exit code and the colour, not the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -54,6 +56,14 @@ impl Failure {
     }
     pub fn io(error: impl Into<String>) -> Failure {
         Failure::new(FailureKind::Io, error)
+    }
+    /// A file that the system does not let us read.
+    pub fn unreadable(path: &Path, error: &io::Error) -> Failure {
+        match error.kind() {
+            io::ErrorKind::NotFound => Failure::not_found(format!("no file {}", path.display()))
+                .hint("ls shows what is there; paths are relative to where cinema runs"),
+            _ => Failure::io(format!("cannot read {}: {error}", path.display())),
+        }
     }
     pub fn interrupted() -> Failure {
         Failure::new(FailureKind::Interrupted, "interrupted")

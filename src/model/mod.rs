@@ -24,7 +24,7 @@ pub use atom::Atom;
 pub use batch::EventBatch;
 pub use diff::Path;
 pub use display::{Style, Syntax};
-pub use event::{Actor, ActorId, CallKey, Class, DAMAGE, Event, Kind, NewEvent, Seq};
+pub use event::{Actor, ActorId, CallKey, Class, DAMAGE, Event, INTERRUPTED, Kind, NewEvent, OMITTED_BYTES, Seq};
 pub use failure::{Failure, FailureKind, Outcome};
 pub use filter::Filter;
 pub use near::nearest;

@@ -1,5 +1,6 @@
 //! Floor 6: views as text and pictures. It must not know recordings or sessions: it draws what a view holds.
 
+mod decimals;
 pub mod escape;
 pub mod event_line;
 mod layout;

@@ -3,7 +3,7 @@
 use comfy_table::{Attribute, Cell as TextCell, CellAlignment, LineStyle, TableStyle};
 
 use super::layout::{self, Shape};
-use super::{escape, tone};
+use super::{decimals, escape, tone};
 use crate::model::quote::grouped;
 use crate::model::{Style, Syntax, limits, time};
 use crate::view::{Cell, Column, Table, Tree, TreeRow};
@@ -77,7 +77,8 @@ pub fn table(table: &Table, options: &TextOptions) -> String {
 /// Header and the first `n_shown` rows; and the columns that there was no room for.
 fn grid(table: &Table, n_shown: usize, options: &TextOptions) -> (String, Vec<String>) {
     let row_texts = |row: &Vec<Cell>| row.iter().map(|cell| cell_text(cell, options.syntax)).collect();
-    let texts: Vec<Vec<String>> = table.rows[..n_shown].iter().map(row_texts).collect();
+    let mut texts: Vec<Vec<String>> = table.rows[..n_shown].iter().map(row_texts).collect();
+    decimals::line_up(table, &mut texts);
     let shapes: Vec<Shape> = table.columns.iter().enumerate().map(|(idx, column)| shape(idx, column, &texts)).collect();
     let layout = layout::fit(&shapes, options.width.map_or(usize::MAX, |width| usize::from(width).max(20)));
     let mut grid = comfy_table::Table::new();

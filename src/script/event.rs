@@ -194,12 +194,12 @@ mod functions {
     pub fn payload(e: &mut EventHandle) -> Dynamic {
         e.term().map_or(Dynamic::UNIT, |term| to_dynamic(&term))
     }
-    /// What is known of the event beside itself, as a map: `late_ns`, `since` ..; `()` when nothing.
+    /// What is known of the event beside itself, as a map: `late_ns`, `since`, `omitted_bytes` ..; `()` when nothing.
     #[rhai_fn(get = "meta", pure)]
     pub fn meta(e: &mut EventHandle) -> Dynamic {
         e.meta().map_or(Dynamic::UNIT, |meta| to_dynamic(&meta))
     }
-    /// Names of the fields that damage of the file took, as `"payload"`; none when the event is whole.
+    /// Names of the fields that damage of the file took, or that were too large to be kept, as `"payload"`; none when the event is whole.
     #[rhai_fn(get = "lost", pure)]
     pub fn lost(e: &mut EventHandle) -> rhai::Array {
         e.lost().into_iter().map(Dynamic::from).collect()

@@ -1,11 +1,11 @@
 //! Files that appear whole or not at all: written under another name beside their place, and renamed when they are done. What
 //! stood there before stays until then. It must not know what is written.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
 use crate::model::{Failure, Outcome};
-use crate::store::temporary_beside;
+use crate::store::Temporary;
 
 /// A file that is being made. Dropped before [`Fresh::keep`], nothing is left of it.
 pub struct Fresh {
@@ -14,7 +14,7 @@ pub struct Fresh {
     /// Where it goes in the end; links are followed.
     target: PathBuf,
     /// Where it is until then; `None` for what is no file, such as a device, which is written to as it is.
-    temporary: Option<PathBuf>,
+    temporary: Option<Temporary>,
 }
 
 impl Fresh {
@@ -28,7 +28,7 @@ impl Fresh {
             OpenOptions::new().write(true).open(&target).map_err(|error| cannot_write(path, &error))?;
         }
         let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let temporary = temporary_beside(&target, (&format!(".{name}."), ".part"));
+        let temporary = Temporary::beside(&target, (&format!(".{name}."), ".part"));
         Ok(Fresh { name: path.to_path_buf(), target, temporary: Some(temporary) })
     }
 
@@ -39,24 +39,17 @@ impl Fresh {
 
     /// Where to write.
     pub fn path(&self) -> &Path {
-        self.temporary.as_deref().unwrap_or(&self.target)
+        self.temporary.as_ref().map_or(&self.target, Temporary::path)
     }
 
-    /// Puts it in its place. Errors: the system's.
-    pub fn keep(mut self) -> Outcome<()> {
-        match self.temporary.take() {
-            Some(temporary) => fs::rename(&temporary, &self.target).map_err(|error| cannot_write(&self.target, &error)),
-            None => Ok(()),
-        }
+    /// Whether something is there that it will be written over.
+    pub fn is_replacing(&self) -> bool {
+        self.temporary.as_ref().is_none_or(Temporary::is_replacing)
     }
-}
 
-impl Drop for Fresh {
-    fn drop(&mut self) {
-        if let Some(temporary) = &self.temporary {
-            // It may never have been made.
-            let _ = fs::remove_file(temporary);
-        }
+    /// Puts it in its place. Errors: the system's, and somebody else put a file there meanwhile.
+    pub fn keep(self) -> Outcome<()> {
+        self.temporary.map_or(Ok(()), Temporary::keep).map_err(|error| cannot_write(&self.name, &error))
     }
 }
 
@@ -66,6 +59,8 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -73,7 +73,7 @@ fn info(beam: &Beam, title: &str) -> RecordingInfo {
             ));
         }
     }
-    notes.push(("redacted".to_string(), beam.redaction().describe()));
+    notes.push(("redacted by".to_string(), beam.redaction().describe()));
     RecordingInfo {
         source: "beam".into(),
         title: title.to_string(),

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::{Recording, file};
-use crate::model::{DAMAGE, Filter, Kind, Seq};
+use crate::model::{DAMAGE, Filter, INTERRUPTED, Kind, Seq};
 
 /// Events that are lost, of one reason and at one place.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,7 +14,7 @@ pub struct Loss {
     pub seqs: Range<u64>,
     /// `None` when nobody knows how many.
     pub n_events: Option<u64>,
-    /// `dropped` while recording, or `damage` of the file.
+    /// `dropped` while recording, `damage` of the file, or an import that was `interrupted`.
     pub reason: &'static str,
     /// Where the damage lies, in the file in which it was found.
     pub offset: Option<u64>,
@@ -55,11 +55,14 @@ impl Recording {
         let payload = self.term(seq);
         let fields = payload.as_ref().and_then(|payload| payload.as_map());
         let number = |name: &str| fields?.get_atom(name)?.as_int().and_then(|n| u64::try_from(n).ok());
-        let is_damage = fields.and_then(|fields| fields.get_atom("reason")?.as_atom()).is_some_and(|at| at == DAMAGE);
+        let reason = fields.and_then(|fields| fields.get_atom("reason")?.as_atom());
         Loss {
             seqs: seq.0..seq.0 + 1,
             n_events: number("total"),
-            reason: if is_damage { DAMAGE } else { DROPPED },
+            reason: [DAMAGE, INTERRUPTED]
+                .into_iter()
+                .find(|known| reason.is_some_and(|at| at == *known))
+                .unwrap_or(DROPPED),
             offset: number("offset"),
             what: fields
                 .and_then(|fields| fields.get_atom("what")?.as_binary())

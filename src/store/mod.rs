@@ -66,7 +66,8 @@ use columns::{Columns, TIME_BLOCK_EVENTS};
 use derived::Derived;
 use dictionary::Dictionaries;
 pub use explain::{Stage, Step};
-pub use file::{Damage, Part, Report, SyncPolicy, ranges, temporary_beside};
+pub use file::temporary::{Temporary, remove_all as remove_temporaries};
+pub use file::{Damage, Part, Report, SyncPolicy, ranges};
 pub use group::{By, GroupKey, Groups};
 use keyframe::{Keyframes, Live};
 pub use layout::PartBytes;
@@ -454,7 +455,11 @@ impl Recording {
     /// Writes everything into one `.cinema` file (to a temporary name first, then renamed).
     /// Errors: the system's, with the path.
     pub fn save(&self, path: &std::path::Path) -> Outcome<()> {
-        file::save(self, path)
+        self.save_while(path, &mut |_| true)
+    }
+    /// As [`Recording::save`]; `go_on` is called with the number of events written so far, and its `false` interrupts.
+    pub fn save_while(&self, path: &std::path::Path, go_on: &mut dyn FnMut(u64) -> bool) -> Outcome<()> {
+        file::save(self, path, go_on)
     }
     /// Writes everything into one file in archive form: half the size where there is much of it, made and first read more slowly.
     /// Errors: as of [`Recording::save`].
@@ -465,7 +470,11 @@ impl Recording {
     pub fn compact_while(&self, path: &std::path::Path, go_on: &mut dyn FnMut(u64) -> bool) -> Outcome<()> {
         file::compact(self, path, go_on)
     }
-    /// Whether the file begins as a session file does. Errors: it cannot be read.
+    /// Whether the file has the first bytes of a session file; of one that cannot be read it has not.
+    pub fn begins_as_session(path: &std::path::Path) -> bool {
+        file::begins_as_session(path).unwrap_or(false)
+    }
+    /// Whether the file is meant to be a session file, by its name or its first bytes. Errors: it cannot be read.
     pub fn is_session_file(path: &std::path::Path) -> Outcome<bool> {
         file::is_session(path)
     }

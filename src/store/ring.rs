@@ -9,9 +9,9 @@
 
 use std::path::Path;
 
+use super::Recording;
 use super::keyframe::Folder;
 use super::states::States;
-use super::{Recording, file};
 use crate::model::{Failure, Kind, Outcome, Seq, limits};
 
 /// What a ring recording holds; `None` does not bound. A ring is cut by whole segments, each about a sixteenth of the
@@ -221,7 +221,7 @@ impl Recording {
         if first > 0 {
             part.evict(first);
         }
-        file::save(&part, path).map(|()| part.n_held())
+        part.save(path).map(|()| part.n_held())
     }
 }
 

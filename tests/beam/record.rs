@@ -103,6 +103,8 @@ each_otp! {
         assert!(said.contains("dropped") && said.contains("flight.cinema"), "{said}");
         let recording = flight(&node);
         assert!(recording.first() == Seq(0) && recording.len() > 200 && knows(&recording, "stock"), "{said}");
+        let n_bytes = std::fs::metadata(node.home().join("flight.cinema")).map_or(0, |meta| meta.len());
+        assert!(said.contains(&format!("saved {} events, {n_bytes} bytes", recording.len())), "{} {n_bytes}: {said}", recording.len());
         assert!(events(&recording).iter().any(|event| event.kind == Kind::StateChange));
         node.settled(SOON).assert_none();
     }

@@ -7,7 +7,7 @@ use cinema::sandbox::import::{ClockOffset, ImportReport, check, import_all};
 use cinema::session::import::into_file;
 use cinema::store::{Recording, RecordingInfo};
 
-use super::{data, frames, listing, recorded};
+use super::{data, frames, listing, of_kind, recorded};
 
 /// A trace file with one register event per name and time (ns).
 fn write_trace(path: &Path, names: &[(&str, i64)]) {
@@ -86,6 +86,72 @@ fn a_file_that_is_missing_in_a_set_is_a_loss_in_its_place() {
 }
 
 #[test]
+fn an_empty_file_of_a_set_is_passed_over() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name);
+    for names in [["tw1.trace", "tw2.trace", "tw3.trace"], ["tw.1.wrp", "tw.2.wrp", "tw.3.wrp"]] {
+        let paths = names.map(path);
+        write_trace(&paths[0], &[("a", 1)]);
+        std::fs::write(&paths[1], "").expect("the folder is writable");
+        write_trace(&paths[2], &[("b", 2)]);
+        let (recording, report) = imported(&paths);
+        assert_eq!((tags(&recording), told(&report)), (vec!["a", "b"], vec![]), "nothing is missing");
+        assert_eq!(report.assumed, [format!("{} is empty and was passed over", names[1])]);
+    }
+    let failure = check(&[path("tw2.trace")], &[]).expect_err("nothing is there");
+    assert!(failure.to_string().contains("tw2.trace is empty\n  hint: a tracer writes when its buffer is full"));
+}
+
+#[test]
+fn a_trace_without_times_says_so_and_is_not_merged_with_others() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [bare, other, timed] = ["bare.trace", "other.trace", "timed.trace"].map(|name| folder.path().join(name));
+    let message =
+        |name: &str| Term::parse(&format!("{{trace,<0.7.0>,register,{name}}}"), Syntax::Erlang).expect("it is one");
+    std::fs::write(&bare, frames(&[message("a"), message("b")])).expect("the folder is writable");
+    std::fs::write(&other, frames(&[message("c")])).expect("the folder is writable");
+    write_trace(&timed, &[("d", 5)]);
+    let (recording, report) = imported(std::slice::from_ref(&bare));
+    assert_eq!((tags(&recording).join(""), report.assumed.len()), ("ab".to_string(), 1));
+    assert!(
+        report.assumed[0].starts_with("the trace messages have no times: events are counted 1 ns apart, and durations")
+    );
+    let (recording, report) = imported(&[bare.clone(), other]);
+    assert_eq!(tags(&recording).join(""), "abc");
+    assert!(report.assumed[0].contains("1 ns apart, one file after the other, and"), "{:?}", report.assumed);
+    let failure = check(&[bare, timed], &[]).expect_err("nothing tells their order").to_string();
+    assert!(failure.contains("bare.trace have no times, those of ") && failure.contains("cannot be merged by time"));
+}
+
+#[test]
+fn what_is_too_large_is_left_out_and_told() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [trace, out] = ["large.trace", "large.cinema"].map(|name| folder.path().join(name));
+    let message = |n_bytes: usize, at: u64| {
+        let who = Term::Pid(Pid::local(7));
+        let text = Term::tuple([Term::atom("text"), Term::binary(&vec![b'x'; n_bytes][..])]);
+        let stamp = Term::tuple([Term::Int(at as i64), Term::Int(at as i64)]);
+        Term::tuple([Term::atom("trace_ts"), who, Term::atom("receive"), text, stamp])
+    };
+    let mib = 1 << 20;
+    let messages = [message(5, 1), message(65 * mib, 2), message(70 * mib, 3)];
+    std::fs::write(&trace, frames(&messages)).expect("the folder is writable");
+    let imported = into_file(std::slice::from_ref(&trace), &[], &out, &mut |_| true).expect("it is a trace");
+    let what = "what 2 events carry, up to 71 MiB each, was left out (limit PAYLOAD_BYTES_MAX: 64 MiB); `lost` has \"payload\" \
+                there, and `meta` the size";
+    assert_eq!(imported.left_out.as_deref(), Some(what));
+    let (recording, report) = Recording::open(&out).expect("it was completed");
+    assert!(report.is_whole() && recording.info.notes.contains(&("left out".to_string(), what.to_string())));
+    let events: Vec<_> = of_kind(&recording, Kind::Receive);
+    assert_eq!(
+        events.iter().map(|event| recording.lost_fields(event.seq).join("")).collect::<Vec<_>>(),
+        ["", "payload", "payload"]
+    );
+    let meta = super::shown(recording.meta(events[1].seq));
+    assert!(meta.contains("omitted_bytes => 68157") && meta.contains("lost => [payload]"), "{meta}");
+}
+
+#[test]
 fn files_of_several_tracers_are_merged_by_time() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let paths = ["left.trace", "right.trace"].map(|name| folder.path().join(name));
@@ -160,13 +226,23 @@ fn a_file_is_imported_into_a_file() {
     let (kept, report) = Recording::open(&out).expect("it was completed");
     assert_eq!((report.is_whole(), kept.len()), (true, imported.n_events));
     assert_eq!(listing(&kept), listing(&recorded(&source).0));
-    let mut n_looks = 0;
-    let cut = into_file(std::slice::from_ref(&source), &[], &out, &mut |_| {
-        n_looks += 1;
-        n_looks < 2
-    });
-    assert_eq!(cut.err().map(|failure| failure.kind), Some(FailureKind::Interrupted));
-    let (part, report) = Recording::open(&out).expect("what was read is kept");
+    let interrupt = |out: &Path| {
+        let mut n_looks = 0;
+        let cut = into_file(std::slice::from_ref(&source), &[], out, &mut |_| {
+            n_looks += 1;
+            n_looks < 2
+        });
+        let failure = cut.err().expect("it was interrupted");
+        assert_eq!(failure.kind, FailureKind::Interrupted);
+        failure.hints.join("").replace(&folder.path().display().to_string(), "")
+    };
+    assert_eq!(interrupt(&out), "/small.cinema is as it was");
+    assert_eq!(Recording::open(&out).expect("it is as it was").0.len(), imported.n_events);
+    let part = folder.path().join("part.cinema");
+    assert_eq!(interrupt(&part), "/part.cinema has what was read until then");
+    let (part, report) = Recording::open(&part).expect("what was read is kept");
+    let losses = part.losses(&part.lineage(0));
+    assert_eq!((losses.len(), losses[0].reason, losses[0].seqs.end), (1, "interrupted", part.len()));
     assert!(report.is_whole() && !part.is_empty() && part.len() < imported.n_events);
     assert!(part.info.notes.iter().any(|(name, _)| name == "interrupted"), "and says that it is a part");
     let itself = into_file(std::slice::from_ref(&out), &[], &out, &mut |_| true);
@@ -199,7 +275,7 @@ fn what_is_no_trace_says_what_it_may_be() {
         failure.to_string().replace(&path.display().to_string(), "some")
     };
     assert!(told(b"").starts_with("some is empty\n  hint: a tracer writes when its buffer is full"));
-    assert!(told(b"\x1f\x8b\x08").starts_with("some is compressed by gzip\n  hint: zcat some > node.trace"));
+    assert!(told(b"\x1f\x8b\x08").starts_with("some is compressed by gzip\n  hint: zcat some > node.trace, and open"));
     assert!(told(b"\xff\xfe{\0").starts_with("some is text in UTF-16\n  hint: iconv"));
     assert!(told(b"\0\0\r\n\r\n\x83h\r\n").starts_with("some is damaged all over, as a transfer as text does it"));
     assert!(told(b"anything").starts_with("some is neither a binary trace file"));

@@ -341,6 +341,52 @@ fn an_import_that_is_ended_leaves_one_file() {
     }
 }
 
+/// Who is asked to end in the middle of a file leaves none behind.
+#[cfg(unix)]
+#[test]
+fn an_export_that_is_ended_leaves_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = |n: usize| format!("{{\"at_ns\":{n},\"kind\":\"log\",\"process\":\"<0.{}.0>\"}}\n", n % 1000);
+    std::fs::write(dir.path().join("many.jsonl"), (0..100_000).map(line).collect::<String>()).unwrap();
+    let names = || std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    for (signal, code) in [("-TERM", 143), ("-HUP", 129), ("-INT", 130)] {
+        let mut child = common::cinema(&["open", "many.jsonl", "-e", "export_to(\"jsonl\", \"out.jsonl\")"]);
+        let mut child = child.current_dir(dir.path()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        while !names().iter().any(|name| name.to_string_lossy().ends_with(".part")) {
+            assert_eq!(child.try_wait().unwrap(), None, "it works still");
+            std::thread::yield_now();
+        }
+        assert!(std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{signal}");
+        assert_eq!(names(), ["many.jsonl"], "{signal}");
+    }
+}
+
+#[test]
+fn lines_from_a_pipe_give_answers_and_nothing_else() {
+    let done = run(&["open", "tests/format/files/bank-v3.cinema"], "events().count()\n");
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "69\n", ""));
+    let done = run(&["open", "tests/format/files/bank-v3.cinema", "-e", "info()", "--json"], "");
+    let info: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!((info["events"].as_u64(), info["seed"].is_u64()), (Some(69), true), "{info}");
+}
+
+#[test]
+fn what_a_recorder_is_not_to_do_is_told_at_once() {
+    for (args, told) in [
+        (&["--events", "0"][..], "0 is not in 1.."),
+        (&["--time", "-1s"], "-1s is no time at all"),
+        (&["--progress", "0s"], "0s is no time at all"),
+        (&["--sync", "0s"], "0s is no time at all"),
+        (&["--rotate", "0"], "0 is nothing at all"),
+        (&["--limit", "rate=0"], "0 lets nothing through"),
+    ] {
+        let done = run(&[&["record", "nobody@nowhere", "--out", "x.cinema"], args].concat(), "");
+        assert!(done.code == 2 && done.stderr.contains(told), "{args:?}: {} {}", done.code, done.stderr);
+        assert!(!done.stderr.contains("recording:") && !done.stderr.contains("tip:"), "{}", done.stderr);
+    }
+}
+
 #[test]
 fn a_trace_file_is_opened_without_its_secrets() {
     let trace = "tests/data/ejabberd-small.trace";

@@ -163,10 +163,76 @@ fn nothing_is_written_over() {
     let done = run(&["compact", &file, &scratch.path("small.cinema")], "");
     assert!(done.code == 1 && done.stderr.contains("cinema repair"), "{}", done.stderr);
     assert_eq!(std::fs::read(&file).unwrap(), before);
-    for (args, what) in [(["fsck", "Cargo.toml"], "is not a .cinema file"), (["fsck", "no-such-file"], "cannot open")] {
+    for (args, what) in [
+        (["fsck", "Cargo.toml"], "is not a .cinema file"),
+        (["fsck", "no-such-file"], "no file no-such-file\n  hint: ls"),
+    ] {
         let done = common::run_in(Path::new(env!("CARGO_MANIFEST_DIR")), &args, "");
         assert!(done.code == 1 && done.stderr.contains(what), "{} {}", done.code, done.stderr);
     }
+}
+
+/// What the head says can be found out from the rest.
+#[test]
+fn a_damaged_head_is_damage_like_any_other() {
+    let scratch = Scratch::new();
+    let n_events = |file: &str| json(&["open", file, "-e", "events().count()"]).1;
+    for name in ["bank-v3.cinema", "shop-v3-archive.cinema", "bank-v2.cinema"] {
+        let n = n_events(&text(&kept(name)));
+        for place in [0, 3, 8, 11, 12, 15] {
+            let file = scratch.damaged(name, |_| place);
+            let (code, found) = json(&["fsck", &file]);
+            assert_eq!(
+                (code, &found["findings"][0]["part"], found["events_lost"].as_u64()),
+                (3, &"head".into(), Some(0))
+            );
+            let out = scratch.path("out.cinema");
+            assert_eq!(run(&["repair", &file, &out, "--force"], "").code, 0);
+            assert_eq!((run(&["fsck", &out], "").code, n_events(&out)), (0, n.clone()), "{name} {place}");
+        }
+    }
+    let later = scratch.damaged("bank-v3.cinema", |_| 8);
+    let done = run(&["open", &later, "-e", "1"], "");
+    assert!(
+        done.code == 1 && done.stderr.contains("hint: cinema fsck"),
+        "it may be of a later program: {}",
+        done.stderr
+    );
+    let shifted = scratch.path("shifted.cinema");
+    std::fs::write(&shifted, &std::fs::read(kept("bank-v3.cinema")).unwrap()[1..]).unwrap();
+    assert_eq!((run(&["fsck", &shifted], "").code, n_events(&shifted)), (3, n_events(&text(&kept("bank-v3.cinema")))));
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_waits_for_a_pipe() {
+    let scratch = Scratch::new();
+    let (pipe, out) = (scratch.path("pipe.cinema"), scratch.path("out.cinema"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for args in [&["fsck", &pipe][..], &["repair", &pipe, &out], &["compact", &pipe, &out], &["fsck", "/dev/zero"]] {
+        let done = run(args, "");
+        assert!(done.code == 1 && done.stderr.contains("is no regular file"), "{args:?}: {}", done.stderr);
+    }
+}
+
+/// The first bytes say what a file is; the name says what it was where they say nothing.
+#[test]
+fn other_files_under_our_name_are_read_as_what_they_are() {
+    let scratch = Scratch::new();
+    let file = scratch.path("lines.cinema");
+    std::fs::write(&file, "{\"at_ns\":1,\"kind\":\"log\",\"process\":\"<0.7.0>\"}\n").unwrap();
+    assert_eq!(run(&["open", &file, "-e", "events().count()"], "").stdout, "1\n");
+    assert_eq!(run(&["import", &file, "-o", &scratch.path("out.cinema")], "").code, 0);
+    std::fs::write(&file, "anything").unwrap();
+    let done = run(&["import", &file, "-o", &scratch.path("other.cinema")], "");
+    assert!(done.code == 1 && done.stderr.contains("is neither a binary trace file"), "{}", done.stderr);
+    let linked = scratch.path("loop.cinema");
+    std::os::unix::fs::symlink(&linked, &linked).unwrap();
+    let told: Vec<String> =
+        [&["fsck", &linked][..], &["open", &linked, "-e", "1"], &["import", &linked, "-o", "x.cinema"]]
+            .map(|args| run(args, "").stderr.lines().next().unwrap().to_string())
+            .into();
+    assert!(told.iter().all(|line| *line == told[0] && line.starts_with("error: cannot read ")), "{told:?}");
 }
 
 /// A recorder that was killed leaves a file that is not finished. Whatever reads it says so in the same words.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::problem::Problem;
 use crate::codec::json::to_json;
-use crate::export::cell_json;
+use crate::export::{cell_json, fields};
 use crate::model::{Outcome, Seq, Style, Syntax, Term, limits};
 use crate::sandbox::RunEnd;
 use crate::session::reply::StopReport;
@@ -54,8 +54,7 @@ pub fn with_terms(table: &Table, syntax: Option<Syntax>) -> Answer {
     let n_rows = table.rows.len().min(limits::SERVER_ROWS_MAX);
     let n_more = table.n_more + (table.rows.len() - n_rows) as u64;
     let data = if table.is_fields() {
-        let field = |row: &Vec<Cell>| Some((cell_json(row.first()?).as_str()?.to_string(), value(row.get(1)?)));
-        Json::Object(table.rows.iter().filter_map(field).collect())
+        fields(table, value)
     } else {
         Json::Array(table.rows[..n_rows].iter().map(object).collect())
     };

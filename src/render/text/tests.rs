@@ -139,7 +139,7 @@ fn a_table_with_many_columns_gives_way_in_order() {
             callee           tag                              calls  failed  queue_p50  queue_max  total_p99
             ────────────────────────────────────────────────────────────────────────────────────────────────
             ejabberd_router  terminate_child_of_a_supervisor      1       0    6.45 µs    11.1 µs    13.5 ms
-            ejabberd_router  terminate_child_of_a_supervisor      2       0    12.9 µs    22.2 µs      27 ms
+            ejabberd_router  terminate_child_of_a_supervisor      2       0    12.9 µs    22.2 µs    27.0 ms
             ejabberd_router  terminate_child_of_a_supervisor      3       0    19.4 µs    33.3 µs    40.5 ms
 
             latency (3 rows)
@@ -147,7 +147,7 @@ fn a_table_with_many_columns_gives_way_in_order() {
                                                          p50      max      p99
             ──────────────────────────────────────────────────────────────────
             ejabberd_r…  terminate_…      1       0  6.45 µs  11.1 µs  13.5 ms
-            ejabberd_r…  terminate_…      2       0  12.9 µs  22.2 µs    27 ms
+            ejabberd_r…  terminate_…      2       0  12.9 µs  22.2 µs  27.0 ms
             ejabberd_r…  terminate_…      3       0  19.4 µs  33.3 µs  40.5 ms
 
             latency (3 rows)

@@ -1,10 +1,11 @@
-//! The clocks of traces that are merged: whether they have anything in common. It must not know what the traces hold.
+//! The clocks of traces: whether there are any and, of traces that are merged, whether they have anything in common. It must not know what the traces hold.
 
-use super::files::TraceLog;
+use super::files::{self, TraceLog};
 use super::source::OpenLog;
 use super::{ClockOffset, EventClock};
 use crate::model::pid::Origin;
 use crate::model::time::show_ns;
+use crate::model::{Failure, Outcome};
 
 /// Where the messages of one log lie in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,37 @@ impl Span {
 pub fn is_of(offset: &ClockOffset, log: &TraceLog) -> bool {
     let is_named = |path: &std::path::Path| path == offset.file || path.file_name() == Some(offset.file.as_os_str());
     log.parts.iter().any(|part| is_named(&part.path))
+}
+
+/// Errors: some of `logs` have times and some have none, so that nothing tells which message of the one came before which of the other.
+pub fn check(logs: &[TraceLog]) -> Outcome<()> {
+    // One alone is merged with nothing.
+    if logs.len() < 2 {
+        return Ok(());
+    }
+    let is_timed = |log: &TraceLog| files::first_message(&log.parts.first()?.path).map(|(_, stamp)| stamp.is_some());
+    let name = |wanted: bool| logs.iter().find(|log| is_timed(log) == Some(wanted)).and_then(|log| log.parts.first());
+    match (name(false), name(true)) {
+        (Some(without), Some(with)) => Err(Failure::usage(format!(
+            "the messages of {} have no times, those of {} have: they cannot be merged by time",
+            without.path.display(),
+            with.path.display()
+        ))
+        .hint("import each of them alone")
+        .hint(TIMES_HINT)),
+        _ => Ok(()),
+    }
+}
+
+/// How a trace gets times.
+const TIMES_HINT: &str = "dbg:p(all, [m, p, c, strict_monotonic_timestamp]) gives a trace its times";
+
+/// What is told of traces whose messages have no times.
+pub fn without_times(logs: &[OpenLog]) -> String {
+    let order = if logs.len() > 1 { ", one file after the other" } else { "" };
+    format!(
+        "the trace messages have no times: events are counted 1 ns apart{order}, and durations say nothing; {TIMES_HINT}"
+    )
 }
 
 /// What merging `logs` with these spans by time takes for granted: of each log that it was not told of, that its clock

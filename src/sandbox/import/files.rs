@@ -25,6 +25,25 @@ pub struct TraceLog {
     pub parts: Vec<Part>,
     /// The `.ti` file that ttb left beside it.
     pub info: Option<PathBuf>,
+    /// Files of it in which nothing is yet, as of a wrapped set the newest when it was just begun.
+    pub empty: Vec<PathBuf>,
+}
+
+impl TraceLog {
+    /// A log of numbered files of one set.
+    fn of_set(members: Vec<(u64, PathBuf)>, info: Option<PathBuf>) -> TraceLog {
+        let (parts, empty) = in_order(members);
+        TraceLog { parts, info, empty }
+    }
+    fn alone(path: &Path, info: Option<PathBuf>) -> TraceLog {
+        match is_empty(path) {
+            true => TraceLog { parts: Vec::new(), info, empty: vec![path.to_path_buf()] },
+            false => TraceLog { parts: vec![Part { path: path.to_path_buf(), n_missing: 0 }], info, empty: Vec::new() },
+        }
+    }
+    fn has_file(&self) -> bool {
+        !self.parts.is_empty() || !self.empty.is_empty()
+    }
 }
 
 /// One file of a stream.
@@ -35,18 +54,17 @@ pub struct Part {
     pub n_missing: u64,
 }
 
-impl Part {
-    fn alone(path: PathBuf) -> Part {
-        Part { path, n_missing: 0 }
-    }
-}
-
 /// Whether `path` is a file that begins like a trace file, or a folder as ttb leaves it.
 pub fn is_trace(path: &Path) -> bool {
     if path.is_dir() {
         return folder_logs(path).is_ok_and(|logs| !logs.is_empty());
     }
     is_trace_start(&start_of(path))
+}
+
+/// Whether `path` is a file without a byte.
+fn is_empty(path: &Path) -> bool {
+    path.metadata().is_ok_and(|meta| meta.is_file() && meta.len() == 0)
 }
 
 /// Whether `path` is a file of JSON lines.
@@ -70,22 +88,26 @@ fn start_of(path: &Path) -> Vec<u8> {
     read.map_or(Vec::new(), |_| start)
 }
 
-/// The logs that `paths` name: files of one set (`name0.trace`, `name1.trace` ..) are one log. Errors: nothing there,
-/// or something else than traces.
+/// The logs that `paths` name: files of one set (`name0.trace`, `name1.trace` ..) are one log. Errors: nothing there or in
+/// any of them, or something else than traces.
 pub fn find(paths: &[PathBuf]) -> Outcome<Vec<TraceLog>> {
     let mut logs: Vec<TraceLog> = Vec::new();
     let mut known: BTreeSet<PathBuf> = BTreeSet::new();
     for path in paths {
         for log in logs_of(path)? {
             // A set may be named by one of its files, by all, and by its folder; a file in several ways.
-            let is_new = |part: &Part| known.insert(part.path.canonicalize().unwrap_or_else(|_| part.path.clone()));
-            let parts: Vec<Part> = log.parts.into_iter().filter(is_new).collect();
-            if !parts.is_empty() {
-                logs.push(TraceLog { parts, info: log.info });
-            }
+            let mut is_new = |path: &PathBuf| known.insert(path.canonicalize().unwrap_or_else(|_| path.clone()));
+            let parts = log.parts.into_iter().filter(|part| is_new(&part.path)).collect();
+            let empty = log.empty.into_iter().filter(|path| is_new(path)).collect();
+            logs.extend(Some(TraceLog { parts, info: log.info, empty }).filter(TraceLog::has_file));
         }
     }
     let logs = join_sets(logs);
+    if logs.iter().all(|log| log.parts.is_empty())
+        && let Some(empty) = logs.iter().find_map(|log| log.empty.first())
+    {
+        return Err(no_trace(empty));
+    }
     let n_files: usize = logs.iter().map(|log| log.parts.len()).sum();
     if n_files > IMPORT_FILES_MAX {
         let how = tripped("IMPORT_FILES_MAX", IMPORT_FILES_MAX, "open fewer of them at once");
@@ -94,31 +116,33 @@ pub fn find(paths: &[PathBuf]) -> Outcome<Vec<TraceLog>> {
     Ok(logs)
 }
 
-/// Makes one log of single files whose names differ by a number only and whose first messages are of one node.
+/// Makes one log of single files whose names differ by a number only and whose first messages are of one node; an empty one
+/// goes with the first set that its name fits.
 fn join_sets(logs: Vec<TraceLog>) -> Vec<TraceLog> {
     type Set = (PathBuf, String, String, Option<Origin>);
     let mut sets: BTreeMap<usize, (Set, Vec<(u64, PathBuf)>)> = BTreeMap::new();
     let mut alone = Vec::new();
-    for (place, log) in logs.into_iter().enumerate() {
-        let numbered = match (&log.parts[..], &log.info) {
-            ([only], None) => numbered(&only.path).map(|(folder, base, number, suffix)| {
-                let origin = first_message(&only.path).map(|(origin, _)| origin);
-                (only.path.clone(), number, (folder, base, suffix, origin))
-            }),
+    let (empty, filled): (Vec<_>, Vec<_>) = logs.into_iter().enumerate().partition(|(_, log)| log.parts.is_empty());
+    for (place, log) in filled.into_iter().chain(empty) {
+        let only = match (&log.parts[..], &log.empty[..], &log.info) {
+            ([Part { path, .. }], [], None) | ([], [path], None) => Some(path.clone()),
             _ => None,
         };
-        let Some((path, number, set)) = numbered else {
+        let Some((path, (folder, base, number, suffix))) = only.and_then(|path| Some((path.clone(), numbered(&path)?)))
+        else {
             alone.push((place, log));
             continue;
         };
-        match sets.values_mut().find(|(known, _)| *known == set) {
+        let set = (folder, base, suffix, first_message(&path).map(|(origin, _)| origin));
+        let is_same = |known: &Set| {
+            (&known.0, &known.1, &known.2) == (&set.0, &set.1, &set.2) && (log.parts.is_empty() || known.3 == set.3)
+        };
+        match sets.values_mut().find(|(known, _)| is_same(known)) {
             Some((_, members)) => members.push((number, path)),
             None => drop(sets.insert(place, (set, vec![(number, path)]))),
         }
     }
-    alone.extend(
-        sets.into_iter().map(|(place, (_, members))| (place, TraceLog { parts: in_order(members), info: None })),
-    );
+    alone.extend(sets.into_iter().map(|(place, (_, members))| (place, TraceLog::of_set(members, None))));
     alone.sort_by_key(|(place, _)| *place);
     alone.into_iter().map(|(_, log)| log).collect()
 }
@@ -133,7 +157,7 @@ fn numbered(path: &Path) -> Option<(PathBuf, String, u64, String)> {
 }
 
 /// The node and the time of a file's first trace message.
-fn first_message(path: &Path) -> Option<(Origin, Option<Stamp>)> {
+pub fn first_message(path: &Path) -> Option<(Origin, Option<Stamp>)> {
     let mut start = Vec::new();
     fs::File::open(path).and_then(|file| file.take(FIRST_MESSAGE_BYTES).read_to_end(&mut start)).ok()?;
     let mut frames = Frames::new(&start, "");
@@ -154,11 +178,10 @@ fn first_message(path: &Path) -> Option<(Origin, Option<Stamp>)> {
 /// The logs that `path` names.
 fn logs_of(path: &Path) -> Outcome<Vec<TraceLog>> {
     let shown = path.display();
+    path.metadata().map_err(|error| Failure::unreadable(path, &error))?;
     let logs = if path.is_dir() {
         folder_logs(path)?
-    } else if !path.exists() {
-        return Err(Failure::not_found(format!("no file {shown}")));
-    } else if is_trace(path) {
+    } else if is_trace(path) || is_empty(path) {
         vec![file_log(path)?]
     } else {
         return Err(no_trace(path));
@@ -173,14 +196,18 @@ fn logs_of(path: &Path) -> Outcome<Vec<TraceLog>> {
 fn no_trace(path: &Path) -> Failure {
     let shown = path.display();
     let is = |what: &str, hint: String| Failure::bad_input(format!("{shown} is {what}")).hint(hint);
+    // Its name before it was compressed.
+    let without = |extension: &str| match path.extension().is_some_and(|own| own == extension) {
+        true => path.with_extension("").display().to_string(),
+        false => "node.trace".to_string(),
+    };
     match &start_of(path)[..] {
-        _ if !path.is_file() => is(
-            "no regular file: what is imported is mapped, not streamed",
-            format!("cat {shown} > node.trace, and import that"),
-        ),
+        _ if !path.is_file() => {
+            is("no regular file: what is imported is mapped, not streamed", "write it to a file, and import that".into())
+        }
         [] => is("empty", "a tracer writes when its buffer is full: dbg:flush_trace_port(), dbg:stop() or ttb:stop()".into()),
-        [0x1F, 0x8B, ..] => is("compressed by gzip", format!("zcat {shown} > node.trace, and import that")),
-        [0x28, 0xB5, 0x2F, 0xFD, ..] => is("compressed by zstd", format!("zstd -d {shown} -o node.trace, and import that")),
+        [0x1F, 0x8B, ..] => is("compressed by gzip", format!("zcat {shown} > {0}, and open {0}", without("gz"))),
+        [0x28, 0xB5, 0x2F, 0xFD, ..] => is("compressed by zstd", format!("zstd -d {shown} -o {0}, and open {0}", without("zst"))),
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
             is("text in UTF-16", format!("iconv -f UTF-16 -t UTF-8 {shown} > events.jsonl, and import that"))
         }
@@ -215,10 +242,10 @@ fn file_log(path: &Path) -> Outcome<TraceLog> {
     let beside = |info: String| Some(folder.join(info)).filter(|info| info.is_file());
     match name.strip_suffix(".wrp").map(|stem| stem.trim_end_matches(|c: char| c.is_ascii_digit())) {
         Some(base) if base.len() + ".wrp".len() < name.len() => {
-            let parts = wrapped_parts(folder, &file_names(folder)?, base);
-            Ok(TraceLog { parts, info: beside(format!("{}.ti", base.trim_end_matches('.'))) })
+            let members = wrapped(folder, &file_names(folder)?, base);
+            Ok(TraceLog::of_set(members, beside(format!("{}.ti", base.trim_end_matches('.')))))
         }
-        _ => Ok(TraceLog { parts: vec![Part::alone(path.to_path_buf())], info: beside(format!("{name}.ti")) }),
+        _ => Ok(TraceLog::alone(path, beside(format!("{name}.ti")))),
     }
 }
 
@@ -228,13 +255,12 @@ fn folder_logs(folder: &Path) -> Outcome<Vec<TraceLog>> {
     let mut logs = Vec::new();
     for info in names.iter().filter(|name| name.ends_with(".ti")) {
         let base = &info[..info.len() - ".ti".len()];
-        let parts = match names.iter().find(|name| *name == base) {
-            Some(whole) => vec![Part::alone(folder.join(whole))],
-            None => wrapped_parts(folder, &names, &format!("{base}.")),
+        let path = Some(folder.join(info));
+        let log = match names.iter().find(|name| *name == base) {
+            Some(whole) => TraceLog::alone(&folder.join(whole), path),
+            None => TraceLog::of_set(wrapped(folder, &names, &format!("{base}.")), path),
         };
-        if !parts.is_empty() {
-            logs.push(TraceLog { parts, info: Some(folder.join(info)) });
-        }
+        logs.extend(Some(log).filter(TraceLog::has_file));
     }
     Ok(logs)
 }
@@ -249,19 +275,21 @@ fn file_names(folder: &Path) -> Outcome<Vec<String>> {
     Ok(names)
 }
 
-/// The files `BASE` number `.wrp` among the `names` in `folder`.
-fn wrapped_parts(folder: &Path, names: &[String], base: &str) -> Vec<Part> {
+/// The files `BASE` number `.wrp` among the `names` in `folder`, with their numbers.
+fn wrapped(folder: &Path, names: &[String], base: &str) -> Vec<(u64, PathBuf)> {
     let number_of = |name: &str| name.strip_prefix(base)?.strip_suffix(".wrp")?.parse::<u64>().ok();
-    in_order(names.iter().filter_map(|name| Some((number_of(name)?, folder.join(name)))).collect())
+    names.iter().filter_map(|name| Some((number_of(name)?, folder.join(name)))).collect()
 }
 
 /// The numbered files of a set, oldest first: by the times of their first messages or, where one has none, by their numbers. A
 /// wrapped log deletes the file that it will write next, so the numbers have one gap and the oldest file is the one
-/// after it (runtime_tools, dbg:trace_port/2); what is missing between two that follow each other is lost.
-fn in_order(mut members: Vec<(u64, PathBuf)>) -> Vec<Part> {
+/// after it (runtime_tools, dbg:trace_port/2); what is missing between two that follow each other is lost. Those that are
+/// empty come second.
+fn in_order(mut members: Vec<(u64, PathBuf)>) -> (Vec<Part>, Vec<PathBuf>) {
     members.sort();
     let gap = members.windows(2).position(|pair| pair[1].0 != pair[0].0 + 1);
     members.rotate_left(gap.map_or(0, |gap| gap + 1));
+    let (empty, mut members): (Vec<_>, Vec<_>) = members.into_iter().partition(|(_, path)| is_empty(path));
     let stamp_of = |(_, path): &(u64, PathBuf)| first_message(path).and_then(|(_, stamp)| stamp);
     let stamps: Vec<Option<Stamp>> = members.iter().map(stamp_of).collect();
     if stamps.iter().all(Option::is_some) {
@@ -271,14 +299,19 @@ fn in_order(mut members: Vec<(u64, PathBuf)>) -> Vec<Part> {
     }
     let numbers: Vec<u64> = members.iter().map(|(number, _)| *number).collect();
     let missing = |idx: usize| match idx.checked_sub(1).map(|before| numbers[before]) {
-        Some(before) => numbers[idx].saturating_sub(before.saturating_add(1)),
+        Some(before) => {
+            let between = before.saturating_add(1)..numbers[idx];
+            let n_empty = empty.iter().filter(|(number, _)| between.contains(number)).count() as u64;
+            between.end.saturating_sub(between.start).saturating_sub(n_empty)
+        }
         None => 0,
     };
     // Numbers far apart (dates, times of day) count something else than files.
     let n_missing = (0..numbers.len()).fold(0, |sum: u64, idx| sum.saturating_add(missing(idx)));
     let is_counting = n_missing <= numbers.len() as u64;
     let n_missing = (0..numbers.len()).map(|idx| if is_counting { missing(idx) } else { 0 }).collect::<Vec<_>>();
-    members.into_iter().zip(n_missing).map(|((_, path), n_missing)| Part { path, n_missing }).collect()
+    let parts = members.into_iter().zip(n_missing).map(|((_, path), n_missing)| Part { path, n_missing });
+    (parts.collect(), empty.into_iter().map(|(_, path)| path).collect())
 }
 
 #[cfg(test)]
@@ -289,7 +322,7 @@ mod tests {
     fn a_wrapped_set_begins_after_its_gap() {
         let names = |numbers: &[u32]| numbers.iter().map(|n| format!("t.{n}.wrp")).collect::<Vec<_>>();
         let ordered = |numbers: &[u32], base: &str| -> Vec<String> {
-            let parts = wrapped_parts(Path::new(""), &names(numbers), base);
+            let (parts, _) = in_order(wrapped(Path::new(""), &names(numbers), base));
             assert!(parts.iter().all(|part| part.n_missing == 0));
             parts.iter().map(|part| part.path.display().to_string()).collect()
         };
@@ -303,7 +336,7 @@ mod tests {
     fn a_second_gap_of_a_wrapped_set_is_files_that_are_missing() {
         let missing = |numbers: &[u64]| -> Vec<u64> {
             let members = numbers.iter().map(|number| (*number, PathBuf::from(format!("t{number}")))).collect();
-            in_order(members).iter().map(|part| part.n_missing).collect()
+            in_order(members).0.iter().map(|part| part.n_missing).collect()
         };
         assert_eq!(missing(&[0, 1, 3, 5, 6]), [0, 1, 0, 0, 0], "3, none of 4, 5, 6, and round to 0, 1");
         assert_eq!(missing(&[20260101, 20260204, 20260305]), [0, 0, 0], "no numbers of files");

@@ -199,6 +199,7 @@ impl<'s> Lines<'s> {
 
     fn read(&mut self, file: &OpenFile) -> Result<(), Hangup> {
         let mut offset = file.bytes().len() - text_of(file).len();
+        let mut n_forgotten = 0;
         for (idx, line) in text_of(file).split(|byte| *byte == b'\n').enumerate() {
             if !line.trim_ascii().is_empty() {
                 self.report.n_frames += 1;
@@ -209,6 +210,7 @@ impl<'s> Lines<'s> {
             offset += line.len() + 1;
             if Outlet::is_full(&self.batch) {
                 self.send(offset)?;
+                n_forgotten = file.forget(n_forgotten, offset);
             }
         }
         self.lose_before(0);

@@ -30,6 +30,7 @@ use self::lines::Lines;
 use self::outlet::Outlet;
 use self::reader::Reader;
 use self::source::{OpenFile, OpenLog};
+pub use super::trace::recognise::Omitted;
 pub use super::trace::{Defect, Defects, EventClock};
 use crate::model::{Atom, EventBatch, Failure, Outcome};
 
@@ -52,6 +53,8 @@ pub struct ImportReport {
     pub defects: Defects,
     /// What was taken for granted, and may be wrong, a line each.
     pub assumed: Vec<String>,
+    /// Payloads that were too large to be kept: of their events the rest is there.
+    pub omitted: Omitted,
     /// The node that was traced; of several, the first.
     pub node: Option<Atom>,
     pub clock: EventClock,
@@ -69,6 +72,11 @@ pub struct Progress {
 /// Whether `path` is a binary trace file, one of a wrapped set, or a ttb folder. Reads 4 KiB.
 pub fn is_trace_file(path: &Path) -> bool {
     files::is_trace(path)
+}
+
+/// Whether a file begins as one that can be imported: a trace, or JSON lines.
+pub fn is_foreign(path: &Path) -> bool {
+    files::is_trace(path) || files::is_lines(path)
 }
 
 /// Whether a file is a binary trace file, or what ttb writes beside one.
@@ -138,6 +146,7 @@ impl Input {
             }
             (_, None) => {
                 let logs = files::find(paths)?;
+                clocks::check(&logs)?;
                 if let Some(offset) = offsets.iter().find(|offset| !logs.iter().any(|log| clocks::is_of(offset, log))) {
                     let files = logs.iter().flat_map(|log| &log.parts).map(|part| part.path.display().to_string());
                     return Err(Failure::usage(format!("no trace file {} to shift in time", offset.file.display()))

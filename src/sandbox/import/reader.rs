@@ -32,6 +32,7 @@ impl<'s> Reader<'s> {
         self.report.n_events = recogniser.next_seq().0;
         self.report.n_dropped = recogniser.n_lost();
         self.report.unstored = recogniser.unstored().clone();
+        self.report.omitted = recogniser.omitted();
         self.report.is_elixir = recogniser.is_elixir();
         self.report
     }
@@ -69,6 +70,11 @@ impl<'s> Reader<'s> {
             self.recogniser.lose(reorder.last_ns(), n_lost);
         }
         self.report.assumed = clocks::assumed(logs, &merge.spans());
+        if self.report.clock == EventClock::None && n_items > 0 {
+            self.report.assumed.push(clocks::without_times(logs));
+        }
+        let empty = logs.iter().flat_map(OpenLog::empty).map(|name| format!("{name} is empty and was passed over"));
+        self.report.assumed.extend(empty);
         if self.report.defects.n_total > 0 {
             let mangled = logs.iter().flat_map(OpenLog::mangled).map(|name| format!("{name} is {MANGLED}"));
             self.report.assumed.extend(mangled);

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 
 use super::clocks::Span;
 use super::files::{Part, TraceLog, is_mangled};
@@ -14,10 +14,15 @@ use crate::model::{Failure, Outcome};
 use crate::sandbox::trace::frames::{Defects, Frame, Frames};
 use crate::sandbox::trace::message::{Message, Stamp, Trace};
 
+/// Bytes that are read between two times that what was read is given back.
+const FORGET_BYTES: usize = 32 << 20;
+
 /// The mapped files of one log.
 pub struct OpenLog {
     parts: Vec<OpenFile>,
     info: Option<OpenFile>,
+    /// The names of files of it that are empty.
+    empty: Vec<String>,
     /// What is added to the times of its messages.
     offset_ns: Option<i64>,
 }
@@ -38,6 +43,19 @@ impl OpenFile {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+    /// Says that the bytes up to `n_read` are read, of which those before `n_forgotten` are no longer in our memory; gives how many are
+    /// not from now on. A file is read once: without this, all of it would count as ours. Done in steps: a call costs some µs.
+    pub fn forget(&self, n_forgotten: usize, n_read: usize) -> usize {
+        if n_read < n_forgotten + FORGET_BYTES {
+            return n_forgotten;
+        }
+        // SAFETY: the map is only read, of a file: what is read of it once more is read from the file.
+        let advised =
+            unsafe { self.bytes.unchecked_advise_range(UncheckedAdvice::DontNeed, n_forgotten, n_read - n_forgotten) };
+        // A system that does not do it keeps the bytes, no more.
+        drop(advised);
+        n_read
+    }
 }
 
 impl OpenLog {
@@ -51,6 +69,10 @@ impl OpenLog {
     /// The names of its files that seem to have been transferred as text.
     pub fn mangled(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter(|part| is_mangled(&part.bytes)).map(|part| &part.name[..])
+    }
+    /// The names of its files that have nothing in them.
+    pub fn empty(&self) -> impl Iterator<Item = &str> {
+        self.empty.iter().map(|name| &name[..])
     }
     /// Whether somebody said how its clock stands to the others.
     pub fn is_shifted(&self) -> bool {
@@ -68,7 +90,9 @@ pub fn open(logs: &[TraceLog], offset_ns: impl Fn(&TraceLog) -> Option<i64>) -> 
     let open_log = |log: &TraceLog| {
         let map_part = |part: &Part| Ok(OpenFile { n_missing: part.n_missing, ..map(&part.path)? });
         let parts = log.parts.iter().map(map_part).collect::<Outcome<Vec<_>>>()?;
-        Ok(OpenLog { parts, info: log.info.as_deref().map(map).transpose()?, offset_ns: offset_ns(log) })
+        let info = log.info.as_deref().map(map).transpose()?;
+        let empty = log.empty.iter().map(|path| name_of(path)).collect();
+        Ok(OpenLog { parts, info, empty, offset_ns: offset_ns(log) })
     };
     let logs = logs.iter().map(open_log).collect::<Outcome<Vec<_>>>()?;
     check_copies(&logs)?;
@@ -92,12 +116,16 @@ fn check_copies(logs: &[OpenLog]) -> Outcome<()> {
 
 /// Maps a file. Errors: it cannot be read.
 pub fn map(path: &Path) -> Outcome<OpenFile> {
-    let failed = |error: std::io::Error| Failure::io(format!("cannot read {}: {error}", path.display()));
+    let failed = |error: std::io::Error| Failure::unreadable(path, &error);
     let file = File::open(path).map_err(failed)?;
     // SAFETY: the map is only read. As with every mapped file, a writer that cuts it off while it is
     // read ends the program; tracers append only.
     let bytes = unsafe { Mmap::map(&file) }.map_err(failed)?;
-    Ok(OpenFile { name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(), bytes, n_missing: 0 })
+    Ok(OpenFile { name: name_of(path), bytes, n_missing: 0 })
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// A trace message in its stream.
@@ -112,6 +140,8 @@ pub struct Item<'a> {
 /// Reads one log.
 pub struct Source<'a> {
     parts: &'a [OpenFile],
+    /// The one that is read, and how much of it is no longer in memory.
+    part: Option<(&'a OpenFile, usize)>,
     frames: Frames<'a>,
     file: &'a str,
     n_frames: u64,
@@ -129,6 +159,7 @@ impl<'a> Source<'a> {
     pub fn new(log: &'a OpenLog) -> Source<'a> {
         Source {
             parts: &log.parts,
+            part: None,
             frames: Frames::new(&[], ""),
             file: "",
             n_frames: 0,
@@ -159,6 +190,9 @@ impl<'a> Source<'a> {
     /// The next trace message. What is none goes to `other` by its name, damage to `defects`.
     pub fn next(&mut self, defects: &mut Defects, other: &mut dyn FnMut(&str)) -> Option<Item<'a>> {
         let n_defects = defects.n_total;
+        if let Some((part, n_forgotten)) = &mut self.part {
+            *n_forgotten = part.forget(*n_forgotten, self.frames.n_read());
+        }
         loop {
             let Some(frame) = self.frames.next(defects) else {
                 let Some((part, rest)) = self.parts.split_first() else {
@@ -167,6 +201,9 @@ impl<'a> Source<'a> {
                 };
                 self.n_bytes_before += self.frames.n_read() as u64;
                 (self.parts, self.file, self.frames) = (rest, &part.name, Frames::new(&part.bytes, &part.name));
+                if let Some((before, n_forgotten)) = self.part.replace((part, 0)) {
+                    before.forget(n_forgotten, before.bytes.len());
+                }
                 if part.n_missing > 0 {
                     defects.add(&part.name, 0, format!("{} missing of the set before it", files(part.n_missing)));
                 }

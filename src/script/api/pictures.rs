@@ -1,6 +1,7 @@
 //! Pictures as values: charts of the current source, written by `svg(picture, path)`. Each has a
 //! table twin, which is what it prints. It must not know how a picture is drawn.
 
+use std::path::Path;
 use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration};
@@ -232,6 +233,19 @@ const CHARTS: &[(&str, &str, &str, Draw)] = &[
     ("reductions_chart", "processes", "/// Reductions over time.", |api, arg| api.series(arg, Quantity::Reductions)),
 ];
 
+/// Errors: the name says that the file is another kind of picture.
+fn check_svg(path: &str) -> Outcome<()> {
+    let path = Path::new(path);
+    let others = ["png", "jpg", "jpeg", "gif", "webp", "pdf"];
+    match path.extension().is_some_and(|extension| others.iter().any(|other| extension.eq_ignore_ascii_case(other))) {
+        true => Err(Failure::usage(format!("{}: what is written is an SVG", path.display())).hint(format!(
+            "{}, and a browser or rsvg-convert makes something else of it",
+            path.with_extension("svg").display()
+        ))),
+        false => Ok(()),
+    }
+}
+
 /// Registers the charts and `svg`.
 pub fn register(engine: &mut Engine, api: &Rc<Api>) {
     engine.register_type_with_name::<Picture>("picture");
@@ -254,7 +268,10 @@ pub fn register(engine: &mut Engine, api: &Rc<Api>) {
             "/// Writes the picture of a chart, an explanation, an event or rows of events as an SVG file.",
         ])
         .register_into_engine(engine, move |value: Dynamic, path: &str| -> Result<Record, Box<EvalAltResult>> {
-            let text = shared.picture_of(&value).and_then(|picture| picture.write(shared.export_file(path)?));
+            let text = shared.picture_of(&value).and_then(|picture| {
+                check_svg(path)?;
+                picture.write(shared.export_file(path)?)
+            });
             Ok(Record::said(text.map_err(raise)?))
         });
 }

@@ -79,7 +79,7 @@ operations! { KEEP:
     /// or closure, at which the time from `before` (30 s) to `after` (10 s) it is saved, in numbered files, or with `once:
     /// true` in `out`, and that ends it; `rotate`: a numbered file per so much, of which the newest `keep` stay; `events`,
     /// `time`, `size`: what ends it; `progress`: how often it tells how far it is (`"5s"`; `()` for never); `force`: what is at
-    /// `out` is written over. Ctrl-C ends it, too, and so do a limit of the tracing and the node's end; what is recorded is saved before anything else.
+    /// `out` is written over; `stop`: the tracing ends with it. Ctrl-C ends it, too, and so do a limit of the tracing and the node's end; what is recorded is saved before anything else.
     Keep "record" Record {
         /// `#{out: "flight.cinema", trigger: on_result("timeout"), before: "30s", after: "10s"}`.
         options: Options,
@@ -176,7 +176,7 @@ impl Perform for Save {
         if !is_forced.map_err(|what| Failure::usage(format!("save: {what}")).hint("help save"))? {
             session.check_own(path)?;
         }
-        session.source()?.recording().save(path)?;
+        session.source()?.recording().save_while(path, &mut |_| !session.is_interrupted())?;
         session.note_own(path);
         let recording = session.source()?.recording();
         let n_bytes = std::fs::metadata(path).map(|meta| meta.len()).unwrap_or(0);

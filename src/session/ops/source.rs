@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::model::{Failure, Outcome, limits};
+use crate::model::{Failure, INTERRUPTED, Outcome, limits};
 use crate::sandbox::sim::{Sim, SimOptions};
 use crate::sandbox::trace::Redaction;
-use crate::session::import::{DAMAGED_PLACES, INTERRUPTED};
+use crate::session::import::{DAMAGED_PLACES, is_session_file};
 use crate::session::opened::OpenedFile;
 use crate::session::operation::{Perform, operations};
 use crate::session::reply::Reply;
@@ -144,11 +144,8 @@ fn read_session_file(path: &Path) -> Outcome<(Recording, Report)> {
 
 /// Reads whatever kind of recording stands at `path`; damage becomes warnings.
 fn open_recording(session: &Session, path: &Path, title: &str, redaction: &Redaction) -> Outcome<Recording> {
-    if !path.exists() {
-        return Err(Failure::not_found(format!("no file {}", path.display()))
-            .hint("ls shows what is there; paths are relative to where cinema runs"));
-    }
-    if path.is_file() && Recording::is_session_file(path)? {
+    path.metadata().map_err(|error| Failure::unreadable(path, &error))?;
+    if path.is_file() && is_session_file(path)? {
         if !redaction.is_none() {
             return Err(Failure::unsupported("a session file is opened as it was saved: nothing is redacted in it"));
         }
@@ -157,8 +154,8 @@ fn open_recording(session: &Session, path: &Path, title: &str, redaction: &Redac
             let places = if n == "1" { "1 place: loss() lists it" } else { &format!("{n} places: loss() lists them") };
             session.warn(format!("what this was imported from is damaged in {places}"));
         }
-        if recording.info.notes.iter().any(|(name, _)| name == INTERRUPTED) {
-            session.warn("a part: the import was interrupted before the end of its files".into());
+        if let Some((_, what)) = recording.info.notes.iter().find(|(name, _)| name == INTERRUPTED) {
+            session.warn(what.clone());
         }
         recording.info.notes.extend(report.note());
         let name = path.display().to_string();

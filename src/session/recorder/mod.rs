@@ -363,6 +363,9 @@ impl Recorder {
     /// Saves what is not in a file yet. The recording is bounded no longer.
     fn close(&mut self, session: &mut Session) -> Outcome<()> {
         // A node that is gone has nothing on its way, and an interrupt ends the waiting, too.
+        if self.plan.stops {
+            let _ = session.source_mut()?.beam("record").and_then(|beam| beam.stop_tracing());
+        }
         let _ = self.settle(session);
         let unsaved = |full: &Option<Full>| full.as_ref().map_or(Ok(()), |full| Err(Failure::io(full.told.clone())));
         let around = if self.open.is_some() { self.save_around(session) } else { Ok(true) };

@@ -41,6 +41,8 @@ pub struct Plan {
     pub progress_ns: Option<i64>,
     /// Whether what is at `out` is written over.
     pub is_forced: bool,
+    /// Whether the tracing ends with it.
+    pub stops: bool,
 }
 
 /// Time between two lines of progress when nothing else is said.
@@ -134,8 +136,9 @@ impl Plan {
         let bytes_max = take::<Amount>(&mut options, "size")?.map(bytes).transpose()?;
         let progress = options.take::<Option<Duration>>("progress").map_err(usage)?;
         let is_forced = take::<bool>(&mut options, "force")?.unwrap_or(false);
+        let stops = take::<bool>(&mut options, "stop")?.unwrap_or(false);
         options
-            .finish("out, ring, trigger, before, after, once, rotate, keep, events, time, size, progress, force")
+            .finish("out, ring, trigger, before, after, once, rotate, keep, events, time, size, progress, force, stop")
             .map_err(usage)?;
         if condition.is_none() && (before.is_some() || after.is_some() || is_once.is_some()) {
             return Err(usage("before, after and once belong to a trigger"));
@@ -169,6 +172,7 @@ impl Plan {
             ns_max,
             bytes_max,
             is_forced,
+            stops,
             progress_ns: progress.map_or(Some(PROGRESS_NS), |given| given.map(|duration| duration.ns)),
         })
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::directory::SegmentPlace;
-use super::read::{TORN, assemble, check_head, read_directory};
+use super::read::{TORN, assemble, find_head, read_directory};
 use super::recover::{lost_start, restore_branches};
 use super::report::{Damage, Ended, Part, Report};
 use super::salvage::{Saved, Source, losses, salvage};
@@ -24,9 +24,9 @@ use crate::store::{Recording, grams};
 /// Reads all of `bytes`. The recording has what can be saved: loss events stand for events that are lost, so that the
 /// others keep their seqs. Costs about a second per million events. Errors: no session file, a later version.
 pub fn examine(bytes: &Bytes, name: &str) -> Outcome<(Recording, Report)> {
-    let (version, form) = check_head(bytes, name)?;
+    let ((version, form), wrong) = find_head(bytes, name)?;
     let mut walk = Walk::over(bytes, version, true);
-    let mut damage = std::mem::take(&mut walk.damage);
+    let mut damage: Vec<Damage> = wrong.into_iter().chain(std::mem::take(&mut walk.damage)).collect();
     let is_placed = read_directory(bytes, version);
     let is_found = is_placed.is_err();
     let (directory, is_complete) = match (is_placed, walk.complete.take()) {

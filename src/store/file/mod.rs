@@ -14,6 +14,7 @@ mod recover;
 mod report;
 mod salvage;
 mod spill;
+pub mod temporary;
 mod walk;
 mod write;
 
@@ -31,7 +32,7 @@ pub use report::{Damage, Part, Report, ranges};
 pub use salvage::mend;
 pub use spill::{Additions, Ending, SessionFile, SyncPolicy};
 pub use walk::{is_lost_actor, is_lost_tag};
-pub use write::{compact, save, temporary_beside};
+pub use write::{compact, save};
 
 use super::wire::Reader;
 use crate::model::{Failure, Outcome};
@@ -41,7 +42,12 @@ pub fn is_session(path: &Path) -> Outcome<bool> {
     if path.extension().is_some_and(|extension| extension == "cinema") {
         return Ok(true);
     }
-    let failure = |error| Failure::io(format!("cannot read {}: {error}", path.display()));
+    begins_as_session(path)
+}
+
+/// Whether a file has the first bytes of a session file.
+pub fn begins_as_session(path: &Path) -> Outcome<bool> {
+    let failure = |error| Failure::unreadable(path, &error);
     let mut head = Vec::new();
     File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut head)).map_err(failure)?;
     Ok(head == MAGIC)

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::directory::{Directory, SegmentPlace};
 use super::report::{Damage, Ended, Part, Report};
+use super::walk::Walk;
 use super::{Block, BlockKind, FILE_HEAD_BYTES, Form, MAGIC, VERSION, VERSION_MIN, directory_offset, examine, recover};
 use crate::model::{Failure, Outcome, limits};
 use crate::store::bytes::Bytes;
@@ -34,24 +35,34 @@ pub fn rescue(path: &Path) -> Outcome<(Recording, Report)> {
 }
 
 fn map(path: &Path) -> Outcome<Bytes> {
-    let failed = |error: std::io::Error| {
-        let what = format!("cannot open {}: {error}", path.display());
-        if error.kind() == std::io::ErrorKind::NotFound { Failure::not_found(what) } else { Failure::io(what) }
-    };
-    let file = File::open(path).map_err(failed)?;
-    if path.is_dir() {
+    let failed = |error: std::io::Error| Failure::unreadable(path, &error);
+    let meta = path.metadata().map_err(failed)?;
+    if meta.is_dir() {
         return Err(Failure::usage(format!("{} is a folder: one .cinema file is read at a time", path.display()))
             .hint(format!("ls {}/*.cinema", path.display())));
     }
-    if file.metadata().map_err(failed)?.len() == 0 {
+    if !meta.is_file() {
+        // Opening a pipe would wait for somebody who writes.
+        return Err(Failure::usage(format!("{} is no regular file: a .cinema file is mapped", path.display()))
+            .hint("write it to a file first"));
+    }
+    if meta.len() == 0 {
         return Err(Failure::bad_input(format!("{} is empty", path.display())));
     }
+    let file = File::open(path).map_err(failed)?;
     Bytes::map(&file).map_err(failed)
 }
 
 /// As [`open_checked`], of bytes; `name` is what errors say.
 pub fn read(bytes: &Bytes, name: &str, n_checked_max: usize) -> Outcome<(Recording, Report)> {
-    let (version, form) = check_head(bytes, name)?;
+    let (version, form) = match check_head(bytes, name) {
+        Ok(head) => head,
+        // A later version would be read wrongly.
+        Err(failure) if bytes.starts_with(MAGIC) && version_of(bytes).is_some_and(|version| version > VERSION) => {
+            return Err(failure.hint(format!("cinema fsck {name} tells whether that number is damaged")));
+        }
+        Err(_) => return examine::examine(bytes, name),
+    };
     let mut damage = Vec::new();
     let (directory, ended) = match read_directory(bytes, version) {
         Ok(directory) => (directory, Ended { is_complete: true, is_saved: false }),
@@ -72,6 +83,42 @@ pub fn read(bytes: &Bytes, name: &str, n_checked_max: usize) -> Outcome<(Recordi
     Ok((recording, report))
 }
 
+fn number_at(bytes: &[u8], offset: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
+}
+fn version_of(bytes: &[u8]) -> Option<u32> {
+    number_at(bytes, MAGIC.len())
+}
+
+/// Version and form that the rest of the file has: what its head says, if that is so. Otherwise, what is wrong with the head, and
+/// those with which blocks are found that their own checksums confirm. Errors: those of [`check_head`], where none are.
+pub fn find_head(bytes: &Bytes, name: &str) -> Outcome<((u32, Form), Option<Damage>)> {
+    let said = check_head(bytes, name);
+    if mangled(bytes).is_some() || said.as_ref().is_ok_and(|head| fits(bytes, *head)) {
+        return said.map(|head| (head, None));
+    }
+    let forms = [Form::Plain, Form::Archive];
+    let all = (VERSION_MIN..=VERSION).rev().flat_map(|version| forms.map(|form| (version, form)));
+    let found = all.filter(|head| said.as_ref().ok() != Some(head)).find(|head| fits(bytes, *head));
+    let Some((version, form)) = found else { return said.map(|head| (head, None)) };
+    let form_text = if form == Form::Plain { "plain" } else { "archive" };
+    let what = format!("magic, version or form are damaged: what follows is version {version} in {form_text} form");
+    Ok(((version, form), Some(Damage::at(Part::Head, 0, FILE_HEAD_BYTES, what))))
+}
+
+/// Whether the file can be read so: a segment of it is whole, or it has no segment and is whole itself.
+fn fits(bytes: &Bytes, (version, form): (u32, Form)) -> bool {
+    let placed = read_directory(bytes, version);
+    let is_placed = placed.is_ok();
+    let directory = placed.unwrap_or_else(|_| {
+        let mut walk = Walk::over(bytes, version, true);
+        walk.complete.take().unwrap_or(walk.directory)
+    });
+    let recording = assemble(bytes, directory, form);
+    let is_empty = is_placed && recording.segments.is_empty();
+    is_empty || recording.segments.iter().any(|segment| segment.check().is_ok())
+}
+
 /// Version and form. Errors: not a session file, a version that is not read here.
 pub fn check_head(bytes: &[u8], name: &str) -> Outcome<(u32, Form)> {
     if let Some(how) = mangled(bytes) {
@@ -81,12 +128,12 @@ pub fn check_head(bytes: &[u8], name: &str) -> Outcome<(u32, Form)> {
     if !bytes.starts_with(MAGIC) || bytes.len() < FILE_HEAD_BYTES {
         return Err(Failure::bad_input(format!("{name} is not a .cinema file: wrong bytes at offset 0")));
     }
-    let version = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
+    let version = version_of(bytes).unwrap_or(0);
     if !(VERSION_MIN..=VERSION).contains(&version) {
         let what = format!("{name} has format version {version}, this program reads {VERSION_MIN} to {VERSION}");
         return Err(Failure::bad_input(what));
     }
-    match u32::from_le_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]) {
+    match number_at(bytes, 12).unwrap_or(u32::MAX) {
         0 => Ok((version, Form::Plain)),
         1 => Ok((version, Form::Archive)),
         form => {

@@ -9,6 +9,8 @@ use crate::store::Recording;
 /// A part of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
+    /// The first bytes: what the file is, and of which version and form.
+    Head,
     /// The end, by which a finished file is known, and what was on its way when it was ended otherwise.
     End,
     Directory,
@@ -29,6 +31,7 @@ pub enum Part {
 impl Part {
     pub fn as_str(self) -> &'static str {
         match self {
+            Part::Head => "head",
             Part::End => "end",
             Part::Directory => "directory",
             Part::Info => "info",

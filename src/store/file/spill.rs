@@ -66,6 +66,10 @@ pub struct SessionFile {
     segments: Vec<SegmentPlace>,
     checkpoints: Vec<CheckpointPlace>,
     base: Option<CheckpointPlace>,
+    /// The marks that were written last.
+    marks: Vec<Mark>,
+    /// Where the file ended when it was completed last, and the checksum of its directory.
+    ended: Option<(usize, u32)>,
 }
 
 impl SessionFile {
@@ -98,6 +102,8 @@ impl SessionFile {
             segments: Vec::new(),
             checkpoints: Vec::new(),
             base: None,
+            marks: Vec::new(),
+            ended: None,
         };
         let mut bytes = [&MAGIC[..], &VERSION.to_le_bytes()].concat();
         bytes.resize(FILE_HEAD_BYTES, 0);
@@ -169,16 +175,17 @@ impl SessionFile {
             Ok::<_, std::io::Error>((places, put_keyframes(&mut out, ending.base.iter())?.pop()))
         })()
         .expect("writing to a vector cannot fail");
-        if !ending.marks.is_empty() {
+        if ending.marks != self.marks {
             let _ = out.marks(&ending.marks);
         }
         self.put(&out.out)?;
         self.checkpoints.extend(places);
         self.base = base;
+        self.marks.clone_from(&ending.marks);
         Ok(())
     }
 
-    /// Makes the file complete: the directory, the trailer. More may be appended after it.
+    /// Makes the file complete: the directory, the trailer; nothing where these are its end already. More may be appended after it.
     pub fn put_directory(&mut self, ending: &Ending) -> Outcome<()> {
         // A directory that survives a loss of power vouches for what it names: that goes first.
         self.sync()?;
@@ -196,12 +203,19 @@ impl SessionFile {
                 ..Start::default()
             },
         };
+        let bytes = directory.write();
+        let checksum = crc32fast::hash(&bytes);
+        if self.ended == Some((self.offset, checksum)) {
+            // Nothing has come since the file was ended.
+            return Ok(());
+        }
         let mut out = BlockWriter { out: Vec::new(), offset: self.offset };
         let directory_offset = out.offset;
         // As above.
-        let _ = out.block(BlockKind::Directory, &[&directory.write()]);
+        let _ = out.block(BlockKind::Directory, &[&bytes]);
         out.out.extend_from_slice(&trailer(directory_offset as u64));
         self.put(&out.out)?;
+        self.ended = Some((self.offset, checksum));
         self.sync()
     }
 

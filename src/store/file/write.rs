@@ -4,10 +4,10 @@
 use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
 use super::directory::{CheckpointPlace, Directory, SegmentPlace, Start, put_additions, put_info, put_marks};
+use super::temporary::Temporary;
 use super::{BlockHead, BlockKind, FILE_HEAD_BYTES, Form, MAGIC, PAGE_BYTES, VERSION, trailer};
 use crate::model::{Failure, Outcome};
 use crate::store::archive::{self, Archived};
@@ -16,70 +16,34 @@ use crate::store::segment::{Head, Segment};
 use crate::store::wire::put_varint;
 use crate::store::{Mark, Recording};
 
-/// Writes `recording` to `path`.
-pub fn save(recording: &Recording, path: &Path) -> Outcome<()> {
-    write(recording, path, Form::Plain, &mut |_| true)
+/// Writes `recording` to `path`. `go_on` is called with the number of events written so far; its `false` interrupts, and `path` is
+/// as it was.
+pub fn save(recording: &Recording, path: &Path, go_on: &mut dyn FnMut(u64) -> bool) -> Outcome<()> {
+    write(recording, path, Form::Plain, go_on)
 }
 
-/// Writes `recording` to `path` in archive form. `go_on` is called with the number of events written so far; its `false`
-/// interrupts, and `path` is as it was.
+/// Writes `recording` to `path` in archive form; as [`save`] does.
 pub fn compact(recording: &Recording, path: &Path, go_on: &mut dyn FnMut(u64) -> bool) -> Outcome<()> {
     write(recording, path, Form::Archive, go_on)
 }
 
 fn write(recording: &Recording, path: &Path, form: Form, go_on: &mut dyn FnMut(u64) -> bool) -> Outcome<()> {
-    let temporary = temporary_name(path);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = Temporary::beside(path, (&format!("{name}."), ".tmp"));
     let failed = |error: std::io::Error| match error.kind() {
         ErrorKind::Interrupted => Failure::interrupted(),
         _ => Failure::io(format!("cannot save {}: {error}", path.display())),
     };
-    let written = write_file(recording, &temporary, form, go_on)
-        .and_then(|()| std::fs::rename(&temporary, path))
-        .and_then(|()| sync_folder(path));
-    if written.is_err() {
-        // The error below is the one that matters; a leftover file is only untidy.
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written.map_err(failed)
+    write_file(recording, temporary.path(), form, go_on)
+        .and_then(|()| temporary.keep())
+        .and_then(|()| sync_folder(path))
+        .map_err(failed)
 }
 
 /// Puts the file's name on the disk: without it, a loss of power may leave the file without one.
 pub fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
-}
-
-/// A name beside `path`, so that renaming stays on one file system. What a process that was killed left there goes.
-fn temporary_name(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    temporary_beside(path, (&format!("{name}."), ".tmp"))
-}
-
-/// The name `before` + our process's number + `after` in the folder of `path`. Files of that name and of processes that are no more
-/// are removed, when nobody has written them for a while: a folder may be another machine's, too.
-pub fn temporary_beside(path: &Path, (before, after): (&str, &str)) -> PathBuf {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let is_leftover = |entry: &std::fs::DirEntry| {
-        let name = entry.file_name();
-        let number = name.to_str().and_then(|name| name.strip_prefix(before)?.strip_suffix(after));
-        let is_of_dead = number.and_then(|number| number.parse::<u32>().ok()).is_some_and(is_dead);
-        let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
-        is_of_dead && age().is_some_and(|age| age > LEFTOVER_AFTER)
-    };
-    // A folder that cannot be read is told of when it is written to; a leftover that stays is only untidy.
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten().filter(is_leftover) {
-        let _ = std::fs::remove_file(entry.path());
-    }
-    path.with_file_name(format!("{before}{}{after}", std::process::id()))
-}
-
-/// Time without a write after which a temporary file of a process that is no more is a leftover.
-const LEFTOVER_AFTER: Duration = Duration::from_secs(60);
-
-/// Whether there is no such process. Where the system does not say, there may be one.
-fn is_dead(process: u32) -> bool {
-    let all = Path::new("/proc");
-    all.join("self").exists() && !all.join(process.to_string()).exists()
 }
 
 /// Writes blocks; knows at which offset of the file.

@@ -17,7 +17,7 @@ pub use traffic::{calls, chain, events, evidence, findings, latency, messages, p
 
 use super::Cell;
 use crate::analysis::names::Names;
-use crate::model::{Actor, Atom, Seq, Syntax};
+use crate::model::{Actor, Atom, OMITTED_BYTES, Seq, Syntax};
 use crate::store::Recording;
 
 /// What tables need beside the rows: the recording, its names, its start.
@@ -57,13 +57,18 @@ impl<'a> Of<'a> {
         });
         name.map_or(Cell::Empty, Cell::Text)
     }
+    /// What stands for a payload that was too large to be kept.
+    fn omitted(&self, seq: Seq) -> Option<String> {
+        let n_bytes = self.recording.meta(seq)?.as_map()?.get_atom(OMITTED_BYTES)?.as_int()?;
+        Some(format!("({} MiB, left out)", u64::try_from(n_bytes).ok()?.div_ceil(1 << 20)))
+    }
     /// What an event carries, without the wrapping of calls and casts; `(lost)` where damage took it.
     fn payload(&self, seq: Seq) -> Cell {
         match self.recording.term(seq) {
             Some(term) => Cell::Term(term.unwrapped()),
             None if self.recording.payload(seq).is_some() => Cell::Text("(too deep to show)".into()),
             None if self.recording.lost_fields(seq).iter().any(|field| field == "payload") => {
-                Cell::Text("(lost)".into())
+                Cell::Text(self.omitted(seq).unwrap_or_else(|| "(lost)".into()))
             }
             None => Cell::Empty,
         }

@@ -9,8 +9,7 @@ pub fn plan(steps: &[Step], n_sealed: usize, texts: &[Text]) -> Table {
     let mut table = Table::new("plan", &["step", "how", ">segments", ">events"]);
     for step in steps {
         let (name, how) = match &step.stage {
-            Stage::All if n_sealed == 1 => ("recording", "one sealed segment and the open tail".into()),
-            Stage::All => ("recording", format!("{n_sealed} sealed segments and the open tail")),
+            Stage::All => ("recording", parts(n_sealed, step.n_parts > n_sealed as u64)),
             Stage::Pruned(why) => ("passed over", passed_over(*why).to_string()),
             Stage::Candidates(indexes) => ("candidates", candidates(indexes)),
             Stage::Test(column) => ("test", format!("column {column}")),
@@ -19,6 +18,17 @@ pub fn plan(steps: &[Step], n_sealed: usize, texts: &[Text]) -> Table {
         table.push(vec![text(name), Cell::Text(how), Cell::Int(step.n_parts as i64), Cell::Int(step.n_events as i64)]);
     }
     table.note("segments and events are what a step leaves, counted by running it")
+}
+
+/// What a recording is made of.
+fn parts(n_sealed: usize, has_tail: bool) -> String {
+    let sealed = match n_sealed {
+        0 => None,
+        1 => Some("one sealed segment".to_string()),
+        n => Some(format!("{n} sealed segments")),
+    };
+    let tail = has_tail.then(|| "the open tail".to_string());
+    sealed.into_iter().chain(tail).collect::<Vec<_>>().join(" and ")
 }
 
 fn passed_over(why: Pruned) -> &'static str {

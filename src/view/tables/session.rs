@@ -48,7 +48,12 @@ pub fn source_fields(info: &SourceInfo) -> Table {
         ("branches", count(info.n_branches)),
         ("length_ns", info.time_range_ns.map_or(Cell::Empty, |(first, last)| Cell::Ns(last.saturating_sub(first)))),
     ];
-    rows.extend(info.notes.iter().map(|(name, value)| (name.as_str(), text(value))));
+    // A count is one to programs, too.
+    let note = |value: &String| match value.parse::<u64>() {
+        Ok(n) if n.to_string() == *value => count(n),
+        _ => text(value),
+    };
+    rows.extend(info.notes.iter().map(|(name, value)| (name.as_str(), note(value))));
     fields(format!("sandbox {}", info.id.0), rows)
 }
 

@@ -19,6 +19,12 @@ const USUAL_BYTES: usize = 96;
 const COUNT_AT: usize = 2;
 
 impl Fields {
+    /// The entries of a map that is there already, its bytes as [`Fields::finish`] gives them, and those to come.
+    pub fn on(map: &[u8]) -> Fields {
+        let n_entries = map.get(COUNT_AT..COUNT_AT + 4).and_then(|n| n.try_into().ok()).map_or(0, u32::from_be_bytes);
+        Fields { n_entries, bytes: map.to_vec() }
+    }
+
     fn next(&mut self) -> &mut Vec<u8> {
         if self.bytes.is_empty() {
             self.bytes.reserve(USUAL_BYTES);

@@ -38,7 +38,9 @@ use super::message::{Trace, What};
 use crate::codec::walk::{Part, RawTerm};
 use crate::codec::write;
 use crate::model::limits::{OPEN_ENDS_MAX, PAYLOAD_BYTES_MAX};
-use crate::model::{Actor, ActorId, Atom, CallKey, DAMAGE, EventBatch, Kind, NewEvent, Origin, Pid, Seq, Term};
+use crate::model::{
+    Actor, ActorId, Atom, CallKey, DAMAGE, EventBatch, Kind, NewEvent, OMITTED_BYTES, Origin, Pid, Seq, Term,
+};
 
 /// Kinds of trace messages that are counted by name; further ones together.
 const UNSTORED_KINDS_MAX: usize = 64;
@@ -80,10 +82,19 @@ pub struct Recogniser {
     /// Callbacks that were seen to return: the trace has their ends.
     returning: FxHashSet<(Atom, Handler)>,
     unstored: BTreeMap<String, u64>,
+    omitted: Omitted,
     n_lost: u64,
     /// How often some were.
     n_losses: u32,
     is_elixir: bool,
+}
+
+/// Payloads beyond [`PAYLOAD_BYTES_MAX`], which are left out of their events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Omitted {
+    pub n: u64,
+    /// Of the largest.
+    pub n_bytes_max: usize,
 }
 
 /// A send whose receive was not seen yet.
@@ -147,6 +158,7 @@ impl Recogniser {
             manager_calls: Recent::new(OPEN_ENDS_MAX),
             returning: FxHashSet::default(),
             unstored: BTreeMap::new(),
+            omitted: Omitted::default(),
             n_lost: 0,
             n_losses: 0,
             is_elixir: false,
@@ -171,6 +183,10 @@ impl Recogniser {
     /// Trace messages that the tracer dropped.
     pub fn n_lost(&self) -> u64 {
         self.n_lost
+    }
+    /// Payloads that were too large to be kept.
+    pub fn omitted(&self) -> Omitted {
+        self.omitted
     }
     /// Whether a callback module of Elixir was seen.
     pub fn is_elixir(&self) -> bool {
@@ -283,12 +299,15 @@ impl Recogniser {
         self.batch.push(event)
     }
 
-    /// Emits with `payload`, whose bytes lack the version byte. One beyond [`PAYLOAD_BYTES_MAX`] is left out, and
-    /// `meta.omitted_bytes` tells its size.
+    /// Emits with `payload`, whose bytes lack the version byte. One beyond [`PAYLOAD_BYTES_MAX`] is left out: the
+    /// metadata tells its size, and that it is lost.
     fn emit_term(&mut self, event: &NewEvent<'_>, payload: &[u8]) -> Seq {
         if payload.len() > PAYLOAD_BYTES_MAX {
-            let mut meta = Fields::default();
-            meta.int("omitted_bytes", payload.len() as i64);
+            self.omitted.n += 1;
+            self.omitted.n_bytes_max = self.omitted.n_bytes_max.max(payload.len());
+            let mut meta = Fields::on(event.meta);
+            meta.int(OMITTED_BYTES, payload.len() as i64);
+            meta.value("lost", &Term::list([Term::atom("payload")]));
             return self.emit(&NewEvent { meta: &meta.finish(), ..*event });
         }
         let meta = if event.meta.is_empty() { &self.late_meta[..] } else { event.meta };
