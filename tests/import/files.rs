@@ -198,6 +198,9 @@ fn what_clocks_are_taken_for_is_told_and_an_offset_shifts_them() {
     assert_eq!(shifted, ("rl".to_string(), vec![]));
     let unknown = merged(nodes, monotonic, &[offset("other.trace")]).expect_err("there is no such file");
     assert!(unknown.to_string().starts_with("no trace file other.trace to shift in time"), "{unknown}");
+    let twice = [offset("right.trace"), offset("right.trace")];
+    let twice = merged(nodes, monotonic, &twice).expect_err("one or the other");
+    assert!(twice.to_string().starts_with("right.trace is shifted in time twice: by which?"), "{twice}");
     // One node has one clock, and the time of day is everybody's.
     assert_eq!(merged(["a@host", "a@host"], monotonic, &[]).expect("they are traces").1, [""; 0]);
     let hours = |a: u32, b: u32| [format!("{{1700,{a},0}}"), format!("{{1700,{b},0}}")];

@@ -35,8 +35,20 @@ pub fn is_of(offset: &ClockOffset, log: &TraceLog) -> bool {
     log.parts.iter().any(|part| is_named(&part.path))
 }
 
-/// Errors: some of `logs` have times and some have none, so that nothing tells which message of the one came before which of the other.
-pub fn check(logs: &[TraceLog]) -> Outcome<()> {
+/// Errors: an offset is of no log, or the second of one; some of `logs` have times and some have none, so that nothing tells which
+/// message of the one came before which of the other.
+pub fn check(logs: &[TraceLog], offsets: &[ClockOffset]) -> Outcome<()> {
+    for (place, offset) in offsets.iter().enumerate() {
+        let Some(log) = logs.iter().find(|log| is_of(offset, log)) else {
+            let files = logs.iter().flat_map(|log| &log.parts).map(|part| part.path.display().to_string());
+            return Err(Failure::usage(format!("no trace file {} to shift in time", offset.file.display()))
+                .hint(format!("files: {}", files.collect::<Vec<_>>().join(", "))));
+        };
+        if offsets[..place].iter().any(|before| is_of(before, log)) {
+            return Err(Failure::usage(format!("{} is shifted in time twice: by which?", offset.file.display()))
+                .hint("one --offset for a file, and for all files of a set"));
+        }
+    }
     // One alone is merged with nothing.
     if logs.len() < 2 {
         return Ok(());

@@ -146,12 +146,7 @@ impl Input {
             }
             (_, None) => {
                 let logs = files::find(paths)?;
-                clocks::check(&logs)?;
-                if let Some(offset) = offsets.iter().find(|offset| !logs.iter().any(|log| clocks::is_of(offset, log))) {
-                    let files = logs.iter().flat_map(|log| &log.parts).map(|part| part.path.display().to_string());
-                    return Err(Failure::usage(format!("no trace file {} to shift in time", offset.file.display()))
-                        .hint(format!("files: {}", files.collect::<Vec<_>>().join(", "))));
-                }
+                clocks::check(&logs, offsets)?;
                 let of = |log: &_| offsets.iter().find(|offset| clocks::is_of(offset, log)).map(|offset| offset.ns);
                 Ok(Input::Traces(source::open(&logs, of)?))
             }
