@@ -114,6 +114,9 @@ pub fn record(worker: &Worker<Live>, target: &Target, trace: &Trace, flight: &Fl
         worker.ask(move |live| live.eval(&line, false))?;
     }
     let is_whole = flight.ring.is_none() && flight.trigger.is_none() && flight.rotate.is_none();
+    if !is_whole {
+        flight.safety.check_in_memory()?;
+    }
     if !is_whole && flight.rotate.is_none() && !flight.safety.force {
         check_new(&flight.out)?;
     }

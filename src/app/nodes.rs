@@ -124,6 +124,20 @@ pub struct Safety {
     pub(super) force: bool,
 }
 
+impl Safety {
+    /// Errors: something is asked of the file while it grows, and what is recorded is in memory until a file is written.
+    pub(super) fn check_in_memory(&self) -> Outcome<()> {
+        let given = [("--sync", self.sync.is_some()), ("--seal-after", self.seal_after.is_some())];
+        match given.into_iter().find(|(_, is_given)| *is_given) {
+            None => Ok(()),
+            Some((flag, _)) => {
+                let what = "is of a file that grows with the events: --rotate, --ring and --trigger keep them in memory until they write one";
+                Err(Failure::usage(format!("{flag} {what}")).hint("without these, each second goes to the file"))
+            }
+        }
+    }
+}
+
 fn sync(value: &str) -> Result<String, String> {
     match parse_duration_ns(value) {
         _ if ["none", "segment"].contains(&value) => Ok(value.to_string()),

@@ -108,7 +108,7 @@ pub fn known(system: &SystemState, text: &str) -> Vec<String> {
     if let Some(id) = Id::of(text) {
         let is_such = |actor: &Actor| actor.pid().is_some() == matches!(id, Id::Pid { .. });
         let actors = rows().map(|row| row.actor).filter(is_such);
-        return actors.map(|actor| actor.display(Syntax::Erlang).to_string()).collect();
+        return actors.map(|actor| actor.display(Syntax::Erlang)).collect();
     }
     let mut known: Vec<String> = system.names.keys().map(|(name, _)| name.as_str().to_string()).collect();
     known.extend(rows().flat_map(|row| [row.label, row.module]).flatten().map(|name| name.as_str().to_string()));
@@ -140,7 +140,7 @@ impl Id<'_> {
     fn is_of(&self, actor: Actor) -> bool {
         match (self, actor.pid()) {
             (Id::Pid { serial, id }, Some(pid)) => pid.id == *id && pid.serial == *serial,
-            (Id::Port(text), None) => actor.display(Syntax::Erlang).to_string() == *text,
+            (Id::Port(text), None) => actor.display(Syntax::Erlang) == *text,
             _ => false,
         }
     }
@@ -157,7 +157,10 @@ mod tests {
         let port = Actor::from(Port { id_high: 0, id_low: 40, origin: Origin::LOCAL });
         recording.append(&NewEvent::new(0, Kind::Log, port)).unwrap();
         let text = port.display(Syntax::Erlang);
-        assert_eq!((process(&recording, Seq(0), &text), all(&recording, &[0..1], &text)), (Ok(port), vec![port]));
+        assert_eq!(
+            (process(&recording, Seq(0), &text), all(&recording, &recording.lineage(0), &text)),
+            (Ok(port), vec![port])
+        );
         assert_eq!(process(&recording, Seq(0), "#Port<0.4>"), Err(vec![text]));
     }
 }

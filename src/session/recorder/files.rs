@@ -11,6 +11,8 @@ pub(super) struct Files {
     n_next: u32,
     written: VecDeque<Written>,
     n_bytes: u64,
+    /// Whether something is not where it belongs.
+    is_elsewhere: bool,
 }
 
 /// A file that is there.
@@ -23,7 +25,7 @@ impl Files {
     /// Numbers go on behind those of files that are there already: nothing of an earlier recorder is written over.
     pub fn new(out: Option<PathBuf>, n_kept: Option<usize>) -> Files {
         let n_next = out.as_deref().map_or(1, |out| last_number(out) + 1);
-        Files { out, n_kept, n_next, written: VecDeque::new(), n_bytes: 0 }
+        Files { out, n_kept, n_next, written: VecDeque::new(), n_bytes: 0, is_elsewhere: false }
     }
 
     /// What was written and is there, oldest first.
@@ -33,6 +35,10 @@ impl Files {
     /// Events in what is there; `None` when nothing was written.
     pub fn n_events(&self) -> Option<u64> {
         (!self.written.is_empty()).then(|| self.written.iter().map(|file| file.n_events).sum())
+    }
+    /// Whether what found no room where it belongs was written elsewhere.
+    pub fn is_elsewhere(&self) -> bool {
+        self.is_elsewhere
     }
     /// Bytes of all that was written.
     pub fn n_bytes(&self) -> u64 {
@@ -58,6 +64,22 @@ impl Files {
                 .map_err(|error| Failure::io(format!("cannot remove {}: {error}", path.display())))?;
         }
         Ok(told)
+    }
+
+    /// Writes what found no room where it belongs into the system's folder for temporary files, when it fits there; gives
+    /// `failure` with where it is.
+    pub fn write_elsewhere(&mut self, failure: Failure, save: impl FnOnce(&Path) -> Outcome<u64>) -> Failure {
+        let Some(name) = self.out.as_deref().and_then(Path::file_name) else { return failure };
+        let path = std::env::temp_dir().join(format!("{}-{}", std::process::id(), name.to_string_lossy()));
+        match save(&path) {
+            Ok(n_events) => {
+                let place = path.display().to_string();
+                self.written.push_back(Written { path, n_events });
+                self.is_elsewhere = true;
+                Failure { error: format!("{}; {n_events} events are in {place} instead", failure.error), ..failure }
+            }
+            Err(_) => failure,
+        }
     }
 
     fn save(&mut self, path: PathBuf, save: impl FnOnce(&Path) -> Outcome<u64>) -> Outcome<String> {
@@ -118,5 +140,11 @@ mod tests {
         assert_eq!((files.n_bytes(), files.n_events(), files.written().last()), (20, Some(21), Some(&out)));
         let nowhere = Files::new(None, None).write(save).unwrap_err();
         assert_eq!(nowhere.error, "record: out is missing: where to?");
+        // What finds no room at the end goes where there is some.
+        let told = files.write_elsewhere(Failure::io("the disk is full"), save);
+        assert!(told.error.starts_with("the disk is full; 7 events are in ") && files.is_elsewhere(), "{}", told.error);
+        let elsewhere = files.written().pop().unwrap();
+        assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "12345");
+        std::fs::remove_file(elsewhere).unwrap();
     }
 }

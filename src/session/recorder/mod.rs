@@ -85,7 +85,11 @@ pub(super) fn record(session: &mut Session, plan: Plan) -> Outcome<Recorded> {
     let n_events = recorder.files.n_events().unwrap_or_else(|| recorder.n_held(session));
     let end = match (end, saved) {
         (End::Meant(end), Ok(())) => end,
-        (End::Meant(_), Err(failure)) if session.source()?.recording().is_in_file() => return Err(failure),
+        (End::Meant(_), Err(failure))
+            if recorder.files.is_elsewhere() || session.source()?.recording().is_in_file() =>
+        {
+            return Err(failure);
+        }
         (End::Meant(_), Err(failure)) => {
             let n_held = recorder.n_held(session);
             return Err(Failure { error: format!("{}; {n_held} events are in memory only", failure.error), ..failure });
@@ -393,6 +397,7 @@ impl Recorder {
                     Some(_) => self.files.write_next(save),
                     None => self.files.write(save),
                 };
+                let rest = rest.map_err(|failure| self.files.write_elsewhere(failure, save));
                 saved = saved.and(rest.map(|told| session.tell(Notice::Progress(told))));
             }
             recording.set_ring(None)?;
