@@ -70,28 +70,34 @@ each_otp! {
         let first = TestNode::start(otp, App::Shop);
         let second = Setup::new(otp, App::Shop).beside(&first).start();
         assert_eq!(first.shown(&format!("net_kernel:connect_node('{}')", second.name())), "true");
-        let mut desk = Desk::new();
-        desk.eval(&attach_line(&first, &format!("others: [{:?}], trace: \"app:shop\"", second.address_by_port())));
-        let nodes = desk.eval("nodes()");
-        assert!(nodes.contains(first.name()) && nodes.contains(second.name()), "{nodes}");
-        let info = desk.eval("info()");
-        assert!(info.contains(&format!("clock of {}", second.name())) && info.contains("give or take"), "{info}");
         // The first node's driver tells the second's stock to buy: what it sends is traced there, what is received here.
         let far = format!("{{stock, '{}'}}", second.name());
-        first.run(&format!("gen_server:cast(pong, nothing), sys:replace_state(ping, fun(S) -> gen_server:cast({far}, {{deliver, 5}}), S end)"));
         let receive = "events().kind(\"receive\").tag(\"deliver\")";
-        desk.until(&format!("{receive}.count()"), |n| n == "1");
-        let line = desk.eval(&format!("{receive}.all()"));
-        assert!(line.contains("stock"), "{line}");
-        desk.until("events().kind(\"send\").tag(\"deliver\").count()", |n| n == "1");
-        let ends = desk.eval("events().tag(\"deliver\").map(|e| `${e.kind} at ${e.at_ns}`)");
-        assert_ne!(desk.eval(&format!("type_of(cause({receive}.top(1)[0]))")), "()", "{ends}\n{info}");
+        // On a busy machine two clocks are known no better than a message is under way: they are compared anew.
+        let attempt = |n: u32| {
+            let mut desk = Desk::new();
+            desk.eval(&attach_line(&first, &format!("others: [{:?}], trace: \"app:shop\"", second.address_by_port())));
+            let nodes = desk.eval("nodes()");
+            assert!(nodes.contains(first.name()) && nodes.contains(second.name()), "{nodes}");
+            let info = desk.eval("info()");
+            assert!(info.contains(&format!("clock of {}", second.name())) && info.contains("give or take"), "{info}");
+            first.run(&format!("gen_server:cast(pong, nothing), sys:replace_state(ping, fun(S) -> gen_server:cast({far}, {{deliver, 5}}), S end)"));
+            desk.until(&format!("{receive}.count()"), |n| n == "1");
+            let line = desk.eval(&format!("{receive}.all()"));
+            assert!(line.contains("stock"), "{line}");
+            desk.until("events().kind(\"send\").tag(\"deliver\").count()", |n| n == "1");
+            let ends = desk.eval("events().tag(\"deliver\").map(|e| `${e.kind} at ${e.at_ns}`)");
+            let is_found = desk.eval(&format!("type_of(cause({receive}.top(1)[0]))")) != "()";
+            assert!(is_found || n < 4, "{ends}\n{info}");
+            is_found.then_some((desk, 100 + n * 5))
+        };
+        let (mut desk, count) = (1..=4).find_map(attempt).expect("the last attempt says why");
         let cause = desk.eval(&format!("let sent = cause({receive}.top(1)[0]); sent.kind + \" \" + sent.process.name"));
         // In a cluster a name bears its node.
         assert_eq!(cause, format!("send ping@{}", first.name().split('@').next().expect("a node's name")));
         // Time goes on from the cause to the effect, over both clocks.
         assert_eq!(desk.eval(&format!("{receive}.top(1)[0].at_ns >= sent.at_ns - 2_000_000")), "true");
-        let states = desk.until("events().kind(\"state_change\").where(|e| e.message.to_string().contains(\"105\")).count()", |n| n == "1");
+        let states = desk.until(&format!("events().kind(\"state_change\").where(|e| e.message.to_string().contains(\"{count}\")).count()"), |n| n == "1");
         assert_eq!(states, "1");
         drop(desk);
         for node in [&first, &second] {
