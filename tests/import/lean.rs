@@ -115,9 +115,10 @@ fn calls_are_split_into_their_waits_on_the_servers_side_alone() {
         assert!(call.queue_ns.is_some() && call.handling_ns.is_some(), "{call:?}");
     }
     let ms = |ns: Option<i64>| ns.unwrap_or(0) / 1_000_000;
-    // The caller of `sleep` gave up after 10 ms and called again: that call waited for the rest of the 40.
+    // The caller of `sleep` gave up after 10 ms and called again: that call waited for the rest of the 40, or more of a busy machine.
     assert!(ms(rows[5].handling_ns) >= 40, "{:?}", rows[5]);
-    assert!((15..=40).contains(&ms(rows[6].queue_ns)), "{:?}", rows[6]);
+    let rest_ns = rows[5].handling_ns.map(|ns| ns - 10_000_000);
+    assert!(rows[6].queue_ns > Some(0) && rows[6].queue_ns <= rest_ns, "{:?} {:?}", rows[5], rows[6]);
     // A timeout is claimed of callers that were traced only.
     assert_eq!(recording.count(&Filter::kinds(&[Kind::Timeout, Kind::LateReply])), 0);
     let worst = &latency(&recording, &[])[0];
