@@ -92,7 +92,10 @@ pub fn write_recording(
         "dot" => {
             let view = build::tree_arcs(&tree::tree(recording, at, true), &flow::pairs(recording, scope), syntax);
             write_text(file, &export::dot(&view))?;
-            format!("{} and {}", counted(view.tree.rows.len() as u64, "node"), counted(view.arcs.len() as u64, "edge"))
+            let [nodes, edges] = [(view.tree.rows.len(), "node"), (view.arcs.len(), "edge")];
+            let count = |(n, what): (usize, &str)| counted(n as u64, what);
+            let notes = view.tree.notes.iter().map(|note| format!("; {note}"));
+            format!("{} and {}{}", count(nodes), count(edges), notes.collect::<String>())
         }
         _ => return Err(unknown(format, FORMATS)),
     };
