@@ -94,12 +94,12 @@ impl Perform for Open {
             options.finish("redact").map_err(|what| Failure::usage(format!("open: {what}")))?;
             Ok::<_, Failure>(redaction)
         })?;
-        let is_session_file = path.is_file() && Recording::is_session_file(path)?;
+        let is_mapped = path.is_file() && is_session_file(path)?;
         let recording = open_recording(session, path, &title, &redaction)?;
         session.note_own(path);
         let mut source = Source::recorded(title, recording);
-        // A trace was read whole.
-        source.opened = if is_session_file { OpenedFile::at(path).ok() } else { None };
+        // Anything else was read whole.
+        source.opened = if is_mapped { OpenedFile::at(path).ok() } else { None };
         let id = session.add(source);
         source_reply(session, id)
     }
